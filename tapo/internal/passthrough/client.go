@@ -1,0 +1,150 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package passthrough
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// protocol labels our exchanges.
+const protocol = "passthrough"
+
+// Session carries messages to a plug. It is not safe for concurrent use.
+type Session struct {
+	wire     *wire.Client
+	cipher   *Cipher
+	cookie   string
+	token    string // "" before the login
+	lifetime time.Duration
+}
+
+// Handshake makes an encrypted channel with whoever answers. It sends a public
+// key and nothing secret. ok is false when the answer, which is returned, is not
+// JSON with an error code. A refusal is a [*wire.CodeError]; other errors are
+// those of [wire.Client.Post], or wrap [wire.ErrBadReply].
+func Handshake(ctx context.Context, w *wire.Client) (s *Session, answer wire.Reply, ok bool, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, KeyBits) //nolint:gosec // plugs take no other size
+	if err != nil {
+		return nil, answer, false, err
+	}
+	body, err := HandshakeRequest(&key.PublicKey)
+	if err != nil {
+		return nil, answer, false, err
+	}
+	answer, err = w.Post(ctx, wire.Request{Protocol: protocol, Step: "handshake", Path: "/app", JSON: true, Body: body})
+	if err != nil {
+		return nil, answer, false, err
+	}
+	env, ok := wire.Decode(answer.Body)
+	if answer.Status != http.StatusOK || !ok {
+		return nil, answer, false, nil
+	}
+	if env.Code() != 0 {
+		return nil, answer, true, &wire.CodeError{Step: "handshake", Code: env.Code()}
+	}
+	s = &Session{wire: w}
+	if s.cookie, s.lifetime, ok = answer.Session(); !ok {
+		return nil, answer, true, fmt.Errorf("handshake: %w: no session cookie", wire.ErrBadReply)
+	}
+	var r struct {
+		Key wire.Text `json:"key"`
+	}
+	if err := json.Unmarshal(env.Result, &r); err != nil {
+		return nil, answer, true, fmt.Errorf("handshake: %w: no key", wire.ErrBadReply)
+	}
+	if s.cipher, err = OpenKey(key, string(r.Key)); err != nil {
+		return nil, answer, true, fmt.Errorf("handshake: %w: %w", wire.ErrBadReply, err)
+	}
+	return s, answer, true, nil
+}
+
+// Login sends the credentials. It may be called once per handshake: after a
+// refusal, which is a [*wire.CodeError], plugs want a new one.
+func (s *Session) Login(ctx context.Context, v LoginVersion, username, password string) error {
+	body, err := json.Marshal(LoginRequest{
+		Method: "login_device", Params: v.Params(username, password), Millis: time.Now().UnixMilli(),
+	})
+	if err != nil {
+		return err
+	}
+	plain, err := s.roundTrip(ctx, "login_device", body)
+	if err != nil {
+		return err
+	}
+	env, ok := wire.Decode(plain)
+	if !ok {
+		return fmt.Errorf("login_device: %w: not a reply", wire.ErrBadReply)
+	}
+	if env.Code() != 0 {
+		return &wire.CodeError{Step: "login_device", Code: env.Code()}
+	}
+	var r struct {
+		Token wire.Text `json:"token"`
+	}
+	if err := json.Unmarshal(env.Result, &r); err != nil || r.Token == "" {
+		return fmt.Errorf("login_device: %w: no token", wire.ErrBadReply)
+	}
+	s.token = string(r.Token)
+	return nil
+}
+
+// Lifetime is how long the plug said that it would keep the session.
+func (s *Session) Lifetime() time.Duration { return s.lifetime }
+
+// RoundTrip sends one JSON request and returns the JSON reply. An error wraps
+// [wire.ErrSessionLost] when a new login is needed, [wire.ErrBadReply] when the
+// reply does not decrypt, or is a [*wire.CodeError] or [*wire.StatusError].
+func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
+	return s.roundTrip(ctx, "request", request)
+}
+
+func (s *Session) roundTrip(ctx context.Context, step string, request []byte) ([]byte, error) {
+	body, err := SealedRequest(s.cipher.Seal(request))
+	if err != nil {
+		return nil, err
+	}
+	path := "/app"
+	if s.token != "" {
+		path += "?token=" + s.token
+	}
+	reply, err := s.wire.Post(ctx, wire.Request{Protocol: protocol, Step: step, Path: path, Cookie: s.cookie, JSON: true, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	switch reply.Status {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, wire.ErrSessionLost, reply.Status)
+	default:
+		return nil, &wire.StatusError{Step: step, Status: reply.Status}
+	}
+	env, ok := wire.Decode(reply.Body)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s: %w: not JSON with an error code", step, wire.ErrBadReply)
+	case wire.LosesSession(env.Code()):
+		return nil, fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, env.Code())
+	case env.Code() != 0:
+		return nil, &wire.CodeError{Step: step, Code: env.Code()}
+	}
+	var r struct {
+		Response wire.Text `json:"response"`
+	}
+	if err := json.Unmarshal(env.Result, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w: no response", step, wire.ErrBadReply)
+	}
+	plain, err := s.cipher.Open(string(r.Response))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", step, wire.ErrBadReply, err)
+	}
+	return plain, nil
+}

@@ -1,0 +1,279 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSession(t *testing.T) {
+	const id = "0123456789ABCDEF0123456789ABCDEF"
+	for _, tc := range []struct {
+		name     string
+		headers  []string
+		id       string
+		lifetime time.Duration
+	}{
+		{"as plugs write it", []string{"TP_SESSIONID=" + id + ";TIMEOUT=86400"}, id, 24 * time.Hour},
+		{"with a blank", []string{"TP_SESSIONID=" + id + "; TIMEOUT=1440"}, id, 24 * time.Minute},
+		{"other name", []string{"SESSIONID=" + id + ";TIMEOUT=60"}, id, time.Minute},
+		{"no lifetime", []string{"TP_SESSIONID=" + id}, id, 24 * time.Hour},
+		{"lifetime is no number", []string{"TP_SESSIONID=" + id + ";TIMEOUT=soon"}, id, 24 * time.Hour},
+		{"lifetime is zero", []string{"TP_SESSIONID=" + id + ";TIMEOUT=0"}, id, 24 * time.Hour},
+		{"lifetime is negative", []string{"TP_SESSIONID=" + id + ";TIMEOUT=-5"}, id, 24 * time.Hour},
+		{"lifetime overflows", []string{"TP_SESSIONID=" + id + ";TIMEOUT=99999999999999"}, id, 24 * time.Hour},
+		{"among others", []string{"lang=en", "TP_SESSIONID=" + id + ";timeout=10"}, id, 10 * time.Second},
+		{"none", nil, "", 0},
+		{"empty", []string{"TP_SESSIONID=;TIMEOUT=86400"}, "", 0},
+		{"another cookie", []string{"JSESSIONID=" + id}, "", 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			id, lifetime, ok := Reply{Header: http.Header{"Set-Cookie": tc.headers}}.Session()
+			if id != tc.id || lifetime != tc.lifetime || ok != (tc.id != "") {
+				t.Errorf("got %q, %v, %t", id, lifetime, ok)
+			}
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for text, want := range map[string]struct {
+		code int
+		ok   bool
+	}{
+		`{"error_code":1003}`:                  {1003, true},
+		`{"error_code":"-1501"}`:               {-1501, true},
+		`{"error_code":0,"result":{}}`:         {0, true},
+		`{"result":{"a":1}}`:                   {0, true},
+		`{"result":null}`:                      {0, false},
+		`{"error_code":null}`:                  {0, false},
+		`{}`:                                   {0, false},
+		`[]`:                                   {0, false},
+		`null`:                                 {0, false},
+		``:                                     {0, false},
+		`<html></html>`:                        {0, false},
+		`{"error_code":1003`:                   {0, false},
+		`{"error_code":-40401,"result":[1,2]}`: {-40401, true},
+	} {
+		env, ok := Decode([]byte(text))
+		if ok != want.ok || ok && env.Code() != want.code {
+			t.Errorf("%s: code %d, %t", text, env.Code(), ok)
+		}
+	}
+}
+
+func TestLenientMembers(t *testing.T) {
+	type members struct {
+		N Number `json:"n"`
+		F Flag   `json:"f"`
+		T Text   `json:"t"`
+	}
+	for text, want := range map[string]members{
+		`{}`:                                   {},
+		`{"n":null,"f":null,"t":null}`:         {},
+		`{"n":1.5,"f":true,"t":"x"}`:           {Number{1.5, true}, Flag{true, true}, "x"},
+		`{"n":"-7","f":"false","t":5}`:         {Number{-7, true}, Flag{false, true}, ""},
+		`{"n":" 8 ","f":0}`:                    {N: Number{8, true}, F: Flag{false, true}},
+		`{"n":true,"f":2,"t":["x"]}`:           {},
+		`{"n":{"a":1},"f":"maybe","t":{}}`:     {},
+		`{"n":1e999,"f":1,"t":"\u00fc\n"}`:     {F: Flag{true, true}, T: "ü\n"},
+		`{"n":"NaN","f":"1"}`:                  {F: Flag{true, true}},
+		`{"n":"","t":"ü"}`:                     {T: "ü"},
+		"{\"t\":\"\xff\"}":                     {T: "\uFFFD"},
+		`{"n":123456789012345678901234567890}`: {N: Number{123456789012345678901234567890, true}},
+	} {
+		var got members
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{"error_code":0,"result":{}}`, `{"error_code":"x"}`, `{`, ``} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if env, ok := Decode(data); ok && !env.ErrorCode.Valid && len(env.Result) == 0 {
+			t.Error("an envelope of nothing")
+		}
+	})
+}
+
+func TestIsHTML(t *testing.T) {
+	for text, want := range map[string]bool{
+		"<html><body><center>200 OK</center></body></html>": true,
+		" \r\n<!DOCTYPE HTML>":                              true,
+		"<?xml version='1.0'?>":                             true,
+		`{"error_code":1003}`:                               false,
+		"":                                                  false,
+		"<h\x00\xff":                                        false,
+	} {
+		if got := IsHTML([]byte(text)); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+// serve starts a server and returns a client of it.
+func serve(t *testing.T, h http.HandlerFunc) *Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	c := NewClient(Options{Address: strings.TrimPrefix(server.URL, "http://"), Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(c.Close)
+	return c
+}
+
+func post(t *testing.T, c *Client, timeout time.Duration) (Reply, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	return c.Post(ctx, Request{Protocol: "p", Step: "step", Path: "/path?token=secret-token", Cookie: "secret-cookie", Body: []byte("x")})
+}
+
+func TestPostSendsWhatPlugsUnderstand(t *testing.T) {
+	var got http.Header
+	var length int64
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got, length = r.Header.Clone(), r.ContentLength
+		if r.ProtoMajor != 1 || len(r.TransferEncoding) > 0 {
+			t.Errorf("%s with %v", r.Proto, r.TransferEncoding)
+		}
+		w.Header().Set("Set-Cookie", "TP_SESSIONID=other;TIMEOUT=5")
+	})
+	for range 2 { // the second would send back what a jar had kept
+		if _, err := post(t, c, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if cookies := got["Cookie"]; len(cookies) != 1 || cookies[0] != "TP_SESSIONID=secret-cookie" {
+			t.Errorf("cookie %q", cookies)
+		}
+	}
+	if length != 1 {
+		t.Errorf("length %d", length)
+	}
+	for name, values := range got {
+		if len(values) != 1 || values[0] == "" {
+			t.Errorf("header %s is %q", name, values)
+		}
+	}
+	if got.Get("Accept-Encoding") != "" || got.Get("Idempotency-Key") != "" {
+		t.Errorf("headers %v", got)
+	}
+}
+
+func TestPostFollowsNoRedirect(t *testing.T) {
+	hits := 0
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		hits++
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	reply, err := post(t, c, time.Second)
+	if err != nil || reply.Status != http.StatusTemporaryRedirect || hits != 1 {
+		t.Errorf("status %d, %v, %d requests", reply.Status, err, hits)
+	}
+}
+
+func TestPostIgnoresProxy(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	t.Setenv("http_proxy", "http://127.0.0.1:1")
+	c := serve(t, func(http.ResponseWriter, *http.Request) {})
+	if c.transport.Proxy != nil {
+		t.Error("there is a proxy")
+	}
+	if _, err := post(t, c, time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPostBoundsReplies(t *testing.T) {
+	big := strings.Repeat("x", MaxReply+1)
+	for name, h := range map[string]http.HandlerFunc{
+		"announced": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(big)))
+			_, _ = io.WriteString(w, big)
+		},
+		"not announced": func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.WriteString(w, big)
+		},
+		"never ending": func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, big)
+			}
+		},
+		"cut short": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "x")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := post(t, serve(t, h), 5*time.Second)
+			if !errors.Is(err, ErrBadReply) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestPostTakesTheLargestReply(t *testing.T) {
+	big := strings.Repeat("x", MaxReply)
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, big) })
+	if reply, err := post(t, c, 5*time.Second); err != nil || len(reply.Body) != MaxReply {
+		t.Errorf("%d bytes, %v", len(reply.Body), err)
+	}
+}
+
+func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
+	hits := 0
+	c := serve(t, func(http.ResponseWriter, *http.Request) {
+		if hits++; hits == 1 {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	if _, err := post(t, c, time.Second); err != nil || hits != 2 || c.Exchanges() != 2 {
+		t.Errorf("%v after %d requests, %d counted", err, hits, c.Exchanges())
+	}
+}
+
+func TestErrorsHoldNoSecrets(t *testing.T) {
+	c := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := post(t, c, time.Second)
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "step") {
+		t.Errorf("got %v", err)
+	}
+	_, err = c.Post(t.Context(), Request{Step: "step", Path: "/\x00secret-token"})
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	for want, err := range map[string]error{
+		"request: HTTP status 404 Not Found":                 &StatusError{"request", 404},
+		"get_x: error_code -1002 (unknown method)":           &CodeError{"get_x", CodeUnknownMethod},
+		"get_x: error_code 4711 (unknown to this program)":   &CodeError{"get_x", 4711},
+		"login: error_code -1501 (wrong e-mail or password)": &CodeError{"login", CodeLogin},
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+	}
+}
