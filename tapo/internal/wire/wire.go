@@ -127,8 +127,9 @@ type Reply struct {
 	Body   []byte
 }
 
-// Post sends a request and reads the whole reply. Errors are those of the
-// network, of ctx, or wrap [ErrBadReply].
+// Post sends a request and reads the whole reply. Where the plug closes the
+// connection instead of answering, as it does to idle ones, it is sent once
+// more. Errors are those of the network, of ctx, or wrap [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r)
 	if err != nil && closedBeforeReply(err) && ctx.Err() == nil {
@@ -152,9 +153,6 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 	req.Header = http.Header{
 		"Accept":       {"*/*"},
 		"Content-Type": {content},
-		// Not sent; it allows net/http to use a new connection where the plug
-		// has closed the idle one meanwhile.
-		"Idempotency-Key": nil,
 	}
 	if r.JSON {
 		req.Header["requestByApp"] = []string{"true"} // in the app's own spelling

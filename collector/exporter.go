@@ -1,0 +1,117 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package collector is everything that Prometheus sees: /probe with the table
+// of a plug's metrics, /sd, the exporter's own /metrics, and the pages for
+// people.
+//
+// A probe goes from its parameters to a target, to a deadline, to a read of the
+// plug over a session that outlives the probe, and only then to metrics: a
+// collector holds a finished reading and never talks to the network.
+package collector
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+)
+
+// Options configures an [Exporter]. The zero value lacks the store.
+type Options struct {
+	// Store holds the configuration. New sets its OnChange.
+	Store *config.Store
+	// Timeout is the longest that a probe may take; 0 means 10 seconds.
+	Timeout time.Duration
+	// TimeoutOffset is taken off what Prometheus grants a scrape.
+	TimeoutOffset time.Duration
+	// HistoryLimit is how many probes are kept for the pages.
+	HistoryLimit int
+	// Logger may be nil.
+	Logger *slog.Logger
+	// DialContext replaces the dialer to plugs if it is not nil.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Exporter serves HTTP. Its methods are safe for concurrent use.
+type Exporter struct {
+	store         *config.Store
+	sessions      *Sessions
+	history       *history
+	timeout       time.Duration
+	timeoutOffset time.Duration
+	logger        *slog.Logger
+	errorLog      *log.Logger
+	mux           *http.ServeMux
+}
+
+// New returns an exporter.
+func New(opts Options) *Exporter {
+	if opts.Timeout == 0 {
+		opts.Timeout = 10 * time.Second
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Exporter{
+		store:         opts.Store,
+		history:       newHistory(opts.HistoryLimit),
+		timeout:       opts.Timeout,
+		timeoutOffset: opts.TimeoutOffset,
+		logger:        opts.Logger,
+		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
+		mux:           http.NewServeMux(),
+	}
+	e.sessions = newSessions(opts.Timeout, slog.New(recordHandler{opts.Logger.Handler()}), opts.DialContext)
+	e.store.OnChange(e.sessions.Retain)
+	if c := e.store.Current(); c != nil {
+		e.sessions.Retain(c)
+	}
+	e.routes()
+	return e
+}
+
+// ServeHTTP implements [http.Handler].
+func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
+
+func (e *Exporter) routes() {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions,
+	)
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, Registry: registry, EnableOpenMetrics: true})
+
+	e.mux.HandleFunc("GET /probe", e.probe)
+	e.mux.Handle("GET /metrics", metrics)
+	e.mux.HandleFunc("GET /sd", e.serviceDiscovery)
+	e.mux.HandleFunc("GET /{$}", e.landingPage)
+	e.mux.HandleFunc("GET /probes/{id}", e.probePage)
+	e.mux.HandleFunc("GET /config", e.configPage)
+	e.mux.HandleFunc("GET /-/healthy", saying("Healthy."))
+	e.mux.HandleFunc("GET /-/ready", saying("Ready."))
+	// Another site's page must not be able to make a browser send this.
+	e.mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(e.reload)))
+}
+
+func saying(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { writeText(w, text+"\n") }
+}
+
+func (e *Exporter) reload(w http.ResponseWriter, _ *http.Request) {
+	if err := e.store.Reload(); err != nil {
+		e.logger.Error("Reload failed, the old configuration stays", "err", err)
+		http.Error(w, "reload failed, the old configuration stays: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	writeText(w, "Reloaded.\n")
+}

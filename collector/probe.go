@@ -1,0 +1,49 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// probe serves GET /probe: it reads the plug that the parameters name and
+// answers with its metrics. A plug that cannot be read is no HTTP error.
+func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		http.Error(w, "the query cannot be parsed", http.StatusBadRequest)
+		return
+	}
+	target, listed, err := resolveTarget(e.store.Current(), query)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	timeout, err := probeTimeout(r.Header, e.timeout, e.timeoutOffset)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+
+	record := startRecord(target.Name)
+	start := time.Now()
+	reading, failed := e.sessions.Read(withRecord(ctx, record), target, listed)
+	result := plug{reading: reading, took: time.Since(start)}
+	if failed != nil {
+		result.reason = failed.Reason
+	}
+	e.history.add(record.finish(result.took, failed))
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(result)
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, EnableOpenMetrics: true}).ServeHTTP(w, r)
+}

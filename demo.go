@@ -1,0 +1,102 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// The account of the simulated plugs.
+const (
+	demoAuth     = "demo"
+	demoUsername = "demo@example.com"
+	demoPassword = "demo-password"
+)
+
+// demo is a household of simulated plugs.
+type demo struct {
+	plugs  []*simulator.Plug
+	names  []string // of the targets, in the order of the plugs
+	config *config.Config
+}
+
+func startDemo() (*demo, error) {
+	credentials := tapo.Credentials{Username: demoUsername, Password: demoPassword}
+	d := &demo{config: &config.Config{
+		Auths: map[string]config.Auth{demoAuth: {Username: demoUsername, Password: demoPassword}},
+	}}
+	for _, appliance := range []struct {
+		name, title, room string
+		model             simulator.Model
+		load              simulator.Load
+		off               bool
+	}{
+		{"kettle", "Kettle", "kitchen", simulator.P110, simulator.Kettle(), false},
+		{"fridge", "Fridge", "kitchen", simulator.P110NoEmeter, simulator.Fridge(), false},
+		{"washing-machine", "Washing machine", "cellar", simulator.P110Passthrough, simulator.WashingMachine(), false},
+		{"tv", "TV", "living room", simulator.P115, simulator.TV(), false},
+		{"desk", "Desk", "office", simulator.P110Compatible, simulator.Computer(), false},
+		{"hallway-lamp", "Hallway lamp", "hallway", simulator.P100Passthrough, nil, false},
+		{"porch-lights", "Porch lights", "outside", simulator.P105, nil, true},
+	} {
+		plug := &simulator.Plug{
+			Model: appliance.model, Name: appliance.title, Username: demoUsername, Password: demoPassword,
+			Region: "Europe/Berlin", Load: appliance.load, Off: appliance.off, Latency: 25 * time.Millisecond,
+		}
+		if err := plug.Start(); err != nil {
+			d.close()
+			return nil, fmt.Errorf("simulated plug: %w", err)
+		}
+		d.plugs, d.names = append(d.plugs, plug), append(d.names, appliance.name)
+		d.config.Targets = append(d.config.Targets, config.Target{
+			Name: appliance.name, Address: plug.Addr().String(), Auth: demoAuth, Credentials: credentials,
+			Labels:           map[string]string{"room": appliance.room},
+			AllowPassthrough: appliance.model.Protocol == simulator.Passthrough,
+		})
+	}
+	return d, nil
+}
+
+func (d *demo) close() {
+	for _, p := range d.plugs {
+		p.Close()
+	}
+}
+
+// welcome prints where everything is.
+func (d *demo) welcome(w io.Writer, listening net.Addr) {
+	at := listening.String()
+	if host, port, err := net.SplitHostPort(at); err == nil && net.ParseIP(host).IsUnspecified() {
+		at = net.JoinHostPort("localhost", port)
+	}
+	fmt.Fprintf(w, "Simulated plugs, of the account %s with the password %s:\n\n", demoUsername, demoPassword)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, p := range d.plugs {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", d.names[i], p.Model.Name, p.Addr(), p.Model.Protocol)
+	}
+	_ = table.Flush() // w is what Fprintf has written to already
+	fmt.Fprintf(w, `
+All plugs:           http://%[1]s/
+One plug's metrics:  http://%[1]s/probe?target=%[2]s
+For Prometheus, in prometheus.yml:
+
+scrape_configs:
+  - job_name: tapo
+    http_sd_configs:
+      - url: http://%[1]s/sd
+  - job_name: tapo_exporter
+    static_configs:
+      - targets: ['%[1]s']
+
+Press Ctrl-C to stop.
+`, at, d.names[0])
+}

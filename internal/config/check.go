@@ -1,0 +1,154 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+var (
+	labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	macForm   = regexp.MustCompile(`^([0-9A-F]{2}-){5}[0-9A-F]{2}$`)
+)
+
+// reservedLabels would be overwritten, or would overwrite the plug's own.
+var reservedLabels = []string{"instance", "outlet", "device_id", "mac", "model", "hardware", "firmware", "name", "protocol", "reason"}
+
+func (l *loader) checkTargets() {
+	names := map[string]int{}
+	for i := range l.Targets {
+		t := &l.Targets[i]
+		if t.Name == "" {
+			l.fail("target %d: name is missing", []any{i + 1}, "targets", i)
+		} else if !printable(t.Name) {
+			l.fail("target %d: the name has unprintable characters", []any{i + 1}, "targets", i, "name")
+		} else if first, ok := names[t.Name]; ok {
+			l.fail("target %q: the name is taken by the target in line %d", []any{t.Name, findLine(l.root, []any{"targets", first, "name"})}, "targets", i, "name")
+		} else {
+			names[t.Name] = i
+		}
+		l.checkPlace(i, t)
+		l.checkProtocol(i, t)
+		l.checkLabels(i, t)
+		t.Auth = l.resolveAuth(t.Auth, "target "+quote(t.Name), "targets", i, "auth")
+		t.Credentials = l.Auths[t.Auth].Credentials()
+	}
+}
+
+// checkPlace checks how the plug is to be found.
+func (l *loader) checkPlace(i int, t *Target) {
+	switch {
+	case t.Address == "" && t.MAC == "":
+		l.fail("target %q: address or mac is missing", []any{t.Name}, "targets", i)
+	case t.Address != "" && t.MAC != "":
+		l.fail("target %q: both address and mac: use one", []any{t.Name}, "targets", i, "mac")
+	case t.Address != "":
+		if _, err := tapo.ParseAddress(t.Address); err != nil {
+			l.fail("target %q: %w", []any{t.Name, err}, "targets", i, "address")
+		}
+	default:
+		t.MAC = strings.ToUpper(strings.ReplaceAll(t.MAC, ":", "-"))
+		if !macForm.MatchString(t.MAC) {
+			l.fail("target %q: mac must look like AA-BB-CC-00-11-22", []any{t.Name}, "targets", i, "mac")
+		}
+		l.warn("target %q: this version cannot find a plug by its mac yet; give its address", t.Name)
+	}
+}
+
+func (l *loader) checkProtocol(i int, t *Target) {
+	if t.Protocol != "" && !slices.Contains(tapo.Protocols(), t.Protocol) {
+		l.fail("target %q: protocol must be tpap, klap or passthrough", []any{t.Name}, "targets", i, "protocol")
+	}
+	if t.Protocol == tapo.Passthrough && !t.AllowPassthrough {
+		l.warn("target %q: pinned to passthrough, which needs allow_passthrough: true; it will not be read", t.Name)
+	}
+	if t.AllowPassthrough {
+		l.warn("target %q: allow_passthrough gives the account's password to whoever answers at its address", t.Name)
+	}
+	if t.SkipReplyVerification() {
+		l.warn("target %q: verify_replies: false takes replies that anyone on the network could have written", t.Name)
+	}
+}
+
+func (l *loader) checkLabels(i int, t *Target) {
+	for name := range t.Labels {
+		switch {
+		case !labelName.MatchString(name) || strings.HasPrefix(name, "__"):
+			l.fail("target %q: label %q: names are letters, digits and _, not starting with a digit or __", []any{t.Name, name}, "targets", i, "labels", name)
+		case slices.Contains(reservedLabels, name):
+			l.fail("target %q: label %q: the exporter's own series use this name", []any{t.Name, name}, "targets", i, "labels", name)
+		}
+	}
+}
+
+// resolveAuth returns the name of the account to use.
+func (l *loader) resolveAuth(name, whose string, at ...any) string {
+	if name == "" {
+		only, ok := l.OnlyAuth()
+		if !ok && len(l.Auths) > 1 {
+			l.fail("%s: auth is missing, and there are several accounts", []any{whose}, at[:len(at)-1]...)
+		}
+		return only
+	}
+	if _, ok := l.Auths[name]; !ok && len(l.Auths) > 0 {
+		l.fail("%s: there is no auth %q", []any{whose, name}, at...)
+	}
+	return name
+}
+
+func (l *loader) checkDiscovery() {
+	d := &l.Discovery
+	if !d.Enabled && d.Auth == "" && d.Interval == 0 && d.Addresses == nil {
+		return
+	}
+	d.Auth = l.resolveAuth(d.Auth, "discovery", "discovery", "auth")
+	if d.Interval < 0 || d.Interval > 0 && d.Interval < 10*time.Second {
+		l.fail("discovery: interval must be at least 10s", nil, "discovery", "interval")
+	}
+	if d.Interval == 0 {
+		d.Interval = 5 * time.Minute
+	}
+	if d.Addresses == nil {
+		d.Addresses = []string{"255.255.255.255"}
+	}
+	for i, a := range d.Addresses {
+		if addr, err := netip.ParseAddr(a); err != nil || !addr.Is4() {
+			if _, _, err := net.SplitHostPort(a); err != nil {
+				l.fail("discovery: address %d must be an IPv4 address", []any{i + 1}, "discovery", "addresses", i)
+			}
+		}
+	}
+	if d.Enabled {
+		l.warn("discovery: this version cannot search for plugs yet; list them under targets")
+	}
+}
+
+func (l *loader) checkUnlisted() {
+	u := &l.Unlisted
+	if u.Networks == nil {
+		u.Networks = defaultNetworks()
+	}
+	for i, n := range u.Networks {
+		prefix, err := netip.ParsePrefix(n)
+		if err != nil {
+			l.fail("unlisted: network %d must look like 192.168.0.0/16", []any{i + 1}, "unlisted", "networks", i)
+		}
+		u.prefixes = append(u.prefixes, prefix)
+	}
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func quote(s string) string { return `"` + s + `"` }

@@ -1,0 +1,130 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config is targets.yml: which plugs there are and whose they are.
+//
+// Loading is strict, since a typing mistake in a name must not pass as a
+// setting left out: what is not understood is an error that names the line.
+// Errors quote nothing from the file but keys and names, because a misplaced
+// password is a value like any other.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// Config is a checked configuration. It must not be modified.
+type Config struct {
+	Auths     map[string]Auth `yaml:"auths"`
+	Targets   []Target        `yaml:"targets,omitempty"`
+	Discovery Discovery       `yaml:"discovery,omitempty"`
+	Unlisted  Unlisted        `yaml:"unlisted"`
+
+	// Warnings are about settings that are valid but deserve a second look.
+	Warnings []string `yaml:"-"`
+}
+
+// Auth is a TP-Link account.
+type Auth struct {
+	Username     string      `yaml:"username"`
+	Password     tapo.Secret `yaml:"password,omitempty"`
+	PasswordFile string      `yaml:"password_file,omitempty"`
+}
+
+// MarshalYAML writes what the file has: not a password that comes from a file of
+// its own.
+func (a Auth) MarshalYAML() (any, error) {
+	type plain Auth
+	if a.PasswordFile != "" {
+		a.Password = ""
+	}
+	return plain(a), nil
+}
+
+// Target is a plug.
+type Target struct {
+	Name             string            `yaml:"name"`
+	Address          string            `yaml:"address,omitempty"`
+	MAC              string            `yaml:"mac,omitempty"`
+	Auth             string            `yaml:"auth,omitempty"` // always set once loaded
+	Labels           map[string]string `yaml:"labels,omitempty"`
+	Protocol         tapo.Protocol     `yaml:"protocol,omitempty"`
+	AllowPassthrough bool              `yaml:"allow_passthrough,omitempty"`
+	VerifyReplies    *bool             `yaml:"verify_replies,omitempty"` // nil means true
+
+	// Credentials are those of Auth.
+	Credentials tapo.Credentials `yaml:"-"`
+}
+
+// Discovery says how to look for plugs that are not listed.
+type Discovery struct {
+	Enabled   bool          `yaml:"enabled,omitempty"`
+	Auth      string        `yaml:"auth,omitempty"`
+	Interval  time.Duration `yaml:"interval,omitempty"`
+	Addresses []string      `yaml:"addresses,omitempty"`
+}
+
+// Unlisted says which addresses may be probed although no target has them.
+type Unlisted struct {
+	// Networks are the private ones where a file does not say; an empty list
+	// refuses all.
+	Networks []string `yaml:"networks"`
+
+	prefixes []netip.Prefix
+}
+
+func defaultNetworks() []string {
+	return []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+}
+
+// Allows reports whether an address may be probed.
+func (u Unlisted) Allows(addr netip.Addr) bool {
+	for _, n := range u.prefixes {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// SkipReplyVerification reports whether the target's replies are taken unsigned.
+func (t Target) SkipReplyVerification() bool { return t.VerifyReplies != nil && !*t.VerifyReplies }
+
+// Target returns a listed target by its name, or by its address with or without
+// the port.
+func (c *Config) Target(nameOrAddress string) (Target, bool) {
+	for _, t := range c.Targets {
+		if t.Name == nameOrAddress {
+			return t, true
+		}
+	}
+	asked, err := tapo.ParseAddress(nameOrAddress)
+	for _, t := range c.Targets {
+		if t.Address == "" || err != nil {
+			continue
+		}
+		if address, _ := tapo.ParseAddress(t.Address); address == asked {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
+
+// OnlyAuth returns the name of the only account there is.
+func (c *Config) OnlyAuth() (string, bool) {
+	if len(c.Auths) != 1 {
+		return "", false
+	}
+	for name := range c.Auths {
+		return name, true
+	}
+	return "", false
+}
+
+// Credentials returns those of an account.
+func (a Auth) Credentials() tapo.Credentials {
+	return tapo.Credentials{Username: a.Username, Password: a.Password}
+}

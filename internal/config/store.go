@@ -1,0 +1,101 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Store holds the live configuration. Its methods are safe for concurrent use.
+type Store struct {
+	path     string
+	logger   *slog.Logger
+	onChange func(*Config)
+	current  atomic.Pointer[Config]
+	reload   sync.Mutex
+
+	successful prometheus.Gauge
+	lastTime   prometheus.Gauge
+}
+
+// NewStore returns a store that loads from a file, or from the environment
+// alone if path is "".
+func NewStore(path string, logger *slog.Logger) *Store {
+	return &Store{
+		path: path, logger: logger,
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tapo_exporter_config_last_reload_successful",
+			Help: "1 if the last attempt to load the configuration succeeded, 0 if an older one is still in use.",
+		}),
+		lastTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tapo_exporter_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration in use was loaded.",
+		}),
+	}
+}
+
+// NewStaticStore returns a store of a configuration that never changes.
+func NewStaticStore(c *Config, logger *slog.Logger) *Store {
+	s := NewStore("", logger)
+	s.set(c)
+	return s
+}
+
+// OnChange sets a function that is called with each configuration after it has
+// come into force. It must be set before the first Reload.
+func (s *Store) OnChange(f func(*Config)) { s.onChange = f }
+
+// Current returns the configuration in force, nil before the first.
+func (s *Store) Current() *Config { return s.current.Load() }
+
+// Static reports whether there is nothing to reload from.
+func (s *Store) static() bool { return s.path == "" && s.Current() != nil }
+
+// Reload loads the configuration, checks it and puts it in force. On an error
+// the old one stays.
+func (s *Store) Reload() error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if s.static() {
+		return nil
+	}
+	c, err := Load(s.path, os.LookupEnv)
+	if err != nil {
+		s.successful.Set(0)
+		return err
+	}
+	for _, w := range c.Warnings {
+		s.logger.Warn("Configuration: " + w)
+	}
+	s.set(c)
+	s.logger.Info("Configuration loaded", "file", s.path, "targets", len(c.Targets), "auths", len(c.Auths))
+	return nil
+}
+
+func (s *Store) set(c *Config) {
+	s.current.Store(c)
+	s.successful.Set(1)
+	s.lastTime.Set(float64(time.Now().UnixMilli()) / 1e3)
+	if s.onChange != nil {
+		s.onChange(c)
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (s *Store) Describe(ch chan<- *prometheus.Desc) {
+	s.successful.Describe(ch)
+	s.lastTime.Describe(ch)
+}
+
+// Collect implements [prometheus.Collector].
+func (s *Store) Collect(ch chan<- prometheus.Metric) {
+	s.successful.Collect(ch)
+	s.lastTime.Collect(ch)
+}

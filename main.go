@@ -1,0 +1,220 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command tapo_exporter is a Prometheus exporter for TP-Link Tapo plugs. It
+// follows the multi-target exporter pattern: Prometheus names a plug, the
+// exporter reads it over a session that it keeps, and answers with its state,
+// power and energy.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+	_ "time/tzdata" // plugs name their time zone, and a container may have no database
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log"
+	"github.com/prometheus/common/promslog"
+	promslogflag "github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+	webflag "github.com/prometheus/exporter-toolkit/web/kingpinflag"
+	sloggokit "github.com/tjhop/slog-gokit"
+
+	"github.com/tapo-exporter/tapo_exporter/collector"
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+)
+
+const (
+	program       = "tapo_exporter"
+	defaultConfig = "targets.yml"
+
+	exitOK, exitFailure, exitUsage = 0, 1, 2
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// serveFlags are the flags of the command serve.
+type serveFlags struct {
+	configFile    string
+	configSet     bool // the user named the file
+	configCheck   bool
+	timeout       time.Duration
+	timeoutOffset time.Duration
+	historyLimit  int
+	demo          bool
+	web           *web.FlagConfig
+}
+
+// run is main with everything that a test wants to replace. It returns the exit
+// code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs.").UsageWriter(stdout).ErrorWriter(stderr)
+	app.HelpFlag.Short('h')
+	app.Version(version.Print(program))
+	logConfig := &promslog.Config{}
+	promslogflag.AddFlags(app, logConfig)
+
+	var f serveFlags
+	serve := app.Command("serve", "Serve metrics.").Default()
+	serve.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
+	serve.Flag("config.check", "Load the configuration, report, and exit with 0 or 1.").BoolVar(&f.configCheck)
+	serve.Flag("timeout", "The longest that a probe may take.").Default("10s").DurationVar(&f.timeout)
+	serve.Flag("timeout-offset", "What is taken off the timeout that Prometheus sends, so that the answer arrives in time.").Default("0.5s").DurationVar(&f.timeoutOffset)
+	serve.Flag("history.limit", "How many recent probes are kept for the pages.").Default("100").IntVar(&f.historyLimit)
+	serve.Flag("demo", "Serve simulated plugs; needs no configuration.").BoolVar(&f.demo)
+	f.web = webflag.AddFlags(serve, ":9782")
+
+	exit := -1 // set by --help and --version, after which Parse returns as usual
+	app.Terminate(func(code int) { exit = code })
+	_, err := app.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: error: %s, try --help\n", program, err)
+		return exitUsage
+	}
+	logger := newLogger(stderr, logConfig)
+	if f.configCheck {
+		err = checkConfig(f, stdout)
+	} else {
+		err = serveHTTP(ctx, f, logger, stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: error: %s\n", program, err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func (f *serveFlags) check() error {
+	switch {
+	case f.timeout <= 0:
+		return errors.New("--timeout must be positive")
+	case f.timeoutOffset < 0:
+		return errors.New("--timeout-offset must not be negative")
+	case f.historyLimit < 0 || f.historyLimit > 100_000:
+		return errors.New("--history.limit must be from 0 to 100000")
+	case f.demo && (f.configSet || f.configCheck):
+		return errors.New("--demo takes no configuration")
+	}
+	return nil
+}
+
+// newLogger returns a slog front end over a go-kit/log back end.
+func newLogger(w io.Writer, cfg *promslog.Config) *slog.Logger {
+	w = log.NewSyncWriter(w)
+	back := log.NewLogfmtLogger(w)
+	if cfg.Format.String() == "json" {
+		back = log.NewJSONLogger(w)
+	}
+	return slog.New(sloggokit.NewGoKitHandler(back, cfg.Level))
+}
+
+// configPath returns the file to load. The default one may be missing, and then
+// the environment is all there is.
+func (f *serveFlags) configPath() string {
+	if _, err := os.Stat(f.configFile); !f.configSet && errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return f.configFile
+}
+
+// explain adds to an error what somebody without any configuration needs.
+func (f *serveFlags) explain(err error) error {
+	if err != nil && f.configPath() == "" {
+		return fmt.Errorf("there is no %s here (see targets.yml.example, or try --demo): %w", f.configFile, err)
+	}
+	return err
+}
+
+// checkConfig is --config.check.
+func checkConfig(f serveFlags, stdout io.Writer) error {
+	c, err := config.Load(f.configPath(), os.LookupEnv)
+	if err != nil {
+		return f.explain(err)
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintln(stdout, "warning:", w)
+	}
+	fmt.Fprintf(stdout, "the configuration is good: %d accounts, %d targets\n", len(c.Auths), len(c.Targets))
+	return nil
+}
+
+// serveHTTP serves until ctx ends or a signal asks to stop, then lets probes
+// under way have their answers.
+func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
+	store := config.NewStore(f.configPath(), logger)
+	if f.demo {
+		demo, err := startDemo()
+		if err != nil {
+			return err
+		}
+		defer demo.close()
+		store = config.NewStaticStore(demo.config, logger)
+		var once sync.Once
+		server.BaseContext = func(l net.Listener) context.Context { // called when it listens
+			once.Do(func() { demo.welcome(stdout, l.Addr()) })
+			return context.Background()
+		}
+	}
+	server.Handler = collector.New(collector.Options{
+		Store: store, Timeout: f.timeout, TimeoutOffset: f.timeoutOffset, HistoryLimit: f.historyLimit, Logger: logger,
+	})
+	if err := store.Reload(); err != nil {
+		return f.explain(err)
+	}
+	reloadOnHangup(ctx, store, logger)
+
+	logger.Info("Starting "+program, "version", version.Info())
+	failed := make(chan error, 1)
+	go func() { failed <- web.ListenAndServe(server, f.web, logger) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("cannot serve: %w", err)
+	case <-ctx.Done():
+	}
+	stop() // a second signal ends the program at once
+	logger.Info("Stopping, probes under way get their answers")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout+5*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
+
+// reloadOnHangup reloads the configuration on SIGHUP until ctx ends.
+func reloadOnHangup(ctx context.Context, store *config.Store, logger *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-hangup:
+				if err := store.Reload(); err != nil {
+					logger.Error("Reload failed, the old configuration stays", "err", err)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}

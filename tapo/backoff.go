@@ -1,0 +1,46 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	firstBackoff = time.Minute
+	maxBackoff   = 30 * time.Minute
+)
+
+// rejection spaces the attempts to log in with credentials that a plug has
+// rejected, and leaves a plug alone that has locked itself. The zero value is
+// that of a plug that has rejected nothing.
+type rejection struct {
+	cause *failure
+	next  time.Time
+	wait  time.Duration
+}
+
+func (r *rejection) add(cause *failure, now time.Time) {
+	r.wait = max(cause.wait, min(max(firstBackoff, 2*r.wait), maxBackoff))
+	r.cause, r.next = cause, now.Add(r.wait)
+}
+
+// check returns an error while no login may be tried.
+func (r *rejection) check(now time.Time) error {
+	if !now.Before(r.next) {
+		return nil
+	}
+	f := *r.cause
+	if f.advice == "" {
+		f.advice = f.reason.Advice()
+	}
+	if f.reason != Locked {
+		f.reason = LoginBackoff
+		f.advice += " Correct the credentials and reload, which tries at once."
+	}
+	f.text = fmt.Sprintf("not tried again before %s: %s", r.next.Format(time.RFC3339), f.text)
+	f.advice += " The next try is at " + r.next.Format(time.TimeOnly) + "."
+	return &f
+}

@@ -1,0 +1,73 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// The sizes of a warm read of a P110 with KLAP.
+const (
+	warmRequestSize = 256
+	warmReplySize   = 1200
+)
+
+// BenchmarkBareExchange is the yardstick: an HTTP exchange of the same size as
+// a warm read's, between net/http's client and server.
+func BenchmarkBareExchange(b *testing.B) {
+	reply := make([]byte, warmReplySize)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = w.Write(reply)
+	}))
+	defer server.Close()
+	request := make([]byte, warmRequestSize)
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := server.Client().Post(server.URL, "application/octet-stream", bytes.NewReader(request))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+// BenchmarkRead reads a simulated plug whose answers take no time; what the
+// simulator does is included.
+func BenchmarkRead(b *testing.B) {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
+		p := start(b, &simulator.Plug{Model: m, Load: simulator.Constant(60)})
+		b.Run(m.Protocol.String()+"/warm", func(b *testing.B) {
+			d := device(b, p)
+			read(b, d)
+			before := p.Stats().Requests
+			b.ReportAllocs()
+			for b.Loop() {
+				read(b, d)
+			}
+			b.ReportMetric(float64(p.Stats().Requests-before)/float64(b.N), "roundtrips/op")
+		})
+		b.Run(m.Protocol.String()+"/cold", func(b *testing.B) {
+			before := p.Stats().Requests
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := tapo.New(tapo.Config{Address: p.Addr().String(), Credentials: credentials, AllowPassthrough: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				read(b, d)
+				d.Close()
+			}
+			b.ReportMetric(float64(p.Stats().Requests-before)/float64(b.N), "roundtrips/op")
+		})
+	}
+}

@@ -1,0 +1,242 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// replies are a plug's answers to the methods of one read.
+type replies struct {
+	state [numMethods]state
+	code  [numMethods]int // error codes of the refused ones
+
+	info       deviceInfo
+	components map[string]int
+	energy     energyUsage
+	emeter     emeterData
+	power      currentPower
+	protection protectionPower
+}
+
+type state int8
+
+const (
+	unasked state = iota
+	answered
+	refused
+)
+
+// deviceInfo is the result of get_device_info.
+type deviceInfo struct {
+	DeviceID wire.Text `json:"device_id"`
+	MAC      wire.Text `json:"mac"`
+	Model    wire.Text `json:"model"`
+	Hardware wire.Text `json:"hw_ver"`
+	Firmware wire.Text `json:"fw_ver"`
+	Nickname wire.Text `json:"nickname"` // base64
+	Region   wire.Text `json:"region"`
+
+	DeviceOn wire.Flag   `json:"device_on"`
+	OnTime   wire.Number `json:"on_time"`   // seconds
+	RSSI     wire.Number `json:"rssi"`      // dBm
+	TimeDiff wire.Number `json:"time_diff"` // minutes
+
+	Overheated            wire.Flag `json:"overheated"`      // older firmware
+	OverheatStatus        wire.Text `json:"overheat_status"` // newer firmware
+	PowerProtectionStatus wire.Text `json:"power_protection_status"`
+	OvercurrentStatus     wire.Text `json:"overcurrent_status"`
+	ChargingStatus        wire.Text `json:"charging_status"`
+}
+
+// energyUsage is the result of get_energy_usage.
+type energyUsage struct {
+	TodayRuntime wire.Number `json:"today_runtime"` // minutes
+	MonthRuntime wire.Number `json:"month_runtime"` // minutes
+	TodayEnergy  wire.Number `json:"today_energy"`  // Wh
+	MonthEnergy  wire.Number `json:"month_energy"`  // Wh
+	LocalTime    wire.Text   `json:"local_time"`
+	CurrentPower wire.Number `json:"current_power"` // mW
+}
+
+// emeterData is the result of get_emeter_data. Its energy_wh is left out: it
+// matches no known window of time.
+type emeterData struct {
+	CurrentMA wire.Number `json:"current_ma"`
+	VoltageMV wire.Number `json:"voltage_mv"`
+	PowerMW   wire.Number `json:"power_mw"`
+}
+
+// currentPower is the result of get_current_power.
+type currentPower struct {
+	CurrentPower wire.Number `json:"current_power"` // whole watts
+}
+
+// protectionPower is the result of get_protection_power. Firmware calls the
+// switch by either name.
+type protectionPower struct {
+	Enabled           wire.Flag   `json:"enabled"`
+	ProtectionEnabled wire.Flag   `json:"protection_enabled"`
+	Power             wire.Number `json:"protection_power"` // W
+}
+
+// decode takes a method's result. It fails only on what is not JSON.
+func (r *replies) decode(m method, result []byte) error {
+	var into any
+	switch m {
+	case getDeviceInfo:
+		into = &r.info
+	case componentNego:
+		return r.decodeComponents(result)
+	case getEnergyUsage:
+		into = &r.energy
+	case getEmeterData:
+		into = &r.emeter
+	case getCurrentPower:
+		into = &r.power
+	case getProtectionPower:
+		into = &r.protection
+	}
+	return decodeLeniently(result, into)
+}
+
+func (r *replies) decodeComponents(result []byte) error {
+	var nego struct {
+		List []struct {
+			ID      wire.Text   `json:"id"`
+			Version wire.Number `json:"ver_code"`
+		} `json:"component_list"`
+	}
+	if err := decodeLeniently(result, &nego); err != nil {
+		return err
+	}
+	if nego.List == nil {
+		return nil // said nothing
+	}
+	r.components = make(map[string]int, len(nego.List))
+	for _, c := range nego.List {
+		r.components[string(c.ID)] = max(1, int(c.Version.Value))
+	}
+	return nil
+}
+
+// decodeLeniently decodes what fits; members of another type stay empty. The
+// error wraps wire.ErrBadReply.
+func decodeLeniently(data []byte, into any) error {
+	if len(data) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(data, into)
+	if _, mismatch := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !mismatch {
+		return fmt.Errorf("%w: not JSON", wire.ErrBadReply)
+	}
+	return nil
+}
+
+func (i *deviceInfo) info() Info {
+	return Info{
+		DeviceID: string(i.DeviceID),
+		MAC:      string(i.MAC),
+		Model:    string(i.Model),
+		Hardware: string(i.Hardware),
+		Firmware: string(i.Firmware),
+		Name:     decodeName(string(i.Nickname)),
+	}
+}
+
+// outlet puts a one-socket plug's values together, in base units. Without a
+// clock there are no windows of time.
+func (r *replies) outlet(name string, clockWrong bool) Outlet {
+	o := Outlet{
+		Number:  1,
+		Name:    name,
+		On:      optionalFlag(r.info.DeviceOn),
+		OnFor:   duration(r.info.OnTime, time.Second),
+		Voltage: scaled(r.emeter.VoltageMV, 1e-3),
+		Current: scaled(r.emeter.CurrentMA, 1e-3),
+
+		Overheated:       oneOf(r.info.OverheatStatus, "overheated", "normal", "cool_down"),
+		Overloaded:       oneOf(r.info.PowerProtectionStatus, "overloaded", "normal"),
+		Overcurrent:      oneOf(r.info.OvercurrentStatus, "lifted", "normal"),
+		ChargingFinished: oneOf(r.info.ChargingStatus, "finished", "normal"),
+	}
+	if _, ok := o.Overheated.Get(); !ok {
+		o.Overheated = optionalFlag(r.info.Overheated)
+	}
+	for _, source := range []Optional[float64]{
+		scaled(r.emeter.PowerMW, 1e-3), scaled(r.energy.CurrentPower, 1e-3), scaled(r.power.CurrentPower, 1),
+	} {
+		if _, ok := source.Get(); ok {
+			o.Power = source
+			break
+		}
+	}
+	if !clockWrong {
+		const joulesPerWh = 3600
+		o.EnergyToday = scaled(r.energy.TodayEnergy, joulesPerWh)
+		o.EnergyMonth = scaled(r.energy.MonthEnergy, joulesPerWh)
+		o.OnToday = duration(r.energy.TodayRuntime, time.Minute)
+		o.OnMonth = duration(r.energy.MonthRuntime, time.Minute)
+	}
+	if r.protection.Enabled.Value || r.protection.ProtectionEnabled.Value {
+		o.PowerLimit = scaled(r.protection.Power, 1)
+	}
+	return o
+}
+
+// decodeName returns a nickname, which is base64 of UTF-8 by the book, or else
+// shown as it came.
+func decodeName(s string) string {
+	if b, err := base64.StdEncoding.DecodeString(s); err == nil && utf8.Valid(b) {
+		s = string(b)
+	}
+	return strings.TrimSpace(s)
+}
+
+// scaled converts a quantity to its base unit. Plugs have been seen to send
+// negative numbers, which mean nothing.
+func scaled(n wire.Number, factor float64) Optional[float64] {
+	if !n.Valid || n.Value < 0 {
+		return Optional[float64]{}
+	}
+	if factor == 1e-3 {
+		return Some(n.Value / 1e3) // exact where a product is not: 0.001 has no binary form
+	}
+	return Some(n.Value * factor)
+}
+
+// duration converts a number of units; one that no plug can have lived is
+// dropped.
+func duration(n wire.Number, unit time.Duration) Optional[time.Duration] {
+	const century = 100 * 365 * 24 * time.Hour
+	if !n.Valid || n.Value < 0 || n.Value > float64(century/unit) {
+		return Optional[time.Duration]{}
+	}
+	return Some(time.Duration(n.Value * float64(unit)))
+}
+
+func optional(n wire.Number) Optional[float64] { return Optional[float64]{n.Value, n.Valid} }
+
+func optionalFlag(f wire.Flag) Optional[bool] { return Optional[bool]{f.Value, f.Valid} }
+
+// oneOf reads a status: true for one word, false for some, absent for others.
+func oneOf(status wire.Text, yes wire.Text, no ...wire.Text) Optional[bool] {
+	if status == yes {
+		return Some(true)
+	}
+	for _, n := range no {
+		if status == n {
+			return Some(false)
+		}
+	}
+	return Optional[bool]{}
+}

@@ -1,0 +1,167 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// decodeOutlet decodes results of some methods.
+func decodeOutlet(t *testing.T, results map[method]string) (Info, Outlet) {
+	t.Helper()
+	var r replies
+	for m, text := range results {
+		if err := r.decode(m, []byte(text)); err != nil {
+			t.Fatalf("%s: %v", methodNames[m], err)
+		}
+	}
+	info := r.info.info()
+	return info, r.outlet(info.Name, false)
+}
+
+func TestDecodeNothing(t *testing.T) {
+	for _, text := range []string{`{}`, `null`, `[]`, `5`, `"x"`, ``, `{"device_on":null,"on_time":null,"rssi":null,"nickname":null}`} {
+		all := map[method]string{}
+		for m := range numMethods {
+			all[m] = text
+		}
+		info, o := decodeOutlet(t, all)
+		if info != (Info{}) || o != (Outlet{Number: 1}) {
+			t.Errorf("%q became %+v, %+v", text, info, o)
+		}
+	}
+}
+
+func TestDecodeOddValues(t *testing.T) {
+	type values map[method]string
+	power := func(o Outlet) any { return o.Power }
+	today := func(o Outlet) any { return o.EnergyToday }
+	var noNumber Optional[float64]
+	var noFlag Optional[bool]
+	var noTime Optional[time.Duration]
+	for _, tc := range []struct {
+		name string
+		in   values
+		get  func(Outlet) any
+		want any
+	}{
+		{"power in mW", values{getEnergyUsage: `{"current_power":71502}`}, power, Some(71.502)},
+		{"power as a string", values{getEnergyUsage: `{"current_power":"71502"}`}, power, Some(71.502)},
+		{"power negative", values{getEnergyUsage: `{"current_power":-5}`}, power, noNumber},
+		{"power true", values{getEnergyUsage: `{"current_power":true}`}, power, noNumber},
+		{"power from the best source", values{getEnergyUsage: `{"current_power":2000}`, getEmeterData: `{"power_mw":1003}`, getCurrentPower: `{"current_power":3}`}, power, Some(1.003)},
+		{"power from the second", values{getEnergyUsage: `{"current_power":2000}`, getEmeterData: `{}`, getCurrentPower: `{"current_power":3}`}, power, Some(2.0)},
+		{"power in whole watts", values{getCurrentPower: `{"current_power":3}`}, power, Some(3.0)},
+		{"power zero is a value", values{getEmeterData: `{"power_mw":0}`, getCurrentPower: `{"current_power":3}`}, power, Some(0.0)},
+		{"energy", values{getEnergyUsage: `{"today_energy":73}`}, today, Some(262800.0)},
+		{"energy negative", values{getEnergyUsage: `{"today_energy":-1}`}, today, noNumber},
+		{"energy as an array", values{getEnergyUsage: `{"today_energy":[1],"month_energy":1}`}, today, noNumber},
+		{"one odd member spoils no other", values{getEnergyUsage: `{"today_energy":{"a":1},"month_energy":2,"past24h":"x"}`}, func(o Outlet) any { return o.EnergyMonth }, Some(7200.0)},
+		{"runtime", values{getEnergyUsage: `{"today_runtime":61}`}, func(o Outlet) any { return o.OnToday }, Some(61 * time.Minute)},
+		{"runtime huge", values{getEnergyUsage: `{"today_runtime":1e300}`}, func(o Outlet) any { return o.OnToday }, noTime},
+		{"runtime negative", values{getEnergyUsage: `{"month_runtime":-2}`}, func(o Outlet) any { return o.OnMonth }, noTime},
+		{"voltage", values{getEmeterData: `{"voltage_mv":234120}`}, func(o Outlet) any { return o.Voltage }, Some(234.12)},
+		{"current", values{getEmeterData: `{"current_ma":744}`}, func(o Outlet) any { return o.Current }, Some(0.744)},
+		{"on as a number", values{getDeviceInfo: `{"device_on":1}`}, func(o Outlet) any { return o.On }, Some(true)},
+		{"on as nonsense", values{getDeviceInfo: `{"device_on":"sometimes"}`}, func(o Outlet) any { return o.On }, noFlag},
+		{"overheated, old", values{getDeviceInfo: `{"overheated":true}`}, func(o Outlet) any { return o.Overheated }, Some(true)},
+		{"overheated, new", values{getDeviceInfo: `{"overheat_status":"overheated"}`}, func(o Outlet) any { return o.Overheated }, Some(true)},
+		{"cooling down", values{getDeviceInfo: `{"overheat_status":"cool_down"}`}, func(o Outlet) any { return o.Overheated }, Some(false)},
+		{"overheat status unknown", values{getDeviceInfo: `{"overheat_status":"melting"}`}, func(o Outlet) any { return o.Overheated }, noFlag},
+		{"overloaded", values{getDeviceInfo: `{"power_protection_status":"overloaded"}`}, func(o Outlet) any { return o.Overloaded }, Some(true)},
+		{"overcurrent", values{getDeviceInfo: `{"overcurrent_status":"lifted"}`}, func(o Outlet) any { return o.Overcurrent }, Some(true)},
+		{"charged", values{getDeviceInfo: `{"charging_status":"finished"}`}, func(o Outlet) any { return o.ChargingFinished }, Some(true)},
+		{"limit", values{getProtectionPower: `{"enabled":true,"protection_power":2960}`}, func(o Outlet) any { return o.PowerLimit }, Some(2960.0)},
+		{"limit, other key", values{getProtectionPower: `{"protection_enabled":true,"protection_power":1800}`}, func(o Outlet) any { return o.PowerLimit }, Some(1800.0)},
+		{"limit, not enabled", values{getProtectionPower: `{"enabled":false,"protection_power":2960}`}, func(o Outlet) any { return o.PowerLimit }, noNumber},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, o := decodeOutlet(t, tc.in); tc.get(o) != tc.want {
+				t.Errorf("%+v, want %+v", tc.get(o), tc.want)
+			}
+		})
+	}
+}
+
+func TestDecodeName(t *testing.T) {
+	for in, want := range map[string]string{
+		"S8O8Y2hl":     "Küche",
+		"":             "",
+		"Kitchen lamp": "Kitchen lamp", // no base64
+		"/w==":         "/w==",         // no UTF-8 inside
+		"IEEg":         "A",
+		"8J+Uiw==":     "🔋",
+	} {
+		if got := decodeName(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestDecodeComponents(t *testing.T) {
+	var r replies
+	if err := r.decode(componentNego, []byte(`{"component_list":[{"id":"energy_monitoring","ver_code":2},{"id":"x"},{"id":5},7]}`)); err != nil {
+		t.Fatal(err)
+	}
+	if r.components["energy_monitoring"] != 2 || r.components["x"] != 1 {
+		t.Errorf("%v", r.components)
+	}
+	l := learnt{}
+	if !l.has("anything", 2) {
+		t.Error("an unknown list has nothing")
+	}
+	l.components = r.components
+	if !l.has("energy_monitoring", 2) || l.has("energy_monitoring", 3) || l.has("anything", 1) {
+		t.Error("a known list is not what counts")
+	}
+}
+
+func TestDecodeRefusesWhatIsNotJSON(t *testing.T) {
+	var r replies
+	if err := r.decode(getDeviceInfo, []byte(`{"device_on":`)); !errors.Is(err, wire.ErrBadReply) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzDecode feeds anything to every method's decoder.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{
+		`{"device_id":"8022","device_on":true,"on_time":12345,"rssi":-55,"nickname":"S8O8Y2hl","overheated":false}`,
+		`{"today_runtime":61,"month_runtime":4321,"today_energy":73,"month_energy":5189,"local_time":"2026-01-31 23:59:58","current_power":71502}`,
+		`{"component_list":[{"id":"energy_monitoring","ver_code":2}]}`,
+		`{"current_ma":744,"voltage_mv":"234120","power_mw":null}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r replies
+		for m := range numMethods {
+			_ = r.decode(m, data) //nolint:errcheck // not JSON is fine here
+		}
+		info := r.info.info()
+		o := r.outlet(info.Name, false)
+		for _, s := range []string{info.DeviceID, info.MAC, info.Model, info.Hardware, info.Firmware, info.Name} {
+			if !utf8.ValidString(s) {
+				t.Errorf("%q is not UTF-8", s)
+			}
+		}
+		for _, v := range []Optional[float64]{o.Power, o.Voltage, o.Current, o.EnergyToday, o.EnergyMonth, o.PowerLimit} {
+			if f, ok := v.Get(); ok && (f < 0 || math.IsNaN(f)) {
+				t.Errorf("%v", f)
+			}
+		}
+		for _, v := range []Optional[time.Duration]{o.OnFor, o.OnToday, o.OnMonth} {
+			if d, ok := v.Get(); ok && d < 0 {
+				t.Errorf("%v", d)
+			}
+		}
+		readClock(string(r.energy.LocalTime), newZone(string(r.info.Region), optional(r.info.TimeDiff)), time.Now())
+	})
+}

@@ -1,0 +1,67 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import "time"
+
+// Optional is a value that the plug may not have given.
+type Optional[T any] struct {
+	value T
+	ok    bool
+}
+
+// Some returns an optional that has a value.
+func Some[T any](v T) Optional[T] { return Optional[T]{v, true} }
+
+// Get returns the value; ok is false when there is none.
+func (o Optional[T]) Get() (v T, ok bool) { return o.value, o.ok }
+
+// Reading is what a plug said in one read. It is shared between callers and
+// must not be modified.
+type Reading struct {
+	Time     time.Time // when it was read, by our clock
+	Protocol Protocol
+	Info     Info
+	Outlets  []Outlet // in the order of their numbers
+	// RSSI is the strength of the Wi-Fi signal in dBm.
+	RSSI Optional[float64]
+	// ClockOffset is the plug's clock less ours. More than 26 hours, and the
+	// outlets have no energies and no windows of time.
+	ClockOffset Optional[time.Duration]
+}
+
+// Info identifies a plug. Strings are valid UTF-8, empty where not given.
+type Info struct {
+	DeviceID string // 40 hex digits; stays with the device
+	MAC      string // AA-BB-CC-00-11-22
+	Model    string // P110
+	Hardware string
+	Firmware string
+	Name     string // as given in the app
+}
+
+// Outlet is one socket.
+type Outlet struct {
+	Number int    // from 1
+	Name   string // as given in the app
+
+	On    Optional[bool]
+	OnFor Optional[time.Duration] // since it was switched on; 0 when off
+
+	Power   Optional[float64] // watts
+	Voltage Optional[float64] // volts
+	Current Optional[float64] // amperes
+
+	EnergyToday Optional[float64]       // joules since the plug's local midnight
+	EnergyMonth Optional[float64]       // joules since the first of the plug's month
+	OnToday     Optional[time.Duration] // time switched on since midnight
+	OnMonth     Optional[time.Duration] // time switched on since the first
+
+	PowerLimit Optional[float64] // watts, where power protection is enabled
+
+	Overheated       Optional[bool]
+	Overloaded       Optional[bool] // power protection has switched it off
+	Overcurrent      Optional[bool] // current protection has switched it off
+	ChargingFinished Optional[bool]
+}

@@ -1,0 +1,168 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// FaultKind is something that goes wrong.
+type FaultKind int
+
+// The faults.
+const (
+	None FaultKind = iota
+	// Slow answers after Delay, otherwise well.
+	Slow
+	// Hang never answers.
+	Hang
+	// Reset closes the connection instead of answering.
+	Reset
+	// CloseAfterReply closes the connection after a good answer, unannounced.
+	CloseAfterReply
+	// Truncate closes the connection after half of the body.
+	Truncate
+	// BadSignature damages a KLAP reply's signature, or a passthrough reply's text.
+	BadSignature
+	// Garble answers with bytes that mean nothing.
+	Garble
+	// Oversize answers with 10 MB.
+	Oversize
+	// Endless answers with a body that never ends.
+	Endless
+	// HTML answers with the stock web page.
+	HTML
+	// Status answers with Fault.Status and an empty body.
+	Status
+	// Redirect answers with a redirect to Fault.Location.
+	Redirect
+	// LoseSession forgets the session before the request is looked at.
+	LoseSession
+	// NoBatch answers multipleRequest with -1003, as some firmware does.
+	NoBatch
+	// StrayByte appends a line feed to a handshake1 reply, as some firmware does.
+	StrayByte
+	// OldCookie calls the session cookie SESSIONID, as some firmware does.
+	OldCookie
+	// PlainReply answers passthrough requests with inner JSON that is not
+	// encrypted, as some firmware does.
+	PlainReply
+)
+
+// Fault is injected with [Plug.Inject].
+type Fault struct {
+	Kind FaultKind
+	// Path limits the fault to requests whose path has this suffix: "" is any,
+	// "/app/handshake1", "/app/handshake2" and "/app/request" are KLAP's steps,
+	// "/app" is all of passthrough.
+	Path string
+	// Times is how many requests are hit; 0 means all until [Plug.Heal].
+	Times int
+	// Skip lets that many matching requests pass first.
+	Skip int
+	// Delay is added to the answer's time, with any kind.
+	Delay time.Duration
+	// Status is for the kind Status, Location for Redirect.
+	Status   int
+	Location string
+}
+
+// Inject adds a fault. The first fault that matches a request applies to it.
+func (p *Plug) Inject(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.Times == 0 {
+		f.Times = -1
+	}
+	p.faults = append(p.faults, &f)
+}
+
+// Heal takes back all faults.
+func (p *Plug) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
+// takeFault returns the fault that hits a request, or the zero one.
+func (p *Plug) takeFault(req request) Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range p.faults {
+		if !strings.HasSuffix(req.path, f.Path) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if f.Times--; f.Times == 0 {
+			p.faults = slices.Delete(p.faults, i, i+1)
+		}
+		return *f
+	}
+	return Fault{}
+}
+
+// replaces reports whether the fault takes the place of the plug's answer.
+func (f Fault) replaces() bool {
+	switch f.Kind {
+	case Garble, Oversize, HTML, Status, Redirect:
+		return true
+	}
+	return false
+}
+
+func (f Fault) response() response {
+	switch f.Kind {
+	case Garble:
+		return response{status: http.StatusOK, contentType: contentBinary, body: bytes.Repeat([]byte{0xde, 0xad, 0xbe}, 27)}
+	case Oversize:
+		return response{status: http.StatusOK, contentType: contentBinary, body: make([]byte, 10<<20)}
+	case Status:
+		return response{status: f.Status}
+	case Redirect:
+		return response{status: http.StatusFound, location: f.Location}
+	}
+	return page()
+}
+
+// send writes a response, well or as the fault has it. An error means that the
+// connection is of no further use.
+func (f Fault) send(conn net.Conn, resp response, closing bool, done <-chan struct{}) error {
+	switch f.Kind {
+	case Hang:
+		<-done
+		return errNoAnswer
+	case Reset:
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // makes closing a reset
+		}
+		return errNoAnswer
+	case Truncate:
+		_, _ = conn.Write(append(resp.head(len(resp.body), closing), resp.body[:len(resp.body)/2]...))
+		return errNoAnswer
+	case Endless:
+		return sendForever(conn)
+	case CloseAfterReply:
+		_, _ = conn.Write(append(resp.head(len(resp.body), closing), resp.body...))
+		return errNoAnswer
+	}
+	_, err := conn.Write(append(resp.head(len(resp.body), closing), resp.body...))
+	return err
+}
+
+// sendForever writes until the client has had enough.
+func sendForever(conn net.Conn) error {
+	_, err := conn.Write([]byte("HTTP/1.1 200 OK\r\nServer: SHIP 2.0\r\n\r\n"))
+	for chunk := make([]byte, 4096); err == nil; {
+		_, err = conn.Write(chunk)
+	}
+	return err
+}

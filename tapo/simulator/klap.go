@@ -1,0 +1,133 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
+)
+
+// klapState is the plug's half of KLAP. There is one session at most: a
+// completed handshake ends the one before.
+type klapState struct {
+	pending *klapPending
+	session *klapSession
+}
+
+type klapPending struct {
+	cookie        string
+	local, remote []byte
+}
+
+type klapSession struct {
+	cookie  string
+	cipher  *klap.Cipher
+	last    int32 // the last sequence number used
+	fresh   bool  // no request yet
+	expires time.Time
+}
+
+func (p *Plug) answerKLAP(req request, fault Fault) response {
+	switch req.path {
+	case "/app/handshake1":
+		return p.handshake1(req, fault)
+	case "/app/handshake2":
+		return p.handshake2(req)
+	case "/app/request":
+		return p.klapRequest(req, fault)
+	case "/app":
+		return jsonCode(codeUnknownTransport)
+	}
+	return response{status: http.StatusNotFound}
+}
+
+func (p *Plug) klapVersion() klap.Version {
+	if p.KLAPVersion1 {
+		return klap.V1
+	}
+	return klap.V2
+}
+
+func (p *Plug) handshake1(req request, fault Fault) response {
+	if len(req.body) != klap.SeedSize {
+		return response{status: http.StatusBadRequest}
+	}
+	pending := &klapPending{cookie: newSessionID(), local: req.body, remote: make([]byte, klap.SeedSize)}
+	rand.Read(pending.remote)
+	p.klap.pending = pending
+	v := p.klapVersion()
+	body := append(pending.remote[:len(pending.remote):len(pending.remote)],
+		v.ServerHash(pending.local, pending.remote, v.AuthHash(p.Username, p.Password))...)
+	if fault.Kind == StrayByte {
+		body = append(body, '\n')
+	}
+	return response{status: http.StatusOK, contentType: contentBinary, cookie: p.setCookie(pending.cookie, fault), body: body}
+}
+
+// setCookie writes the cookie as plugs do: the lifetime is no attribute that
+// any standard knows.
+func (p *Plug) setCookie(id string, fault Fault) string {
+	name := "TP_SESSIONID"
+	if fault.Kind == OldCookie {
+		name = "SESSIONID"
+	}
+	return fmt.Sprintf("%s=%s;TIMEOUT=%d", name, id, int(p.SessionLifetime/time.Second))
+}
+
+func (p *Plug) handshake2(req request) response {
+	pending := p.klap.pending
+	if pending == nil || req.cookie != "TP_SESSIONID="+pending.cookie {
+		return response{status: http.StatusBadRequest}
+	}
+	v := p.klapVersion()
+	auth := v.AuthHash(p.Username, p.Password)
+	if subtle.ConstantTimeCompare(req.body, v.ClientHash(pending.local, pending.remote, auth)) != 1 {
+		p.stats.LoginFailures++
+		return response{status: http.StatusForbidden}
+	}
+	c := klap.NewCipher(pending.local, pending.remote, auth)
+	p.klap = klapState{session: &klapSession{
+		cookie: pending.cookie, cipher: c, last: c.InitialSeq(), fresh: true, expires: p.Now().Add(p.SessionLifetime),
+	}}
+	p.stats.Logins++
+	return response{status: http.StatusOK, contentType: contentHTML}
+}
+
+func (p *Plug) klapRequest(req request, fault Fault) response {
+	refused := response{status: http.StatusForbidden}
+	s := p.klap.session
+	if s == nil || req.cookie != "TP_SESSIONID="+s.cookie || !p.Now().Before(s.expires) {
+		return refused
+	}
+	text, _ := strings.CutPrefix(req.query, "seq=")
+	n, err := strconv.ParseInt(text, 10, 32)
+	seq := int32(n)
+	if err != nil || !p.acceptable(s, seq) {
+		return refused
+	}
+	plain, err := s.cipher.Open(seq, req.body, true)
+	if err != nil {
+		return refused
+	}
+	s.last, s.fresh = seq, false
+	frame := s.cipher.Seal(seq, p.execute(plain, fault))
+	if fault.Kind == BadSignature {
+		frame[0] ^= 1
+	}
+	return response{status: http.StatusOK, contentType: contentBinary, body: frame}
+}
+
+func (p *Plug) acceptable(s *klapSession, seq int32) bool {
+	if p.LenientSequence {
+		return s.fresh || seq > s.last
+	}
+	return seq == s.last+1
+}

@@ -1,0 +1,119 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"math"
+	"time"
+)
+
+// meter is a plug's relay, clock and energy counters. The counters integrate
+// the load whenever somebody looks.
+type meter struct {
+	load     Load
+	location *time.Location
+	offset   time.Duration // the plug's clock less the true time
+
+	on      bool
+	since   time.Time // of the last switching on
+	counted time.Time // how far the counters have come
+
+	today, month counters
+}
+
+// counters are those of one window of time.
+type counters struct {
+	wattHours float64
+	on        time.Duration
+}
+
+// newMeter returns the meter of a plug that has been running in this state
+// since the first of its month.
+func newMeter(load Load, on bool, location *time.Location, now time.Time) meter {
+	if load == nil {
+		load = Constant(0)
+	}
+	m := meter{load: load, location: location, on: on, since: now}
+	local := now.In(location)
+	m.counted = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, location)
+	m.advance(now)
+	return m
+}
+
+// clock is the plug's own time.
+func (m *meter) clock(now time.Time) time.Time { return now.Add(m.offset).In(m.location) }
+
+// advance counts up to now, in steps of a second, or of a minute over long
+// stretches, and starts again at the plug's midnight and month.
+func (m *meter) advance(now time.Time) {
+	if now.Before(m.counted) {
+		m.counted = now
+	}
+	step := time.Second
+	if now.Sub(m.counted) > time.Hour {
+		step = time.Minute
+	}
+	for m.counted.Before(now) {
+		local := m.clock(m.counted)
+		midnight := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, m.location)
+		took := min(step, now.Sub(m.counted), midnight.Sub(local))
+		if m.on {
+			wattHours := m.load.Watts(m.counted) * took.Hours()
+			m.today.add(wattHours, took)
+			m.month.add(wattHours, took)
+		}
+		m.counted = m.counted.Add(took)
+		if took == midnight.Sub(local) {
+			m.today = counters{}
+			if midnight.Month() != local.Month() {
+				m.month = counters{}
+			}
+		}
+	}
+}
+
+func (c *counters) add(wattHours float64, d time.Duration) {
+	c.wattHours += wattHours
+	c.on += d
+}
+
+func (m *meter) setRelay(on bool, now time.Time) {
+	m.advance(now)
+	if on && !m.on {
+		m.since = now
+	}
+	m.on = on
+}
+
+func (m *meter) setClock(offset time.Duration, now time.Time) {
+	m.advance(now)
+	m.offset = offset
+	m.today, m.month = counters{}, counters{}
+}
+
+// sample is what the meter shows at one moment.
+type sample struct {
+	clock        time.Time
+	on           bool
+	onTime       time.Duration
+	milliwatts   int
+	millivolts   int
+	milliamperes int
+	today, month counters
+}
+
+func (m *meter) sample(now time.Time) sample {
+	m.advance(now)
+	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month}
+	volts := 231 + 2.5*math.Sin(float64(now.Unix())/613) + 0.4*noise(now, 7)
+	s.millivolts = int(volts * 1000)
+	if m.on {
+		s.onTime = now.Sub(m.since)
+		watts := m.load.Watts(now)
+		s.milliwatts = int(watts * 1000)
+		powerFactor := 0.55 + 0.44*watts/(watts+40)
+		s.milliamperes = int(watts / volts / powerFactor * 1000)
+	}
+	return s
+}

@@ -1,0 +1,125 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+)
+
+// passthroughState is the plug's half of securePassthrough. A new handshake
+// replaces it.
+type passthroughState struct {
+	cookie  string
+	cipher  *passthrough.Cipher // nil before a handshake, and after a refused login
+	token   string              // "" before the login
+	expires time.Time
+}
+
+func (p *Plug) answerPassthrough(req request, fault Fault) response {
+	switch req.path {
+	case "/app":
+	case "/app/handshake1":
+		return jsonCode(codeFailed)
+	default:
+		return response{status: http.StatusNotFound}
+	}
+	var msg passthrough.Message
+	if !unmarshal(req.body, &msg) {
+		return jsonCode(codeJSONDecode)
+	}
+	switch msg.Method {
+	case "handshake":
+		return p.passthroughHandshake(msg.Params.Key, fault)
+	case "securePassthrough":
+		return p.passthroughRequest(req, msg.Params.Request, fault)
+	}
+	return jsonCode(codeTransportNotAvailable)
+}
+
+func (p *Plug) passthroughHandshake(text string, fault Fault) response {
+	key, err := passthrough.DecodePublicKey(text)
+	if err != nil {
+		return jsonCode(codeInvalidPublicKey)
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, key, secret) //nolint:staticcheck // defined by the protocol
+	if err != nil {
+		return jsonCode(codeInvalidPublicKey)
+	}
+	c, err := passthrough.NewCipher(secret)
+	if err != nil {
+		return jsonCode(codeFailed)
+	}
+	p.passthrough = passthroughState{cookie: newSessionID(), cipher: c, expires: p.Now().Add(p.SessionLifetime)}
+	resp := jsonBody(`{"error_code":0,"result":{"key":"` + base64.StdEncoding.EncodeToString(sealed) + `"}}`)
+	resp.cookie = p.setCookie(p.passthrough.cookie, fault)
+	return resp
+}
+
+func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) response {
+	s := &p.passthrough
+	query := ""
+	if s.token != "" {
+		query = "token=" + s.token
+	}
+	if s.cipher == nil || req.cookie != "TP_SESSIONID="+s.cookie || req.query != query || !p.Now().Before(s.expires) {
+		return jsonCode(codeSessionTimeout)
+	}
+	plain, err := s.cipher.Open(sealed)
+	var c call
+	if err != nil || !unmarshal(plain, &c) {
+		return jsonCode(codeAESDecode)
+	}
+	if s.token == "" && c.Method != "login_device" {
+		return jsonCode(codeSessionTimeout)
+	}
+	cipher := s.cipher // a refused login takes it away
+	inner := p.passthroughInner(c.Method, plain, fault)
+	reply := cipher.Seal(inner)
+	switch fault.Kind {
+	case BadSignature:
+		reply = "!" + reply[1:]
+	case PlainReply:
+		reply = string(inner)
+	}
+	body, err := json.Marshal(map[string]any{"error_code": 0, "result": map[string]string{"response": reply}})
+	if err != nil {
+		return response{status: http.StatusInternalServerError}
+	}
+	return jsonBody(string(body))
+}
+
+// passthroughInner executes what was sealed.
+func (p *Plug) passthroughInner(method string, plain []byte, fault Fault) []byte {
+	if method != "login_device" {
+		return p.execute(plain, fault)
+	}
+	var login passthrough.LoginRequest
+	if !unmarshal(plain, &login) {
+		return codeOnly(codeParams)
+	}
+	return p.loginDevice(login.Params)
+}
+
+func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
+	if params.Password != "" {
+		p.stats.ClearLogins++
+	}
+	if params != p.Model.LoginVersion.Params(p.Username, p.Password) {
+		p.stats.LoginFailures++
+		p.passthrough.cipher = nil // plugs want a new handshake before the next try
+		return codeOnly(codeLogin)
+	}
+	p.stats.Logins++
+	p.passthrough.token = newSessionID()
+	return []byte(`{"error_code":0,"result":{"token":"` + p.passthrough.token + `"}}`)
+}

@@ -1,0 +1,194 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// server accepts connections. A plug's web server has quirks that net/http's
+// does not allow to imitate (it reads header names to the letter and takes no
+// chunks), so this file has the little HTTP that a plug speaks.
+type server struct {
+	listener net.Listener
+	done     chan struct{}
+	group    sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+func (s *server) start(l net.Listener, serve func(net.Conn)) {
+	s.listener, s.done, s.conns = l, make(chan struct{}), map[net.Conn]struct{}{}
+	s.group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if !s.track(conn) {
+				conn.Close()
+				return
+			}
+			s.group.Go(func() {
+				defer s.untrack(conn)
+				serve(conn)
+			})
+		}
+	})
+}
+
+func (s *server) track(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns != nil {
+		s.conns[c] = struct{}{}
+	}
+	return s.conns != nil
+}
+
+func (s *server) untrack(c net.Conn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *server) close() {
+	close(s.done)
+	s.listener.Close()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
+	s.mu.Unlock()
+	s.group.Wait()
+}
+
+const (
+	maxHeader = 8 << 10
+	maxBody   = 16 << 10
+
+	contentHTML   = "text/html"
+	contentJSON   = "application/json;charset=UTF-8"
+	contentBinary = "application/octet-stream"
+)
+
+// request is an HTTP request as far as a plug looks at it.
+type request struct {
+	method, path, query string
+	cookie              string
+	body                []byte
+	close               bool // the client wants the connection closed
+
+	status int // what the plug's server answers by itself, 0 if nothing
+}
+
+// response is what goes back.
+type response struct {
+	status      int
+	contentType string
+	cookie      string // a whole Set-Cookie value
+	location    string
+	body        []byte
+}
+
+// stockPage is what the plug's web server shows where it does not understand.
+// It has 49 bytes, by the way.
+const stockPage = "<html><body><center>200 OK</center></body></html>"
+
+func page() response {
+	return response{status: http.StatusOK, contentType: contentHTML, body: []byte(stockPage)}
+}
+
+// readRequest reads one request from a connection.
+func readRequest(r *bufio.Reader) (request, error) {
+	line, err := readLine(r)
+	if err != nil {
+		return request{}, err
+	}
+	var req request
+	target := ""
+	if parts := strings.Fields(line); len(parts) == 3 {
+		req.method, target = parts[0], parts[1]
+	} else {
+		req.status, req.close = http.StatusBadRequest, true
+	}
+	req.path, req.query, _ = strings.Cut(target, "?")
+	length, misspelt := -1, false
+	for size := 0; ; size += len(line) {
+		if line, err = readLine(r); err != nil {
+			return request{}, err
+		}
+		if line == "" {
+			break
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch {
+		case size > maxHeader:
+			return request{}, bufio.ErrBufferFull
+		case value == "":
+			misspelt = true
+		case name == "Content-Length":
+			length, err = strconv.Atoi(value)
+			if err != nil || length < 0 || length > maxBody {
+				req.status, req.close, length = http.StatusBadRequest, true, 0
+			}
+		case strings.EqualFold(name, "Content-Length"):
+			misspelt = true
+		case strings.EqualFold(name, "Cookie"):
+			req.cookie = value
+		case strings.EqualFold(name, "Connection"):
+			req.close = req.close || strings.EqualFold(value, "close")
+		}
+	}
+	switch {
+	case length > 0:
+		req.body = make([]byte, length)
+		if _, err := io.ReadFull(r, req.body); err != nil {
+			return request{}, err
+		}
+	case length < 0 && req.method == http.MethodPost && !misspelt:
+		req.status, req.close = http.StatusInternalServerError, true // chunked, or no body at all
+	case length < 0 && req.method == http.MethodPost:
+		req.close = true // a body may follow that was not seen
+	}
+	if misspelt && req.status == 0 {
+		req.status = http.StatusOK
+	}
+	return req, nil
+}
+
+func readLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadSlice('\n')
+	return string(bytes.TrimRight(line, "\r\n")), err
+}
+
+// head writes the status line and the headers of a response.
+func (resp response) head(length int, closing bool) []byte {
+	b := make([]byte, 0, 256+len(resp.body))
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(resp.status), 10)
+	b = append(append(b, ' '), http.StatusText(resp.status)...)
+	b = append(b, "\r\nServer: SHIP 2.0\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(length), 10)
+	for _, h := range [][2]string{{"Content-Type", resp.contentType}, {"Set-Cookie", resp.cookie}, {"Location", resp.location}} {
+		if h[1] != "" {
+			b = append(append(append(append(b, "\r\n"...), h[0]...), ": "...), h[1]...)
+		}
+	}
+	if closing {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	return append(b, "\r\n\r\n"...)
+}

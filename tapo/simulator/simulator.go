@@ -1,0 +1,198 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package simulator is plugs without hardware: each listens on a real socket
+// and speaks the plugs' protocols as recorded plugs do, in the manner of
+// net/http/httptest. Set the fields of a [Plug], call Start, talk to Addr, and
+// Close it.
+//
+// A simulated plug follows what is known of real ones also where that is
+// inconvenient. It keeps one session, checks signatures and sequence numbers,
+// ends a batch at the first refusal, counts energy in whole watt-hours from its
+// own local midnight, and answers foreign protocols as firmware of its
+// generation does. Faults can be injected while it runs.
+package simulator
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Plug is a simulated plug. The fields are read by Start and must not be
+// changed afterwards; the methods are safe for concurrent use.
+type Plug struct {
+	// Model is the kind of plug and its firmware; the zero value is [P110].
+	Model Model
+	// Name is the plug's name in the app.
+	Name string
+	// Username and Password of the account that the plug is bound to.
+	Username, Password string
+	// Region is the IANA time zone of the plug's clock; empty means UTC.
+	Region string
+	// Load is what is plugged in; nil draws nothing.
+	Load Load
+	// Off makes the relay start switched off.
+	Off bool
+	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
+	Listen string
+	// Latency is the time that every answer takes.
+	Latency time.Duration
+	// SessionLifetime is announced to clients and enforced; 0 means 24 hours.
+	SessionLifetime time.Duration
+	// LenientSequence accepts any rising KLAP sequence number, not only the
+	// next one.
+	LenientSequence bool
+	// KLAPVersion1 makes a plug of the KLAP generation hash as old Kasa
+	// firmware does.
+	KLAPVersion1 bool
+	// Now replaces time.Now if it is not nil.
+	Now func() time.Time
+
+	server   server
+	identity identity
+
+	mu          sync.Mutex // guards what follows
+	meter       meter
+	klap        klapState
+	passthrough passthroughState
+	faults      []*Fault
+	refusals    map[string]int
+	stats       Stats
+}
+
+// identity is what never changes about a plug.
+type identity struct{ deviceID, hardwareID, mac string }
+
+// Stats counts what a plug has seen since it started.
+type Stats struct {
+	Connections   int
+	Requests      int            // HTTP requests
+	Logins        int            // completed ones
+	LoginFailures int            // logins that the plug refused for wrong credentials
+	ClearLogins   int            // logins with the password in clear, refused ones included
+	Paths         map[string]int // HTTP requests by path, without the query
+	Methods       map[string]int // methods executed, those inside batches included
+}
+
+// Start listens and serves in the background until Close.
+func (p *Plug) Start() error {
+	if p.Model.Name == "" {
+		p.Model = P110
+	}
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if p.SessionLifetime == 0 {
+		p.SessionLifetime = 24 * time.Hour
+	}
+	if p.Region == "" {
+		p.Region = "UTC"
+	}
+	location, err := time.LoadLocation(p.Region)
+	if err != nil {
+		return fmt.Errorf("region: %w", err)
+	}
+	if p.Listen == "" {
+		p.Listen = "127.0.0.1:0"
+	}
+	p.identity = newIdentity(p.Name + p.Model.Name)
+	p.meter = newMeter(p.Load, !p.Off, location, p.Now())
+	p.stats = Stats{Paths: map[string]int{}, Methods: map[string]int{}}
+	p.refusals = map[string]int{}
+	listener, err := net.Listen("tcp", p.Listen) //nolint:noctx // listening on loopback does not block
+	if err != nil {
+		return err
+	}
+	p.server.start(listener, p.serveConn)
+	return nil
+}
+
+// Close stops listening, closes all connections and waits for requests under
+// way.
+func (p *Plug) Close() { p.server.close() }
+
+// Addr is the address that the plug listens on.
+func (p *Plug) Addr() netip.AddrPort {
+	return p.server.listener.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Stats returns the counters.
+func (p *Plug) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	s.Paths, s.Methods = maps.Clone(s.Paths), maps.Clone(s.Methods)
+	return s
+}
+
+// SetRelay switches the plug.
+func (p *Plug) SetRelay(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meter.setRelay(on, p.Now())
+}
+
+// SetClock makes the plug's clock wrong by an offset. Its counters of the day
+// and the month start again, as its memory of them is kept by its own clock.
+func (p *Plug) SetClock(offset time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meter.setClock(offset, p.Now())
+}
+
+// SetCredentials binds the plug to another account and ends its session.
+func (p *Plug) SetCredentials(username, password string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Username, p.Password = username, password
+	p.loseSession()
+}
+
+// SetModel replaces the firmware, or the whole plug, and ends its session.
+func (p *Plug) SetModel(m Model) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Model = m
+	p.loseSession()
+}
+
+// LoseSession makes the plug forget its session, as a restart or another
+// client's login does.
+func (p *Plug) LoseSession() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loseSession()
+}
+
+func (p *Plug) loseSession() {
+	p.klap, p.passthrough = klapState{}, passthroughState{}
+}
+
+// Refuse makes a method answer with an error code; 0 ends that.
+func (p *Plug) Refuse(method string, code int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if code == 0 {
+		delete(p.refusals, method)
+		return
+	}
+	p.refusals[method] = code
+}
+
+// errNoAnswer makes the server close the connection without a word.
+var errNoAnswer = errors.New("no answer")
+
+// newSessionID returns what plugs use as cookie and token.
+func newSessionID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return strings.ToUpper(hex.EncodeToString(b[:]))
+}

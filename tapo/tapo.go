@@ -1,0 +1,279 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tapo reads TP-Link Tapo plugs over the local network.
+//
+// A [Device] is one plug. It finds out which protocol the plug speaks, logs in
+// once, keeps the session and answers [Device.Read] with everything that an
+// energy monitor wants to know, in base units: one HTTP exchange per read once
+// the session stands. A session that turns out dead is replaced within the same
+// read. Nothing here ever switches a plug or changes a setting.
+//
+// Firmware differs in what it tells, so every value of a [Reading] is optional;
+// a value that the plug did not give is absent, never zero.
+//
+// Errors are of type [*Error]; they carry a [Reason] from a closed list and an
+// advice in words. No error, log line or trace holds a password, a hash of one,
+// a token or a session id.
+package tapo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// Protocol is one of the local protocols of plugs.
+type Protocol string
+
+// The three protocols, one per firmware generation.
+const (
+	TPAP        Protocol = "tpap"        // firmware from 1.4 on; recognised, not spoken yet
+	KLAP        Protocol = "klap"        // 2023 on, and newer firmware with Third-Party Compatibility
+	Passthrough Protocol = "passthrough" // securePassthrough, before the middle of 2023
+)
+
+// Protocols lists all protocols, the strongest first.
+func Protocols() []Protocol { return []Protocol{TPAP, KLAP, Passthrough} }
+
+// maxExchanges is how many HTTP exchanges one read may take: when it is reached
+// while a slow way is gone, what is not vital is left for the next read.
+const maxExchanges = 8
+
+// Config says which plug to read and how.
+type Config struct {
+	// Address is a host or host:port; the port is 80 where it is left out.
+	Address string
+	// Credentials of the TP-Link account that the plug belongs to.
+	Credentials Credentials
+	// Protocol pins the protocol. Empty means that the plug is asked.
+	Protocol Protocol
+	// AllowPassthrough permits securePassthrough, which gives the account's
+	// password to whoever answers at the address.
+	AllowPassthrough bool
+	// SkipReplyVerification accepts KLAP replies that are not signed.
+	SkipReplyVerification bool
+
+	// Logger gets debug lines on every step, with the context of the read. Nil
+	// discards them.
+	Logger *slog.Logger
+	// Trace is told what happens; nil hooks are not called.
+	Trace Trace
+	// DialContext replaces the default dialer if it is not nil.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now replaces time.Now if it is not nil.
+	Now func() time.Time
+}
+
+// Trace has hooks for counting. They are called during reads, possibly of
+// several devices at a time, and must not block.
+type Trace struct {
+	Exchange    func(Protocol, time.Duration) // one HTTP exchange with a plug
+	Login       func(Protocol)                // a login succeeded
+	LoginFailed func(Protocol, Reason)        // a plug was asked to log us in, or would have been, and it failed
+	SessionLost func(Protocol)                // a plug had forgotten our session
+}
+
+// Device is a plug. Its methods are safe for concurrent use; reads of one plug
+// happen one after the other, since a plug holds one conversation at a time.
+type Device struct {
+	cfg  Config
+	wire *wire.Client
+	auth []byte        // KLAP's auth hash of the credentials
+	live atomic.Value  // Protocol of the session, "" without one
+	busy chan struct{} // holds a token while somebody reads; guards what follows
+
+	session  *session
+	last     Protocol                 // what the last login spoke
+	loginVer passthrough.LoginVersion // what securePassthrough login worked, 0 if unknown
+	newer    bool                     // the plug was seen to speak KLAP or TPAP
+	rejected rejection
+	learnt   learnt
+}
+
+// session is a login, over whichever protocol.
+type session struct {
+	conversation
+	protocol   Protocol
+	expires    time.Time
+	protection *protectionPower // read once per login; nil before that
+}
+
+// conversation carries JSON requests; the transports' sessions implement it.
+type conversation interface {
+	RoundTrip(ctx context.Context, request []byte) ([]byte, error)
+	Lifetime() time.Duration
+}
+
+// New returns a device. It does no I/O; an error says what is wrong with cfg.
+func New(cfg Config) (*Device, error) {
+	address, err := ParseAddress(cfg.Address)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Address = address
+	switch cfg.Protocol {
+	case "", TPAP, KLAP, Passthrough:
+	default:
+		return nil, fmt.Errorf("unknown protocol %q", cfg.Protocol)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	d := &Device{
+		cfg:  cfg,
+		auth: klap.V2.AuthHash(cfg.Credentials.Username, string(cfg.Credentials.Password)),
+		busy: make(chan struct{}, 1),
+	}
+	d.live.Store(Protocol(""))
+	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger}
+	if exchange := cfg.Trace.Exchange; exchange != nil {
+		opts.Observe = func(protocol string, took time.Duration) { exchange(Protocol(protocol), took) }
+	}
+	d.wire = wire.NewClient(opts)
+	return d, nil
+}
+
+// ParseAddress checks a plug's address, a host or host:port, and returns it
+// with the port.
+func ParseAddress(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil { // no port
+		host, port = strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"), "80"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("address %q: the port must be a number from 1 to 65535", address)
+	}
+	if strings.Contains(host, ":") {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", fmt.Errorf("address %q: want a host or host:port, without http://", address)
+		}
+	} else if host == "" || strings.ContainsAny(host, "/?#@%[]\\ \t\r\n") {
+		return "", fmt.Errorf("address %q: want a host or host:port, without http://", address)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// Protocol returns what the live session speaks, "" when there is none.
+func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
+
+// Close gives up the session and its connection, waiting for a read in flight.
+// The device stays usable: the next read logs in again.
+func (d *Device) Close() {
+	d.busy <- struct{}{}
+	defer func() { <-d.busy }()
+	d.drop()
+	d.wire.Close()
+}
+
+// Adopt takes over what another device has learnt of the same plug, so that a
+// new configuration does not undo it: that the plug has been seen to speak a
+// newer protocol and, if the credentials are the same, how long a rejected
+// login must rest. It waits for a read of old in flight.
+func (d *Device) Adopt(old *Device) {
+	old.busy <- struct{}{}
+	newer, rejected, loginVer := old.newer, old.rejected, old.loginVer
+	<-old.busy
+	d.busy <- struct{}{}
+	defer func() { <-d.busy }()
+	if d.cfg.Address == old.cfg.Address {
+		d.newer = d.newer || newer
+		if d.cfg.Credentials == old.cfg.Credentials {
+			d.rejected, d.loginVer = rejected, loginVer
+		}
+	}
+}
+
+// Read asks the plug for everything there is to know, logging in if need be.
+// The error is an [*Error]. ctx bounds the whole of it, waiting for another
+// caller's read included.
+func (d *Device) Read(ctx context.Context) (Reading, error) {
+	select {
+	case d.busy <- struct{}{}:
+	case <-ctx.Done():
+		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
+	}
+	defer func() { <-d.busy }()
+
+	deadline := d.wire.Exchanges() + maxExchanges
+	for again := false; ; again = true {
+		reading, err := d.readOnce(ctx, deadline)
+		if err == nil {
+			return reading, nil
+		}
+		if !wantsLogin(err) || again {
+			return Reading{}, newError(d.cfg.Address, d.last, err)
+		}
+		d.lose(ctx, err)
+	}
+}
+
+// readOnce reads over the session at hand, or over a new one.
+func (d *Device) readOnce(ctx context.Context, deadline int) (Reading, error) {
+	if err := d.ensureSession(ctx); err != nil {
+		return Reading{}, err
+	}
+	return d.read(ctx, deadline)
+}
+
+// ensureSession logs in unless there is a session that has time left.
+func (d *Device) ensureSession(ctx context.Context) error {
+	if d.session != nil && d.cfg.Now().Before(d.session.expires) {
+		return nil
+	}
+	d.drop()
+	s, err := d.logIn(ctx)
+	if err != nil {
+		return err
+	}
+	// Plugs' clocks drift, so renew a little early.
+	s.expires = d.cfg.Now().Add(s.Lifetime() - min(s.Lifetime()/10, time.Minute))
+	d.session, d.last = s, s.protocol
+	d.live.Store(s.protocol)
+	d.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.protocol, "lifetime", s.Lifetime())
+	if d.cfg.Trace.Login != nil {
+		d.cfg.Trace.Login(s.protocol)
+	}
+	return nil
+}
+
+// lose drops a session that the plug no longer honours, if there is one: the
+// login itself may have gone wrong.
+func (d *Device) lose(ctx context.Context, err error) {
+	d.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
+	if d.session != nil && d.cfg.Trace.SessionLost != nil {
+		d.cfg.Trace.SessionLost(d.session.protocol)
+	}
+	d.drop()
+}
+
+func (d *Device) drop() {
+	d.session = nil
+	d.live.Store(Protocol(""))
+}
+
+// wantsLogin reports whether an error is one that a new login may mend.
+func wantsLogin(err error) bool {
+	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) {
+		return true
+	}
+	if status, ok := errors.AsType[*wire.StatusError](err); ok {
+		return status.Status != 429
+	}
+	code, ok := errors.AsType[*wire.CodeError](err)
+	return ok && code.Code == wire.CodeUnknownTransport // updated to a newer protocol
+}

@@ -1,0 +1,461 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+const (
+	username = "user@example.com"
+	password = "Test-Passw0rd!"
+)
+
+var credentials = tapo.Credentials{Username: username, Password: password}
+
+// start starts a plug of the account.
+func start(t testing.TB, p *simulator.Plug) *simulator.Plug {
+	t.Helper()
+	if p.Username == "" {
+		p.Username, p.Password = username, password
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// device returns a client of a plug, which may use securePassthrough.
+func device(t testing.TB, p *simulator.Plug, change ...func(*tapo.Config)) *tapo.Device {
+	t.Helper()
+	cfg := tapo.Config{Address: p.Addr().String(), Credentials: credentials, AllowPassthrough: true}
+	for _, c := range change {
+		c(&cfg)
+	}
+	d, err := tapo.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+func read(t testing.TB, d *tapo.Device) tapo.Reading {
+	t.Helper()
+	r, err := d.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// fails reads and wants a reason.
+func fails(t testing.TB, d *tapo.Device, want tapo.Reason) *tapo.Error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	return failsWith(ctx, t, d, want)
+}
+
+func failsWith(ctx context.Context, t testing.TB, d *tapo.Device, want tapo.Reason) *tapo.Error {
+	t.Helper()
+	r, err := d.Read(ctx)
+	e, ok := errors.AsType[*tapo.Error](err)
+	if !ok {
+		t.Fatalf("read %+v, %v, want an error", r, err)
+	}
+	if e.Reason != want {
+		t.Fatalf("reason %s, want %s: %v", e.Reason, want, err)
+	}
+	if e.Advice == "" || e.Address == "" {
+		t.Errorf("no advice or address: %+v", e)
+	}
+	return e
+}
+
+// requests counts the plug's HTTP requests during f.
+func requests(p *simulator.Plug, f func()) int {
+	before := p.Stats().Requests
+	f()
+	return p.Stats().Requests - before
+}
+
+func TestRoundTrips(t *testing.T) {
+	for _, tc := range []struct {
+		model      simulator.Model
+		cold, warm int
+	}{
+		{simulator.P110, 4, 1},
+		{simulator.P110NoEmeter, 4, 1},
+		{simulator.P110Compatible, 4, 1},
+		{simulator.P115, 4, 1},
+		{simulator.P105, 4, 1},
+		{simulator.P100, 4, 1},
+		{simulator.P110Passthrough, 5, 1},
+		{simulator.P115Passthrough, 5, 1},
+		{simulator.P100Passthrough, 5, 1},
+		{simulator.P110Old, 7, 1}, // two logins: it takes version 1 only
+	} {
+		t.Run(tc.model.Name+" "+tc.model.Firmware, func(t *testing.T) {
+			p := start(t, &simulator.Plug{Model: tc.model, Load: simulator.Constant(60)})
+			d := device(t, p)
+			if got := requests(p, func() { read(t, d) }); got != tc.cold {
+				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
+			}
+			for range 3 {
+				if got := requests(p, func() { read(t, d) }); got != tc.warm {
+					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
+				}
+			}
+			if got := p.Stats().Logins; got != 1 {
+				t.Errorf("%d logins, want 1", got)
+			}
+		})
+	}
+}
+
+// TestPlugWithoutBatches is a P100 of the first firmware: what does not fit
+// into eight exchanges is left for the next reads.
+func TestPlugWithoutBatches(t *testing.T) {
+	p := start(t, &simulator.Plug{Model: simulator.P100Old})
+	d := device(t, p)
+	for i, want := range []int{8, 2, 1, 1} {
+		if got := requests(p, func() { read(t, d) }); got != want {
+			t.Errorf("read %d: %d round trips, want %d", i, got, want)
+		}
+	}
+	if got := p.Stats().Methods["component_nego"]; got != 1 {
+		t.Errorf("component_nego asked %d times", got)
+	}
+}
+
+func TestBatchRefusalIsRemembered(t *testing.T) {
+	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	p.Inject(simulator.Fault{Kind: simulator.NoBatch})
+	d := device(t, p)
+	for i, want := range []int{8, 3, 3, 3} { // get_emeter_data has to wait for the second read
+		var r tapo.Reading
+		if got := requests(p, func() { r = read(t, d) }); got != want {
+			t.Errorf("read %d: %d round trips, want %d", i, got, want)
+		}
+		if power, ok := r.Outlets[0].Power.Get(); !ok || power != 60 {
+			t.Errorf("read %d: power %v, %t", i, power, ok)
+		}
+	}
+	p.Heal() // it is not asked for batches again
+	if got := requests(p, func() { read(t, d) }); got != 3 {
+		t.Errorf("%d round trips, want 3", got)
+	}
+}
+
+func TestReading(t *testing.T) {
+	now := time.Date(2026, 7, 4, 12, 30, 15, 0, time.UTC)
+	p := start(t, &simulator.Plug{
+		Name: "Kühlschrank", Region: "Europe/Berlin", Load: simulator.Constant(100), Now: func() time.Time { return now },
+	})
+	r := read(t, device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } }))
+
+	if r.Protocol != tapo.KLAP || !r.Time.Equal(now) {
+		t.Errorf("protocol %s at %v", r.Protocol, r.Time)
+	}
+	if r.Info.Name != "Kühlschrank" || r.Info.Model != "P110" || r.Info.Firmware != simulator.P110.Firmware || len(r.Info.DeviceID) != 40 {
+		t.Errorf("info %+v", r.Info)
+	}
+	o := r.Outlets[0]
+	midnight := time.Date(2026, 7, 3, 22, 0, 0, 0, time.UTC)
+	first := time.Date(2026, 6, 30, 22, 0, 0, 0, time.UTC)
+	for what, got := range map[string][2]any{
+		"number":       {o.Number, 1},
+		"name":         {o.Name, "Kühlschrank"},
+		"on":           {o.On, tapo.Some(true)},
+		"power":        {o.Power, tapo.Some(100.0)},
+		"energy today": {o.EnergyToday, tapo.Some(3600 * float64(int(100*now.Sub(midnight).Hours())))},
+		"energy month": {o.EnergyMonth, tapo.Some(3600 * float64(int(100*now.Sub(first).Hours())))},
+		"on today":     {o.OnToday, tapo.Some(now.Sub(midnight).Truncate(time.Minute))},
+		"on month":     {o.OnMonth, tapo.Some(now.Sub(first).Truncate(time.Minute))},
+		"limit":        {o.PowerLimit, tapo.Some(2960.0)},
+		"overloaded":   {o.Overloaded, tapo.Some(false)},
+		"overcurrent":  {o.Overcurrent, tapo.Some(false)},
+		"charging":     {o.ChargingFinished, tapo.Some(false)},
+		"overheated":   {o.Overheated, tapo.Optional[bool]{}}, // neither field on this firmware
+		"RSSI":         {r.RSSI, tapo.Some(-55.0)},
+		"clock":        {r.ClockOffset, tapo.Some(time.Duration(0))},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %+v, want %+v", what, got[0], got[1])
+		}
+	}
+	if v, ok := o.Voltage.Get(); !ok || v < 220 || v > 240 {
+		t.Errorf("voltage %v, %t", v, ok)
+	}
+	if a, ok := o.Current.Get(); !ok || a < 0.4 || a > 0.7 {
+		t.Errorf("current %v, %t", a, ok)
+	}
+}
+
+func TestRelay(t *testing.T) {
+	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := device(t, p)
+	p.SetRelay(false)
+	o := read(t, d).Outlets[0]
+	if o.On != tapo.Some(false) || o.Power != tapo.Some(0.0) || o.OnFor != tapo.Some(time.Duration(0)) {
+		t.Errorf("off: %+v", o)
+	}
+	if _, ok := o.Voltage.Get(); !ok {
+		t.Error("off: no voltage")
+	}
+	p.SetRelay(true)
+	if o := read(t, d).Outlets[0]; o.On != tapo.Some(true) || o.Power != tapo.Some(60.0) {
+		t.Errorf("on: %+v", o)
+	}
+}
+
+func TestPlugWithoutMeter(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P100, simulator.P105} {
+		r := read(t, device(t, start(t, &simulator.Plug{Model: m})))
+		o := r.Outlets[0]
+		none := tapo.Optional[float64]{}
+		if o.Power != none || o.Voltage != none || o.Current != none || o.EnergyToday != none || o.EnergyMonth != none || o.PowerLimit != none {
+			t.Errorf("%s has values of a meter: %+v", m.Name, o)
+		}
+		if o.On != tapo.Some(true) {
+			t.Errorf("%s: state %+v", m.Name, o.On)
+		}
+	}
+}
+
+// TestUnsetClock is a plug that has not reached a time server since a power cut.
+func TestUnsetClock(t *testing.T) {
+	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	p.SetClock(time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC).Sub(time.Now()))
+	d := device(t, p)
+	r := read(t, d)
+	o := r.Outlets[0]
+	if _, ok := o.EnergyToday.Get(); ok {
+		t.Error("there is energy today")
+	}
+	if _, ok := o.EnergyMonth.Get(); ok {
+		t.Error("there is energy of the month")
+	}
+	if o.Power != tapo.Some(60.0) {
+		t.Errorf("power %+v", o.Power)
+	}
+	if offset, ok := r.ClockOffset.Get(); !ok || offset > -20*365*24*time.Hour {
+		t.Errorf("offset %v, %t", offset, ok)
+	}
+	p.SetClock(25 * time.Hour) // within what a wrong zone can do
+	r = read(t, d)
+	if _, ok := r.Outlets[0].EnergyMonth.Get(); !ok {
+		t.Error("no energy although the clock is about right")
+	}
+	if offset, _ := r.ClockOffset.Get(); (offset - 25*time.Hour).Abs() > 2*time.Second {
+		t.Errorf("offset %v", offset)
+	}
+}
+
+// TestRefusedEnergy is firmware that refuses statistics while its clock is
+// not set: one exchange still, and the power is there.
+func TestRefusedEnergy(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110NoEmeter} {
+		p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60.5)})
+		d := device(t, p)
+		read(t, d)
+		p.Refuse("get_energy_usage", -2201)
+		read(t, d) // the plug without get_emeter_data needs to learn that get_current_power is of use
+		for range 2 {
+			got := requests(p, func() {
+				o := read(t, d).Outlets[0]
+				if power, ok := o.Power.Get(); !ok || int(power) != 60 {
+					t.Errorf("%s: power %v, %t", m.Firmware, power, ok)
+				}
+				if _, ok := o.EnergyMonth.Get(); ok {
+					t.Errorf("%s: energy", m.Firmware)
+				}
+			})
+			if got != 1 {
+				t.Errorf("%s: %d round trips", m.Firmware, got)
+			}
+		}
+		p.Refuse("get_energy_usage", 0)
+		if _, ok := read(t, d).Outlets[0].EnergyMonth.Get(); !ok {
+			t.Errorf("%s: energy does not come back", m.Firmware)
+		}
+	}
+}
+
+func TestRefusedMethodIsRemembered(t *testing.T) {
+	now := time.Now()
+	p := start(t, &simulator.Plug{Model: simulator.P110NoEmeter})
+	d := device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
+	asked := func() int { return p.Stats().Methods["get_emeter_data"] }
+	for range 3 {
+		read(t, d)
+	}
+	if asked() != 1 {
+		t.Errorf("asked %d times", asked())
+	}
+	now = now.Add(12 * time.Hour)
+	p.LoseSession()
+	read(t, d)
+	if asked() != 1 {
+		t.Errorf("asked %d times after a new login", asked())
+	}
+	now = now.Add(13 * time.Hour)
+	read(t, d)
+	if asked() != 2 {
+		t.Errorf("asked %d times after a day", asked())
+	}
+	newer := simulator.P110NoEmeter
+	newer.Firmware, newer.Emeter = "1.3.1 Build 240621 Rel.162048", true
+	p.SetModel(newer)
+	read(t, d)
+	if _, ok := read(t, d).Outlets[0].Voltage.Get(); !ok {
+		t.Error("the new firmware's method is not used")
+	}
+}
+
+func TestPlugReplaced(t *testing.T) {
+	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := device(t, p)
+	read(t, d)
+	p.SetModel(simulator.P105)
+	read(t, d)
+	r := read(t, d)
+	if _, ok := r.Outlets[0].Power.Get(); ok || r.Info.Model != "P105" {
+		t.Errorf("%+v", r)
+	}
+	p.SetModel(simulator.P110)
+	read(t, d)
+	if power := read(t, d).Outlets[0].Power; power != tapo.Some(60.0) {
+		t.Errorf("power %+v", power)
+	}
+}
+
+func TestConcurrentReads(t *testing.T) {
+	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := device(t, p)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 5 {
+				if _, err := d.Read(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if s := p.Stats(); s.Logins != 1 || s.Requests != 4+39 {
+		t.Errorf("%d logins, %d requests", s.Logins, s.Requests)
+	}
+}
+
+func TestReadWaitsNoLongerThanItsContext(t *testing.T) {
+	p := start(t, &simulator.Plug{})
+	d := device(t, p)
+	p.Inject(simulator.Fault{Kind: simulator.Hang})
+	slow, cancelSlow := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = d.Read(slow)
+	}()
+	for p.Stats().Connections == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	failsWith(ctx, t, d, tapo.Timeout)
+	cancelSlow()
+	<-done
+}
+
+func TestTrace(t *testing.T) {
+	p := start(t, &simulator.Plug{})
+	var log []string
+	d := device(t, p, func(c *tapo.Config) {
+		c.Trace = tapo.Trace{
+			Exchange:    func(p tapo.Protocol, d time.Duration) { log = append(log, fmt.Sprintf("%s %t", p, d > 0)) },
+			Login:       func(p tapo.Protocol) { log = append(log, "login "+string(p)) },
+			LoginFailed: func(p tapo.Protocol, r tapo.Reason) { log = append(log, "failed "+string(p)+" "+string(r)) },
+			SessionLost: func(p tapo.Protocol) { log = append(log, "lost "+string(p)) },
+		}
+	})
+	if d.Protocol() != "" {
+		t.Errorf("a session %q before the first read", d.Protocol())
+	}
+	read(t, d)
+	if d.Protocol() != tapo.KLAP {
+		t.Errorf("protocol %q", d.Protocol())
+	}
+	p.LoseSession()
+	read(t, d)
+	p.SetCredentials("other@example.com", "x")
+	fails(t, d, tapo.BadCredentials)
+	want := []string{
+		"tpap true", "klap true", "klap true", "login klap", "klap true",
+		"klap true", "lost klap", "klap true", "klap true", "login klap", "klap true",
+		"klap true", "lost klap", "klap true", "failed klap bad_credentials",
+	}
+	if diff := cmp.Diff(want, log); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestCloseAndUseAgain(t *testing.T) {
+	p := start(t, &simulator.Plug{})
+	d := device(t, p)
+	read(t, d)
+	d.Close()
+	if d.Protocol() != "" {
+		t.Error("there is a session after Close")
+	}
+	read(t, d)
+	if p.Stats().Logins != 2 {
+		t.Errorf("%d logins", p.Stats().Logins)
+	}
+}
+
+func TestNewChecksItsConfiguration(t *testing.T) {
+	for _, bad := range []tapo.Config{
+		{},
+		{Address: "http://192.168.1.20"},
+		{Address: "192.168.1.20/x"},
+		{Address: "192.168.1.20:0"},
+		{Address: "192.168.1.20:65536"},
+		{Address: "192.168.1.20:http"},
+		{Address: "user@plug"},
+		{Address: "a b"},
+		{Address: ":80"},
+		{Address: "1:2:3:xyz"},
+		{Address: "plug", Protocol: "aes"},
+	} {
+		if _, err := tapo.New(bad); err == nil {
+			t.Errorf("accepted %+v", bad)
+		}
+	}
+	for address, want := range map[string]string{
+		"192.168.1.20":      "192.168.1.20:80",
+		"192.168.1.20:8080": "192.168.1.20:8080",
+		"plug.lan":          "plug.lan:80",
+		"fd00::1":           "[fd00::1]:80",
+		"[fd00::1]":         "[fd00::1]:80",
+		"[fd00::1]:81":      "[fd00::1]:81",
+	} {
+		if got, err := tapo.ParseAddress(address); got != want || err != nil {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+}
