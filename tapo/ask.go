@@ -5,7 +5,6 @@ package tapo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -140,20 +139,29 @@ func (d *Device) wants(m method, got *replies) bool {
 
 func (d *Device) refuses(m method) bool { return d.cfg.Now().Before(d.learnt.refusedUntil[m]) }
 
+// reply is a method's reply, alone or in a batch.
+type reply struct {
+	Method    wire.Text   `json:"method"`
+	ErrorCode wire.Number `json:"error_code"`
+	Result    result      `json:"result"`
+}
+
 // askSingle asks for one method.
 func (d *Device) askSingle(ctx context.Context, m method, got *replies) error {
 	plain, err := d.session.RoundTrip(ctx, d.request(m))
 	if err != nil {
 		return err
 	}
-	env, ok := wire.Decode(plain)
-	if !ok {
-		return fmt.Errorf("%s: %w: no error_code and no result", methodNames[m], wire.ErrBadReply)
+	var r reply
+	if err := decodeLeniently(plain, &r); err != nil {
+		return fmt.Errorf("%s: %w", methodNames[m], err)
 	}
-	if wire.LosesSession(env.Code()) {
-		return fmt.Errorf("%s: %w: error_code %d", methodNames[m], wire.ErrSessionLost, env.Code())
+	code := int(r.ErrorCode.Value)
+	if wire.LosesSession(code) {
+		return fmt.Errorf("%s: %w: error_code %d", methodNames[m], wire.ErrSessionLost, code)
 	}
-	return d.note(ctx, m, env.Code(), env.Result, got)
+	d.note(ctx, m, code, &r.Result, got)
+	return nil
 }
 
 // askBatch asks for several methods in one exchange. A plug that cannot do that
@@ -166,35 +174,31 @@ func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) e
 	if err != nil {
 		return err
 	}
-	var reply struct {
+	var batch struct {
 		ErrorCode wire.Number `json:"error_code"`
 		Result    struct {
-			Responses []struct {
-				Method    wire.Text       `json:"method"`
-				ErrorCode wire.Number     `json:"error_code"`
-				Result    json.RawMessage `json:"result"`
-			} `json:"responses"`
+			Responses []reply `json:"responses"`
 		} `json:"result"`
 	}
-	if err := decodeLeniently(plain, &reply); err != nil {
+	batch.Result.Responses = make([]reply, 0, maxBatch)
+	if err := decodeLeniently(plain, &batch); err != nil {
 		return fmt.Errorf("multipleRequest: %w", err)
 	}
-	switch code := int(reply.ErrorCode.Value); {
+	switch code := int(batch.ErrorCode.Value); {
 	case wire.LosesSession(code):
 		return fmt.Errorf("multipleRequest: %w: error_code %d", wire.ErrSessionLost, code)
 	case code == wire.CodeBusy, code == wire.CodeCommandCancel, code == wire.CodeHTTPTransport:
 		return &wire.CodeError{Step: "multipleRequest", Code: code}
-	case code != 0 || len(reply.Result.Responses) == 0:
+	case code != 0 || len(batch.Result.Responses) == 0:
 		return d.refuseBatch(ctx, code)
 	}
-	for _, r := range reply.Result.Responses {
+	for i := range batch.Result.Responses {
+		r := &batch.Result.Responses[i]
 		m := method(slices.Index(methodNames[:], string(r.Method)))
 		if !slices.Contains(methods, m) {
 			return d.refuseBatch(ctx, 0) // a reply that names nothing we asked cannot be matched
 		}
-		if err := d.note(ctx, m, int(r.ErrorCode.Value), r.Result, got); err != nil {
-			return err
-		}
+		d.note(ctx, m, int(r.ErrorCode.Value), &r.Result, got)
 	}
 	return nil
 }
@@ -206,11 +210,9 @@ func (d *Device) refuseBatch(ctx context.Context, code int) error {
 }
 
 // note files one method's reply.
-func (d *Device) note(ctx context.Context, m method, code int, result []byte, got *replies) error {
+func (d *Device) note(ctx context.Context, m method, code int, res *result, got *replies) {
 	if code == 0 {
-		if err := got.decode(m, result); err != nil {
-			return fmt.Errorf("%s: %w", methodNames[m], err)
-		}
+		got.take(m, res)
 		got.state[m] = answered
 		d.learnt.answered[m] = true
 	} else {
@@ -234,7 +236,6 @@ func (d *Device) note(ctx context.Context, m method, code int, result []byte, go
 		limit := got.protection
 		d.session.protection = &limit
 	}
-	return nil
 }
 
 // request writes the JSON of one method, or of a batch.

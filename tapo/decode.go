@@ -24,7 +24,7 @@ type replies struct {
 	components map[string]int
 	energy     energyUsage
 	emeter     emeterData
-	power      currentPower
+	power      wire.Number // of get_current_power, in whole watts
 	protection protectionPower
 }
 
@@ -35,6 +35,50 @@ const (
 	answered
 	refused
 )
+
+// result is the result of any one method: the union of all that are read here,
+// so that a batch is decoded in one go.
+type result struct {
+	deviceInfo
+	energyUsage
+	emeterData
+	protectionPower
+
+	ComponentList []struct {
+		ID      wire.Text   `json:"id"`
+		Version wire.Number `json:"ver_code"`
+	} `json:"component_list"`
+}
+
+// take files the result of a method.
+func (r *replies) take(m method, res *result) {
+	switch m {
+	case getDeviceInfo:
+		r.info = res.deviceInfo
+	case componentNego:
+		r.components = res.components()
+	case getEnergyUsage:
+		r.energy = res.energyUsage
+	case getEmeterData:
+		r.emeter = res.emeterData
+	case getCurrentPower:
+		r.power = res.CurrentPower
+	case getProtectionPower:
+		r.protection = res.protectionPower
+	}
+}
+
+// components returns the versions of the components, nil where there is no list.
+func (res *result) components() map[string]int {
+	if res.ComponentList == nil {
+		return nil
+	}
+	versions := make(map[string]int, len(res.ComponentList))
+	for _, c := range res.ComponentList {
+		versions[string(c.ID)] = max(1, int(c.Version.Value))
+	}
+	return versions
+}
 
 // deviceInfo is the result of get_device_info.
 type deviceInfo struct {
@@ -58,7 +102,8 @@ type deviceInfo struct {
 	ChargingStatus        wire.Text `json:"charging_status"`
 }
 
-// energyUsage is the result of get_energy_usage.
+// energyUsage is the result of get_energy_usage. The power is also that of
+// get_current_power, there in whole watts.
 type energyUsage struct {
 	TodayRuntime wire.Number `json:"today_runtime"` // minutes
 	MonthRuntime wire.Number `json:"month_runtime"` // minutes
@@ -76,11 +121,6 @@ type emeterData struct {
 	PowerMW   wire.Number `json:"power_mw"`
 }
 
-// currentPower is the result of get_current_power.
-type currentPower struct {
-	CurrentPower wire.Number `json:"current_power"` // whole watts
-}
-
 // protectionPower is the result of get_protection_power. Firmware calls the
 // switch by either name.
 type protectionPower struct {
@@ -89,52 +129,9 @@ type protectionPower struct {
 	Power             wire.Number `json:"protection_power"` // W
 }
 
-// decode takes a method's result. It fails only on what is not JSON.
-func (r *replies) decode(m method, result []byte) error {
-	var into any
-	switch m {
-	case getDeviceInfo:
-		into = &r.info
-	case componentNego:
-		return r.decodeComponents(result)
-	case getEnergyUsage:
-		into = &r.energy
-	case getEmeterData:
-		into = &r.emeter
-	case getCurrentPower:
-		into = &r.power
-	case getProtectionPower:
-		into = &r.protection
-	}
-	return decodeLeniently(result, into)
-}
-
-func (r *replies) decodeComponents(result []byte) error {
-	var nego struct {
-		List []struct {
-			ID      wire.Text   `json:"id"`
-			Version wire.Number `json:"ver_code"`
-		} `json:"component_list"`
-	}
-	if err := decodeLeniently(result, &nego); err != nil {
-		return err
-	}
-	if nego.List == nil {
-		return nil // said nothing
-	}
-	r.components = make(map[string]int, len(nego.List))
-	for _, c := range nego.List {
-		r.components[string(c.ID)] = max(1, int(c.Version.Value))
-	}
-	return nil
-}
-
 // decodeLeniently decodes what fits; members of another type stay empty. The
 // error wraps wire.ErrBadReply.
 func decodeLeniently(data []byte, into any) error {
-	if len(data) == 0 {
-		return nil
-	}
 	err := json.Unmarshal(data, into)
 	if _, mismatch := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !mismatch {
 		return fmt.Errorf("%w: not JSON", wire.ErrBadReply)
@@ -173,7 +170,7 @@ func (r *replies) outlet(name string, clockWrong bool) Outlet {
 		o.Overheated = optionalFlag(r.info.Overheated)
 	}
 	for _, source := range []Optional[float64]{
-		scaled(r.emeter.PowerMW, 1e-3), scaled(r.energy.CurrentPower, 1e-3), scaled(r.power.CurrentPower, 1),
+		scaled(r.emeter.PowerMW, 1e-3), scaled(r.energy.CurrentPower, 1e-3), scaled(r.power, 1),
 	} {
 		if _, ok := source.Get(); ok {
 			o.Power = source

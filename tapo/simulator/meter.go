@@ -44,6 +44,14 @@ func newMeter(load Load, on bool, location *time.Location, now time.Time) meter 
 // clock is the plug's own time.
 func (m *meter) clock(now time.Time) time.Time { return now.Add(m.offset).In(m.location) }
 
+// standardOffset is the zone's offset from UTC in minutes, without daylight
+// saving.
+func (m *meter) standardOffset(at time.Time) int {
+	_, january := time.Date(at.Year(), time.January, 1, 0, 0, 0, 0, m.location).Zone()
+	_, july := time.Date(at.Year(), time.July, 1, 0, 0, 0, 0, m.location).Zone()
+	return min(january, july) / 60
+}
+
 // advance counts up to now, in steps of a second, or of a minute over long
 // stretches, and starts again at the plug's midnight and month.
 func (m *meter) advance(now time.Time) {

@@ -6,14 +6,12 @@ package simulator
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Error codes that simulated plugs answer.
@@ -30,10 +28,14 @@ const (
 	codeSessionTimeout        = 9999
 )
 
-// call is one method call.
+// call is one method call. Its parameters are those of the methods that have
+// any here.
 type call struct {
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
+	Method string `json:"method"`
+	Params struct {
+		Requests []call `json:"requests"`  // multipleRequest
+		On       *bool  `json:"device_on"` // set_device_info
+	} `json:"params"`
 }
 
 // execute runs the JSON that arrived over a session and returns the JSON reply.
@@ -44,22 +46,19 @@ func (p *Plug) execute(plain []byte, fault Fault) []byte {
 	}
 	now := p.meter.sample(p.Now())
 	if c.Method == "multipleRequest" {
-		return p.executeBatch(c.Params, now)
+		return p.executeBatch(c.Params.Requests, now)
 	}
 	result, code := p.run(c, now)
 	return appendReply(nil, "", result, code)
 }
 
 // executeBatch runs the calls of a batch up to the first that fails.
-func (p *Plug) executeBatch(params json.RawMessage, now sample) []byte {
-	var batch struct {
-		Requests []call `json:"requests"`
-	}
-	if !unmarshal(params, &batch) || batch.Requests == nil {
+func (p *Plug) executeBatch(calls []call, now sample) []byte {
+	if calls == nil {
 		return codeOnly(codeParams)
 	}
-	b := []byte(`{"error_code":0,"result":{"responses":[`)
-	for i, c := range batch.Requests {
+	b := append(make([]byte, 0, 2048), `{"error_code":0,"result":{"responses":[`...)
+	for i, c := range calls {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -79,7 +78,10 @@ func (p *Plug) run(c call, now sample) (result any, code int) {
 		return nil, code
 	}
 	if c.Method == "set_device_info" {
-		return nil, p.setDeviceInfo(c.Params)
+		if c.Params.On != nil {
+			p.meter.setRelay(*c.Params.On, p.Now())
+		}
+		return nil, 0
 	}
 	if slices.Contains(writeMethods, c.Method) {
 		return nil, 0
@@ -103,24 +105,11 @@ var writeMethods = []string{
 	"set_protection_power", "set_device_time", "heart_beat",
 }
 
-func (p *Plug) setDeviceInfo(params json.RawMessage) int {
-	var set struct {
-		On *bool `json:"device_on"`
-	}
-	if !unmarshal(params, &set) {
-		return codeParams
-	}
-	if set.On != nil {
-		p.meter.setRelay(*set.On, p.Now())
-	}
-	return 0
-}
-
 // plainMethod returns the result of a method that every plug has, or nil.
 func (p *Plug) plainMethod(method string, now sample) any {
 	switch method {
 	case "component_nego":
-		return map[string]any{"component_list": p.Model.Components}
+		return componentList{p.Model.Components}
 	case "qs_component_nego":
 		return map[string]any{"component_list": p.Model.Components, "extra_info": map[string]any{
 			"device_model": p.Model.Name, "device_type": "SMART.TAPOPLUG", "is_klap": p.Model.Protocol == KLAP,
@@ -130,8 +119,7 @@ func (p *Plug) plainMethod(method string, now sample) any {
 	case "get_device_usage":
 		return p.deviceUsage(now)
 	case "get_device_time":
-		_, standard := time.Date(now.clock.Year(), time.January, 1, 0, 0, 0, 0, p.meter.location).Zone()
-		return map[string]any{"region": p.Region, "time_diff": standard / 60, "timestamp": now.clock.Unix()}
+		return map[string]any{"region": p.Region, "time_diff": p.meter.standardOffset(now.clock), "timestamp": now.clock.Unix()}
 	case "get_latest_fw":
 		return map[string]any{
 			"type": 0, "fw_ver": p.Model.Firmware, "fw_size": 0, "release_date": "", "release_note": "", "hw_id": "", "oem_id": "", "need_to_upgrade": false,
@@ -165,13 +153,11 @@ func (p *Plug) energyMethod(method string, now sample) (result any, ok bool) {
 		}
 	case "get_current_power":
 		if metering {
-			result = map[string]any{"current_power": now.milliwatts / 1000}
+			result = currentPower{now.milliwatts / 1000}
 		}
 	case "get_emeter_data":
 		if p.Model.Emeter {
-			result = map[string]any{
-				"current_ma": now.milliamperes, "voltage_mv": now.millivolts, "power_mw": now.milliwatts, "energy_wh": int(now.month.wattHours / 3),
-			}
+			result = emeterData{now.milliamperes, now.millivolts, now.milliwatts, int(now.month.wattHours / 3)}
 		}
 	case "get_emeter_vgain_igain":
 		if p.Model.Emeter {
@@ -193,70 +179,6 @@ func (p *Plug) energyMethod(method string, now sample) (result any, ok bool) {
 		return nil, false
 	}
 	return result, true
-}
-
-// deviceInfo is the result of get_device_info.
-func (p *Plug) deviceInfo(now sample) any {
-	_, standard := time.Date(now.clock.Year(), time.January, 1, 0, 0, 0, 0, p.meter.location).Zone()
-	host, _, _ := strings.Cut(p.Addr().String(), ":")
-	info := map[string]any{
-		"device_id": p.identity.deviceID, "fw_ver": p.Model.Firmware, "hw_ver": p.Model.Hardware,
-		"type": "SMART.TAPOPLUG", "model": p.Model.Name, "mac": p.identity.mac,
-		"hw_id": p.identity.hardwareID, "fw_id": strings.Repeat("0", 32), "oem_id": p.identity.hardwareID,
-		"ip": host, "time_diff": standard / 60, "ssid": base64.StdEncoding.EncodeToString([]byte("simulated")),
-		"signal_level": 2, "lang": "en_US", "avatar": "plug", "region": p.Region, "specs": p.Model.Region,
-		"nickname": base64.StdEncoding.EncodeToString([]byte(p.Name)), "has_set_location_info": false,
-		"device_on": now.on, "on_time": int(now.onTime / time.Second),
-	}
-	if p.Model.Firmware[:3] != "1.1" || p.Model.Name != "P100" {
-		info["rssi"] = -55
-		info["default_states"] = map[string]any{"type": "last_states", "state": map[string]any{}}
-	}
-	if p.Model.has("power_protection", 1) {
-		info["power_protection_status"] = "normal"
-	}
-	if p.Model.has("current_protection", 1) {
-		info["overcurrent_status"] = "normal"
-	}
-	if p.Model.has("charging_protection", 1) {
-		info["charging_status"] = "normal"
-	}
-	if p.Model.has("overheat_protection", 1) {
-		info["overheat_status"] = "normal"
-	} else if p.Model.Protocol == Passthrough || p.Model.Name == "P100" {
-		info["overheated"] = false
-	}
-	return info
-}
-
-// energyUsage is the result of get_energy_usage.
-func (p *Plug) energyUsage(now sample) any {
-	usage := map[string]any{
-		"today_runtime": int(now.today.on / time.Minute), "month_runtime": int(now.month.on / time.Minute),
-		"today_energy": int(now.today.wattHours), "month_energy": int(now.month.wattHours),
-		"local_time": now.clock.Format(time.DateTime), "electricity_charge": [3]int{}, "current_power": now.milliwatts,
-	}
-	if !p.Model.has("energy_monitoring", 2) { // the first firmware also had histories
-		usage["past24h"], usage["past7d"], usage["past30d"], usage["past1y"] = [24]int{}, [7][24]int{}, [30]int{}, [12]int{}
-	}
-	return usage
-}
-
-// deviceUsage is the result of get_device_usage.
-func (p *Plug) deviceUsage(now sample) any {
-	window := func(day, month int) [3]int { return [3]int{day, min(month, 7*day), month} }
-	named := func(w [3]int) map[string]int { return map[string]int{"today": w[0], "past7": w[1], "past30": w[2]} }
-	minutes := window(int(now.today.on/time.Minute), int(now.month.on/time.Minute))
-	usage := map[string]any{"time_usage": named(minutes)}
-	if p.Model.has("energy_monitoring", 1) {
-		wattHours := window(int(now.today.wattHours), int(now.month.wattHours))
-		var saved [3]int // compared with a lamp of 60 W, whatever is plugged in
-		for i := range saved {
-			saved[i] = max(0, minutes[i]-wattHours[i])
-		}
-		usage["power_usage"], usage["saved_power"] = named(wattHours), named(saved)
-	}
-	return usage
 }
 
 // newIdentity derives ids from a name, so that a plug is the same in every run.

@@ -3,7 +3,11 @@
 
 package simulator
 
-import "github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+import (
+	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+)
 
 // Protocol is what a firmware speaks.
 type Protocol int
@@ -127,6 +131,9 @@ func Models() []Model {
 		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P115Passthrough, P115,
 	}
 }
+
+// first reports whether this is the first firmware of P100, which tells less.
+func (m Model) first() bool { return m.Name == "P100" && strings.HasPrefix(m.Firmware, "1.1") }
 
 // has reports whether the model has a component in a version or later.
 func (m Model) has(id string, version int) bool {

@@ -143,7 +143,9 @@ func (c *Cipher) iv(seq int32) []byte {
 }
 
 func (c *Cipher) sign(seq int32, ct []byte) []byte {
-	return hash(c.sig[:], appendSeq(nil, seq), ct)
+	msg := make([]byte, 0, len(c.sig)+4+len(ct))
+	sum := sha256.Sum256(append(appendSeq(append(msg, c.sig[:]...), seq), ct...))
+	return sum[:]
 }
 
 func appendSeq(b []byte, seq int32) []byte {

@@ -1,0 +1,142 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+)
+
+// componentList is the result of component_nego.
+type componentList struct {
+	Components []Component `json:"component_list"`
+}
+
+// currentPower is the result of get_current_power.
+type currentPower struct {
+	Watts int `json:"current_power"`
+}
+
+// emeterData is the result of get_emeter_data.
+type emeterData struct {
+	Milliamperes int `json:"current_ma"`
+	Millivolts   int `json:"voltage_mv"`
+	Milliwatts   int `json:"power_mw"`
+	WattHours    int `json:"energy_wh"` // of a window that nobody knows
+}
+
+// deviceInfo is the result of get_device_info. Members that only some firmware
+// has are left out where they are empty.
+type deviceInfo struct {
+	DeviceID       string         `json:"device_id"`
+	Firmware       string         `json:"fw_ver"`
+	Hardware       string         `json:"hw_ver"`
+	Type           string         `json:"type"`
+	Model          string         `json:"model"`
+	MAC            string         `json:"mac"`
+	HardwareID     string         `json:"hw_id"`
+	FirmwareID     string         `json:"fw_id"`
+	OEMID          string         `json:"oem_id"`
+	IP             string         `json:"ip"`
+	TimeDiff       int            `json:"time_diff"`
+	SSID           string         `json:"ssid"`
+	RSSI           int            `json:"rssi,omitempty"`
+	SignalLevel    int            `json:"signal_level"`
+	Lang           string         `json:"lang"`
+	Avatar         string         `json:"avatar"`
+	Region         string         `json:"region"`
+	Specs          string         `json:"specs"`
+	Nickname       string         `json:"nickname"`
+	HasLocation    bool           `json:"has_set_location_info"`
+	DeviceOn       bool           `json:"device_on"`
+	OnTime         int            `json:"on_time"`
+	DefaultStates  *defaultStates `json:"default_states,omitempty"`
+	Overheated     *bool          `json:"overheated,omitempty"`
+	OverheatStatus string         `json:"overheat_status,omitempty"`
+	PowerStatus    string         `json:"power_protection_status,omitempty"`
+	CurrentStatus  string         `json:"overcurrent_status,omitempty"`
+	ChargingStatus string         `json:"charging_status,omitempty"`
+}
+
+type defaultStates struct {
+	Type  string   `json:"type"`
+	State struct{} `json:"state"`
+}
+
+func (p *Plug) deviceInfo(now sample) any {
+	host, _, _ := strings.Cut(p.Addr().String(), ":")
+	info := &deviceInfo{
+		DeviceID: p.identity.deviceID, Firmware: p.Model.Firmware, Hardware: p.Model.Hardware,
+		Type: "SMART.TAPOPLUG", Model: p.Model.Name, MAC: p.identity.mac,
+		HardwareID: p.identity.hardwareID, FirmwareID: strings.Repeat("0", 32), OEMID: p.identity.hardwareID,
+		IP: host, TimeDiff: p.meter.standardOffset(now.clock), SSID: base64.StdEncoding.EncodeToString([]byte("simulated")),
+		RSSI: -55, SignalLevel: 2, Lang: "en_US", Avatar: "plug", Region: p.Region, Specs: p.Model.Region,
+		Nickname: base64.StdEncoding.EncodeToString([]byte(p.Name)), DeviceOn: now.on, OnTime: int(now.onTime / time.Second),
+		DefaultStates: &defaultStates{Type: "last_states"},
+	}
+	if p.Model.first() {
+		info.RSSI, info.DefaultStates = 0, nil
+	}
+	if p.Model.has("power_protection", 1) {
+		info.PowerStatus = "normal"
+	}
+	if p.Model.has("current_protection", 1) {
+		info.CurrentStatus = "normal"
+	}
+	if p.Model.has("charging_protection", 1) {
+		info.ChargingStatus = "normal"
+	}
+	if p.Model.has("overheat_protection", 1) {
+		info.OverheatStatus = "normal"
+	} else if p.Model.Protocol == Passthrough || p.Model.Name == "P100" {
+		info.Overheated = new(bool)
+	}
+	return info
+}
+
+// energyUsage is the result of get_energy_usage. The histories are those of the
+// first firmware.
+type energyUsage struct {
+	TodayRuntime int         `json:"today_runtime"` // minutes
+	MonthRuntime int         `json:"month_runtime"`
+	TodayEnergy  int         `json:"today_energy"` // Wh
+	MonthEnergy  int         `json:"month_energy"`
+	LocalTime    string      `json:"local_time"`
+	Charge       [3]int      `json:"electricity_charge"`
+	Milliwatts   int         `json:"current_power"`
+	Past24h      *[24]int    `json:"past24h,omitempty"`
+	Past7d       *[7][24]int `json:"past7d,omitempty"`
+	Past30d      *[30]int    `json:"past30d,omitempty"`
+	Past1y       *[12]int    `json:"past1y,omitempty"`
+}
+
+func (p *Plug) energyUsage(now sample) any {
+	usage := &energyUsage{
+		TodayRuntime: int(now.today.on / time.Minute), MonthRuntime: int(now.month.on / time.Minute),
+		TodayEnergy: int(now.today.wattHours), MonthEnergy: int(now.month.wattHours),
+		LocalTime: now.clock.Format(time.DateTime), Milliwatts: now.milliwatts,
+	}
+	if !p.Model.has("energy_monitoring", 2) {
+		usage.Past24h, usage.Past7d, usage.Past30d, usage.Past1y = new([24]int), new([7][24]int), new([30]int), new([12]int)
+	}
+	return usage
+}
+
+// deviceUsage is the result of get_device_usage.
+func (p *Plug) deviceUsage(now sample) any {
+	window := func(day, month int) [3]int { return [3]int{day, min(month, 7*day), month} }
+	named := func(w [3]int) map[string]int { return map[string]int{"today": w[0], "past7": w[1], "past30": w[2]} }
+	minutes := window(int(now.today.on/time.Minute), int(now.month.on/time.Minute))
+	usage := map[string]any{"time_usage": named(minutes)}
+	if p.Model.has("energy_monitoring", 1) {
+		wattHours := window(int(now.today.wattHours), int(now.month.wattHours))
+		var saved [3]int // compared with a lamp of 60 W, whatever is plugged in
+		for i := range saved {
+			saved[i] = max(0, minutes[i]-wattHours[i])
+		}
+		usage["power_usage"], usage["saved_power"] = named(wattHours), named(saved)
+	}
+	return usage
+}
