@@ -118,7 +118,9 @@ func (p *Plug) klapRequest(req request, fault Fault) response {
 		return refused
 	}
 	s.last, s.fresh = seq, false
-	frame := s.cipher.Seal(seq, p.execute(plain, fault))
+	var c call
+	unmarshal(plain, &c) // what is not JSON is no method either
+	frame := s.cipher.Seal(seq, p.execute(c, fault))
 	if fault.Kind == BadSignature {
 		frame[0] ^= 1
 	}

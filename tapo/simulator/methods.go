@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
 )
 
 // Error codes that simulated plugs answer.
@@ -35,13 +37,13 @@ type call struct {
 	Params struct {
 		Requests []call `json:"requests"`  // multipleRequest
 		On       *bool  `json:"device_on"` // set_device_info
+		passthrough.LoginParams
 	} `json:"params"`
 }
 
-// execute runs the JSON that arrived over a session and returns the JSON reply.
-func (p *Plug) execute(plain []byte, fault Fault) []byte {
-	var c call
-	if !unmarshal(plain, &c) || c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
+// execute runs a call that arrived over a session and returns the JSON reply.
+func (p *Plug) execute(c call, fault Fault) []byte {
+	if c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
 		return codeOnly(codeJSONDecode)
 	}
 	now := p.meter.sample(p.Now())

@@ -83,31 +83,24 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 		return jsonCode(codeSessionTimeout)
 	}
 	cipher := s.cipher // a refused login takes it away
-	inner := p.passthroughInner(c.Method, plain, fault)
+	inner := p.passthroughInner(c, fault)
 	reply := cipher.Seal(inner)
 	switch fault.Kind {
 	case BadSignature:
 		reply = "!" + reply[1:]
 	case PlainReply:
-		reply = string(inner)
+		quoted, _ := json.Marshal(string(inner)) //nolint:errchkjson // a string
+		return jsonBody(`{"error_code":0,"result":{"response":` + string(quoted) + `}}`)
 	}
-	body, err := json.Marshal(map[string]any{"error_code": 0, "result": map[string]string{"response": reply}})
-	if err != nil {
-		return response{status: http.StatusInternalServerError}
-	}
-	return jsonBody(string(body))
+	return jsonBody(`{"error_code":0,"result":{"response":"` + reply + `"}}`)
 }
 
 // passthroughInner executes what was sealed.
-func (p *Plug) passthroughInner(method string, plain []byte, fault Fault) []byte {
-	if method != "login_device" {
-		return p.execute(plain, fault)
+func (p *Plug) passthroughInner(c call, fault Fault) []byte {
+	if c.Method == "login_device" {
+		return p.loginDevice(c.Params.LoginParams)
 	}
-	var login passthrough.LoginRequest
-	if !unmarshal(plain, &login) {
-		return codeOnly(codeParams)
-	}
-	return p.loginDevice(login.Params)
+	return p.execute(c, fault)
 }
 
 func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {

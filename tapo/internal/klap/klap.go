@@ -118,7 +118,8 @@ func (c *Cipher) Seal(seq int32, plain []byte) []byte {
 		ct[i] = byte(pad)
 	}
 	cipher.NewCBCEncrypter(c.block, c.iv(seq)).CryptBlocks(ct, ct)
-	copy(frame, c.sign(seq, ct))
+	sig := c.sign(seq, ct)
+	copy(frame, sig[:])
 	return frame
 }
 
@@ -129,7 +130,7 @@ func (c *Cipher) Open(seq int32, frame []byte, verify bool) ([]byte, error) {
 		return nil, ErrFrame
 	}
 	ct := frame[sigSize:]
-	if verify && subtle.ConstantTimeCompare(frame[:sigSize], c.sign(seq, ct)) != 1 {
+	if sig := c.sign(seq, ct); verify && subtle.ConstantTimeCompare(frame[:sigSize], sig[:]) != 1 {
 		return nil, ErrSignature
 	}
 	plain := make([]byte, len(ct))
@@ -142,10 +143,9 @@ func (c *Cipher) iv(seq int32) []byte {
 	return appendSeq(append(iv, c.ivPrefix[:]...), seq)
 }
 
-func (c *Cipher) sign(seq int32, ct []byte) []byte {
+func (c *Cipher) sign(seq int32, ct []byte) [sigSize]byte {
 	msg := make([]byte, 0, len(c.sig)+4+len(ct))
-	sum := sha256.Sum256(append(appendSeq(append(msg, c.sig[:]...), seq), ct...))
-	return sum[:]
+	return sha256.Sum256(append(appendSeq(append(msg, c.sig[:]...), seq), ct...))
 }
 
 func appendSeq(b []byte, seq int32) []byte {

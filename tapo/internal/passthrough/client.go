@@ -44,24 +44,18 @@ func Handshake(ctx context.Context, w *wire.Client) (s *Session, answer wire.Rep
 	if err != nil {
 		return nil, answer, false, err
 	}
-	env, ok := wire.Decode(answer.Body)
+	reply, ok := DecodeReply(answer.Body)
 	if answer.Status != http.StatusOK || !ok {
 		return nil, answer, false, nil
 	}
-	if env.Code() != 0 {
-		return nil, answer, true, &wire.CodeError{Step: "handshake", Code: env.Code()}
+	if reply.Code() != 0 {
+		return nil, answer, true, &wire.CodeError{Step: "handshake", Code: reply.Code()}
 	}
 	s = &Session{wire: w}
 	if s.cookie, s.lifetime, ok = answer.Session(); !ok {
 		return nil, answer, true, fmt.Errorf("handshake: %w: no session cookie", wire.ErrBadReply)
 	}
-	var r struct {
-		Key wire.Text `json:"key"`
-	}
-	if err := json.Unmarshal(env.Result, &r); err != nil {
-		return nil, answer, true, fmt.Errorf("handshake: %w: no key", wire.ErrBadReply)
-	}
-	if s.cipher, err = OpenKey(key, string(r.Key)); err != nil {
+	if s.cipher, err = OpenKey(key, string(reply.Result.Key)); err != nil {
 		return nil, answer, true, fmt.Errorf("handshake: %w: %w", wire.ErrBadReply, err)
 	}
 	return s, answer, true, nil
@@ -108,41 +102,33 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 }
 
 func (s *Session) roundTrip(ctx context.Context, step string, request []byte) ([]byte, error) {
-	body, err := SealedRequest(s.cipher.Seal(request))
-	if err != nil {
-		return nil, err
-	}
 	path := "/app"
 	if s.token != "" {
 		path += "?token=" + s.token
 	}
-	reply, err := s.wire.Post(ctx, wire.Request{Protocol: protocol, Step: step, Path: path, Cookie: s.cookie, JSON: true, Body: body})
+	answer, err := s.wire.Post(ctx, wire.Request{
+		Protocol: protocol, Step: step, Path: path, Cookie: s.cookie, JSON: true, Body: SealedRequest(s.cipher.Seal(request)),
+	})
 	if err != nil {
 		return nil, err
 	}
-	switch reply.Status {
+	switch answer.Status {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, wire.ErrSessionLost, reply.Status)
+		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, wire.ErrSessionLost, answer.Status)
 	default:
-		return nil, &wire.StatusError{Step: step, Status: reply.Status}
+		return nil, &wire.StatusError{Step: step, Status: answer.Status}
 	}
-	env, ok := wire.Decode(reply.Body)
+	reply, ok := DecodeReply(answer.Body)
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%s: %w: not JSON with an error code", step, wire.ErrBadReply)
-	case wire.LosesSession(env.Code()):
-		return nil, fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, env.Code())
-	case env.Code() != 0:
-		return nil, &wire.CodeError{Step: step, Code: env.Code()}
+	case wire.LosesSession(reply.Code()):
+		return nil, fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, reply.Code())
+	case reply.Code() != 0:
+		return nil, &wire.CodeError{Step: step, Code: reply.Code()}
 	}
-	var r struct {
-		Response wire.Text `json:"response"`
-	}
-	if err := json.Unmarshal(env.Result, &r); err != nil {
-		return nil, fmt.Errorf("%s: %w: no response", step, wire.ErrBadReply)
-	}
-	plain, err := s.cipher.Open(string(r.Response))
+	plain, err := s.cipher.Open(string(reply.Result.Response))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", step, wire.ErrBadReply, err)
 	}

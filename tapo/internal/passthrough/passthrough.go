@@ -27,6 +27,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
 )
 
 // KeyBits is the only size of RSA key that plugs take.
@@ -94,10 +96,29 @@ func HandshakeRequest(key *rsa.PublicKey) ([]byte, error) {
 	return json.Marshal(Message{Method: "handshake", Params: MessageParams{Key: text}})
 }
 
-// SealedRequest returns the JSON that carries a sealed request.
-func SealedRequest(sealed string) ([]byte, error) {
-	return json.Marshal(Message{Method: "securePassthrough", Params: MessageParams{Request: sealed}})
+// SealedRequest returns the JSON that carries a sealed request, which is base64.
+func SealedRequest(sealed string) []byte {
+	return []byte(`{"method":"securePassthrough","params":{"request":"` + sealed + `"}}`)
 }
+
+// Reply is the outer reply, to either message.
+type Reply struct {
+	ErrorCode wire.Number `json:"error_code"`
+	Result    struct {
+		Key      wire.Text `json:"key"`      // handshake: the AES key, encrypted
+		Response wire.Text `json:"response"` // securePassthrough: the sealed reply
+	} `json:"result"`
+}
+
+// DecodeReply parses an outer reply. ok is false when data is no JSON object
+// with an error code or a result.
+func DecodeReply(data []byte) (r Reply, ok bool) {
+	err := json.Unmarshal(data, &r)
+	return r, err == nil && (r.ErrorCode.Valid || r.Result.Key != "" || r.Result.Response != "")
+}
+
+// Code returns the error code; 0 is success.
+func (r Reply) Code() int { return int(r.ErrorCode.Value) }
 
 // LoginRequest is the inner request that logs in.
 type LoginRequest struct {

@@ -121,14 +121,11 @@ func TestHandshakeVector(t *testing.T) {
 	if len(request) != h.Length {
 		t.Errorf("%d bytes, want %d", len(request), h.Length)
 	}
-	env, ok := wire.Decode([]byte(h.ResponseJSON))
-	var result struct {
-		Key wire.Text `json:"key"`
+	reply, ok := DecodeReply([]byte(h.ResponseJSON))
+	if !ok || reply.Code() != 0 {
+		t.Fatal("the response is not understood")
 	}
-	if err := json.Unmarshal(env.Result, &result); !ok || env.Code() != 0 || err != nil {
-		t.Fatalf("response not understood: %v", err)
-	}
-	want(t, "key", string(result.Key), h.SealedKey)
+	want(t, "key", string(reply.Result.Key), h.SealedKey)
 	c, err := OpenKey(key, h.SealedKey)
 	if err != nil {
 		t.Fatal(err)
@@ -182,29 +179,19 @@ func TestExchangeVectors(t *testing.T) {
 		t.Run(e.Name, func(t *testing.T) {
 			sealed := c.Seal([]byte(e.InnerRequest))
 			want(t, "sealed request", sealed, e.Request)
-			outer, err := SealedRequest(sealed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want(t, "request", string(outer), e.OuterRequest)
+			want(t, "request", string(SealedRequest(sealed)), e.OuterRequest)
 
-			env, ok := wire.Decode([]byte(e.OuterResponse))
+			reply, ok := DecodeReply([]byte(e.OuterResponse))
 			if !ok {
-				t.Fatal("the response is no envelope")
+				t.Fatal("the response is not understood")
 			}
 			if e.Name == "session_expired" {
-				if !wire.LosesSession(env.Code()) {
-					t.Errorf("error_code %d does not lose the session", env.Code())
+				if !wire.LosesSession(reply.Code()) {
+					t.Errorf("error_code %d does not lose the session", reply.Code())
 				}
 				return
 			}
-			var result struct {
-				Response wire.Text `json:"response"`
-			}
-			if err := json.Unmarshal(env.Result, &result); err != nil {
-				t.Fatal(err)
-			}
-			plain, err := c.Open(string(result.Response))
+			plain, err := c.Open(string(reply.Result.Response))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -242,8 +229,8 @@ func TestKLAPOnlyDeviceVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, "request", string(request), v.Passthrough.KLAPOnly.RequestJSON)
-	if env, ok := wire.Decode([]byte(v.Passthrough.KLAPOnly.ResponseJSON)); !ok || env.Code() != wire.CodeUnknownTransport {
-		t.Errorf("the answer is %+v, %t", env, ok)
+	if reply, ok := DecodeReply([]byte(v.Passthrough.KLAPOnly.ResponseJSON)); !ok || reply.Code() != wire.CodeUnknownTransport {
+		t.Errorf("the answer is %+v, %t", reply, ok)
 	}
 }
 
@@ -257,6 +244,19 @@ func TestOpenRefusesDamage(t *testing.T) {
 	if _, err := NewCipher(make([]byte, 31)); err == nil {
 		t.Error("a key of 31 bytes was accepted")
 	}
+}
+
+func FuzzDecodeReply(f *testing.F) {
+	v := vectors(f)
+	f.Add([]byte(v.Passthrough.Handshake.ResponseJSON))
+	for _, e := range v.Passthrough.Exchanges {
+		f.Add([]byte(e.OuterResponse))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, ok := DecodeReply(data); ok && !r.ErrorCode.Valid && r.Result.Key == "" && r.Result.Response == "" {
+			t.Error("a reply of nothing")
+		}
+	})
 }
 
 func FuzzOpen(f *testing.F) {

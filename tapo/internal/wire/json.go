@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -25,11 +24,33 @@ type Number struct {
 // UnmarshalJSON implements [json.Unmarshaler]; it never fails.
 func (n *Number) UnmarshalJSON(data []byte) error {
 	*n = Number{}
+	if v, ok := smallInt(data); ok {
+		*n = Number{v, true}
+		return nil
+	}
 	v, err := strconv.ParseFloat(unquote(data), 64)
 	if err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
 		*n = Number{v, true}
 	}
 	return nil
+}
+
+// smallInt parses what nearly all of a plug's numbers are, without allocating.
+func smallInt(data []byte) (v float64, ok bool) {
+	digits := bytes.TrimPrefix(data, []byte("-"))
+	if len(digits) == 0 || len(digits) > 15 { // more may not be exact
+		return 0, false
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		v = 10*v + float64(d-'0')
+	}
+	if len(digits) < len(data) {
+		v = -v
+	}
+	return v, true
 }
 
 // Flag is a JSON boolean, or 0 or 1, or a string that holds one of them.
@@ -40,10 +61,10 @@ type Flag struct {
 
 // UnmarshalJSON implements [json.Unmarshaler]; it never fails.
 func (f *Flag) UnmarshalJSON(data []byte) error {
-	switch strings.ToLower(unquote(data)) {
-	case "true", "1":
+	switch text := bytes.Trim(data, `"`); {
+	case bytes.EqualFold(text, []byte("true")), string(text) == "1":
 		*f = Flag{true, true}
-	case "false", "0":
+	case bytes.EqualFold(text, []byte("false")), string(text) == "0":
 		*f = Flag{false, true}
 	default:
 		*f = Flag{}
@@ -72,7 +93,7 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 }
 
 // unquote strips the quotes and the blanks of a plain JSON string. Escapes do
-// not occur in numbers and booleans.
+// not occur in numbers.
 func unquote(data []byte) string {
 	return string(bytes.TrimSpace(bytes.Trim(data, `"`)))
 }

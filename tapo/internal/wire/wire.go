@@ -5,10 +5,11 @@
 //
 // A plug's web server is small and particular: it wants HTTP/1.1 with a
 // Content-Length, canonical header names, no empty header value and exactly
-// the cookie that it set. So this client has no cookie jar, no proxy, no
-// redirects, no compression and no HTTP/2; it keeps at most one connection and
-// bounds what it reads. Everything sent is a read or a login step, so a
-// request whose connection died before any answer is sent once more.
+// the cookie that it set. And it is asked for one thing at a time. So there is
+// no pool here but one connection, kept while the plug keeps it, and no cookie
+// jar, proxy, redirect or compression; what is read is bounded. Everything
+// sent is a read or a login step, so a request whose connection died before
+// any answer is sent once more.
 package wire
 
 import (
@@ -17,13 +18,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -32,8 +31,6 @@ import (
 const MaxReply = 256 << 10
 
 const (
-	contentJSON   = "application/json"
-	contentBinary = "application/octet-stream"
 	sessionCookie = "TP_SESSIONID"
 	// defaultLifetime is what plugs announce, used where a plug does not say.
 	defaultLifetime = 24 * time.Hour
@@ -84,31 +81,28 @@ type Options struct {
 // use: a plug holds one conversation at a time.
 type Client struct {
 	opts      Options
-	transport *http.Transport
+	conn      *conn // kept alive, or nil
 	exchanges int
 }
 
 // NewClient returns a client; it does no I/O.
 func NewClient(opts Options) *Client {
-	dial := opts.DialContext
-	if dial == nil {
-		dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+	if opts.DialContext == nil {
+		opts.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
-	return &Client{opts: opts, transport: &http.Transport{
-		DialContext:            dial,
-		DisableCompression:     true,
-		MaxIdleConns:           1,
-		MaxConnsPerHost:        1,
-		IdleConnTimeout:        2 * time.Minute,
-		MaxResponseHeaderBytes: 16 << 10,
-	}}
+	return &Client{opts: opts}
 }
 
 // Exchanges returns how many requests have been sent so far.
 func (c *Client) Exchanges() int { return c.exchanges }
 
 // Close gives up the idle connection. The client stays usable.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
 
 // Request is one POST to the plug.
 type Request struct {
@@ -132,7 +126,7 @@ type Reply struct {
 // more. Errors are those of the network, of ctx, or wrap [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r)
-	if err != nil && closedBeforeReply(err) && ctx.Err() == nil {
+	if errors.Is(err, errNoReply) && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r)
 	}
 	if err != nil {
@@ -142,28 +136,9 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 }
 
 func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.opts.Address+r.Path, bytes.NewReader(r.Body))
-	if err != nil {
-		return Reply{}, errors.New("cannot form a request") // err would show the path, which may hold a token
-	}
-	content := contentBinary
-	if r.JSON {
-		content = contentJSON
-	}
-	req.Header = http.Header{
-		"Accept":       {"*/*"},
-		"Content-Type": {content},
-	}
-	if r.JSON {
-		req.Header["requestByApp"] = []string{"true"} // in the app's own spelling
-	}
-	if r.Cookie != "" {
-		req.Header["Cookie"] = []string{sessionCookie + "=" + r.Cookie}
-	}
-
 	c.exchanges++
 	start := time.Now()
-	reply, err := c.roundTrip(req)
+	reply, err := c.roundTrip(ctx, r)
 	took := time.Since(start)
 	if c.opts.Observe != nil {
 		c.opts.Observe(r.Protocol, took)
@@ -181,37 +156,56 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 	return reply, err
 }
 
-func (c *Client) roundTrip(req *http.Request) (Reply, error) {
-	// The transport itself, not http.Client: nothing may follow a redirect.
-	resp, err := c.transport.RoundTrip(req)
+// roundTrip uses the connection at hand, or a new one, and keeps it if it can
+// be used again.
+func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
+	message, err := r.encode(c.opts.Address)
 	if err != nil {
 		return Reply{}, err
 	}
-	defer resp.Body.Close()
-	reply := Reply{Status: resp.StatusCode, Header: resp.Header}
-	switch n := resp.ContentLength; {
-	case n > MaxReply:
-		return reply, fmt.Errorf("%w: %d bytes announced, more than %d", ErrBadReply, n, MaxReply)
-	case n >= 0:
-		reply.Body = make([]byte, n)
-		_, err = io.ReadFull(resp.Body, reply.Body)
-	default:
-		reply.Body, err = io.ReadAll(io.LimitReader(resp.Body, MaxReply+1))
+	cn := c.conn
+	c.conn = nil
+	if cn == nil || time.Since(cn.used) > maxIdle {
+		if cn != nil {
+			cn.Close()
+		}
+		dialled, err := c.opts.DialContext(ctx, "tcp", c.opts.Address)
+		if err != nil {
+			return Reply{}, err
+		}
+		cn = newConn(dialled)
 	}
-	switch {
-	case len(reply.Body) > MaxReply:
-		return reply, fmt.Errorf("%w: more than %d bytes", ErrBadReply, MaxReply)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return reply, fmt.Errorf("%w: the connection closed within the reply", ErrBadReply)
+	reply, reusable, err := cn.roundTrip(ctx, message)
+	if !reusable {
+		cn.Close()
+		return reply, err
 	}
+	c.conn = cn
 	return reply, err
 }
 
-// closedBeforeReply reports whether the plug closed the connection instead of
-// answering.
-func closedBeforeReply(err error) bool {
-	return !errors.Is(err, ErrBadReply) &&
-		(errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
+// encode writes a request as one message. It fails on a path that would not
+// stay in its line, without showing it.
+func (r Request) encode(host string) ([]byte, error) {
+	for _, char := range []byte(r.Path + r.Cookie) {
+		if char <= ' ' || char >= 0x7f {
+			return nil, fmt.Errorf("%w: a session id or token that cannot be sent", ErrBadReply)
+		}
+	}
+	b := make([]byte, 0, 256+len(r.Path)+len(r.Body))
+	b = append(append(append(b, "POST "...), r.Path...), " HTTP/1.1\r\nHost: "...)
+	b = append(b, host...)
+	if r.JSON {
+		b = append(b, "\r\nContent-Type: application/json\r\nAccept: application/json\r\nrequestByApp: true"...) // as apps do
+	} else {
+		b = append(b, "\r\nContent-Type: application/octet-stream\r\nAccept: */*"...)
+	}
+	if r.Cookie != "" {
+		b = append(append(b, "\r\nCookie: "+sessionCookie+"="...), r.Cookie...)
+	}
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(r.Body)), 10)
+	return append(append(b, "\r\n\r\n"...), r.Body...), nil
 }
 
 // Session returns the session id that the reply sets, and its lifetime. Plugs
