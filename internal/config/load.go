@@ -82,7 +82,8 @@ func decode(data []byte, c *Config) (*yaml.Node, error) {
 }
 
 var (
-	quoted  = regexp.MustCompile("`[^`]*`|'[^']*'")
+	quoted  = regexp.MustCompile("`[^`]*`")
+	alias   = regexp.MustCompile(`unknown anchor '[^']*' referenced`)
 	goType  = regexp.MustCompile(`in type \S+`)
 	intoAny = regexp.MustCompile(`cannot unmarshal (\S+) +into .*`)
 )
@@ -93,6 +94,7 @@ func sanitize(err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	text = strings.ReplaceAll(text, "unmarshal errors:\n  ", "")
 	text = quoted.ReplaceAllString(text, "")
+	text = alias.ReplaceAllString(text, "a value that starts with * must be in quotes")
 	text = goType.ReplaceAllString(text, "here: no such setting")
 	text = intoAny.ReplaceAllString(text, "a value of the wrong kind ($1)")
 	text = strings.ReplaceAll(text, "field ", "")

@@ -1,0 +1,239 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// readAt reads a simulated plug at a fixed time.
+func readAt(t *testing.T, m simulator.Model) tapo.Reading {
+	t.Helper()
+	now := func() time.Time { return time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC) }
+	p := startPlug(t, &simulator.Plug{
+		Model: m, Name: "Test \"plug\" \n№ 1", Region: "Europe/Berlin", Load: simulator.Constant(71.502), Now: now,
+	})
+	d, err := tapo.New(tapo.Config{
+		Address: p.Addr().String(), Credentials: tapo.Credentials{Username: username, Password: password}, AllowPassthrough: true, Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.Read(t.Context()); err != nil { // some plugs take two reads to be known
+		t.Fatal(err)
+	}
+	reading, err := d.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reading
+}
+
+// expose gathers a collector with all checks, lints it and returns the text.
+func expose(t *testing.T, c prometheus.Collector) string {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	var text bytes.Buffer
+	encoder := expfmt.NewEncoder(&text, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, f := range families {
+		if err := encoder.Encode(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text.String()
+}
+
+// golden compares with a file in testdata; -update writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", path, diff)
+	}
+}
+
+func TestGoldenExpositions(t *testing.T) {
+	for _, m := range simulator.Models() {
+		version, _, _ := strings.Cut(m.Firmware, " ")
+		name := strings.ToLower(m.Name + "-" + version + ".prom")
+		t.Run(name, func(t *testing.T) {
+			golden(t, name, expose(t, plug{reading: readAt(t, m), took: 25 * time.Millisecond}))
+		})
+	}
+	t.Run("failed", func(t *testing.T) {
+		golden(t, "failed.prom", expose(t, plug{reason: tapo.BadCredentials, took: 50 * time.Millisecond}))
+	})
+}
+
+// TestSeriesAreThePlugsValues compares without a golden file, so that neither
+// can drift along with a mistake.
+func TestSeriesAreThePlugsValues(t *testing.T) {
+	const want = `
+# HELP tapo_energy_joules_total Energy drawn, from the plug's own meter (month_energy); resets when the plug's month changes.
+# TYPE tapo_energy_joules_total counter
+tapo_energy_joules_total{outlet="1"} 9e+06
+# HELP tapo_on_today_seconds Time switched on since the plug's local midnight (today_runtime).
+# TYPE tapo_on_today_seconds gauge
+tapo_on_today_seconds{outlet="1"} 3660
+# HELP tapo_outlet_on Whether.
+`
+	c := plug{reading: tapo.Reading{Outlets: []tapo.Outlet{{
+		Number: 1, EnergyMonth: tapo.Some(9e6), OnToday: tapo.Some(61 * time.Minute),
+	}}}}
+	text, _, _ := strings.Cut(want, "# HELP tapo_outlet_on ")
+	if err := testutil.CollectAndCompare(c, strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	name := regexp.MustCompile(`^tapo_[a-z0-9]+(_[a-z0-9]+)*$`)
+	label := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	forbidden := []string{
+		"milliwatt", "watthour", "watt_hour", "minute", "hour", "day", "millivolt", "milliampere", "_ma", "_mv", "_mw", "_wh", "kilo", "percent", "celcius",
+	}
+	seen := map[string]bool{}
+	for _, m := range plugMetrics {
+		if !name.MatchString(m.name) || seen[m.name] {
+			t.Errorf("%s: bad or repeated name", m.name)
+		}
+		seen[m.name] = true
+		for _, f := range forbidden {
+			if strings.Contains(strings.ReplaceAll(m.name, "_today_", "_"), f) {
+				t.Errorf("%s: contains %s", m.name, f)
+			}
+		}
+		if strings.HasSuffix(m.name, "_total") != (m.kind == prometheus.CounterValue) {
+			t.Errorf("%s: _total and counters belong together", m.name)
+		}
+		if !strings.HasSuffix(m.help, ".") {
+			t.Errorf("%s: the help is no sentence", m.name)
+		}
+		info := strings.HasSuffix(m.name, "_info")
+		for _, l := range m.labels {
+			if !label.MatchString(l) || !info && l != "outlet" {
+				t.Errorf("%s: label %s", m.name, l)
+			}
+		}
+	}
+}
+
+func TestExporterMetricsAreClean(t *testing.T) {
+	f := newFixture(t, auths)
+	text := expose(t, f.sessions) + expose(t, f.store)
+	for _, name := range []string{
+		"tapo_exporter_sessions", "tapo_exporter_targets", "tapo_exporter_logins_total", "tapo_exporter_sessions_lost_total",
+		"tapo_exporter_plug_requests_total", "tapo_exporter_plug_request_duration_seconds", "tapo_exporter_probes_shared_total",
+		"tapo_exporter_config_last_reload_successful", "tapo_exporter_config_last_reload_success_timestamp_seconds",
+	} {
+		if !strings.Contains(text, "# TYPE "+name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	f.want(t, "/metrics", 200, "tapo_exporter_build_info{", "go_goroutines", "process_start_time_seconds")
+}
+
+// TestSelfMetrics causes what each metric counts.
+func TestSelfMetrics(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	wrong := startPlug(t, &simulator.Plug{Username: "x", Password: "y"})
+	f := newFixture(t, targetYAML(p, wrong))
+	f.want(t, "/probe?target=a", 200)
+	p.LoseSession()
+	f.want(t, "/probe?target=a", 200, "tapo_up 1")
+	f.want(t, "/probe?target=b", 200, "tapo_up 0")
+	f.want(t, "/metrics", 200,
+		`tapo_exporter_logins_total{protocol="klap"} 2`,
+		`tapo_exporter_login_failures_total{protocol="klap",reason="bad_credentials"} 1`,
+		`tapo_exporter_sessions_lost_total{protocol="klap"} 1`,
+		`tapo_exporter_plug_requests_total{protocol="klap"} 8`,
+		`tapo_exporter_plug_requests_total{protocol="tpap"} 2`,
+		`tapo_exporter_plug_request_duration_seconds_count{protocol="klap"} 8`,
+		`tapo_exporter_sessions{protocol="klap"} 1`,
+		`tapo_exporter_targets 2`,
+	)
+}
+
+// TestDocumentation: docs/metrics.md has a row for every metric and reason, and
+// no other.
+func TestDocumentation(t *testing.T) {
+	data, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_0-9]+)(?:\\{[^}]*\\})?` \\|").FindAllStringSubmatch(string(data), -1) {
+		rows[m[1]] = true
+	}
+	var want []string
+	for _, m := range plugMetrics {
+		want = append(want, m.name)
+		row := "| `" + m.name
+		if len(m.labels) > 0 {
+			row += "{" + strings.Join(m.labels, ",") + "}"
+		}
+		if !strings.Contains(string(data), row+"` |") {
+			t.Errorf("no row that starts with %s` |", row)
+		}
+	}
+	f := newFixture(t, auths)
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tapo_exporter_\w+)`).FindAllStringSubmatch(f.get("/metrics").Body.String(), -1) {
+		want = append(want, m[1])
+	}
+	want = append(want, "tapo_exporter_login_failures_total") // exists after the first failure only
+	for _, r := range tapo.Reasons() {
+		want = append(want, string(r))
+	}
+	for name := range rows {
+		if !slices.Contains(want, name) {
+			t.Errorf("docs/metrics.md has %s, which does not exist", name)
+		}
+	}
+	for _, name := range want {
+		if !rows[name] {
+			t.Errorf("docs/metrics.md has no row for %s", name)
+		}
+	}
+}
