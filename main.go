@@ -60,7 +60,7 @@ type serveFlags struct {
 // run is main with everything that a test wants to replace. It returns the exit
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs.").UsageWriter(stdout).ErrorWriter(stderr)
+	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
 	app.HelpFlag.Short('h')
 	app.Version(version.Print(program))
 	logConfig := &promslog.Config{}
@@ -186,7 +186,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	reloadOnHangup(ctx, store, logger)
 
 	logger.Info("Starting "+program, "version", version.Info())
-	failed := make(chan error, 1)
+	failed := make(chan error, 1) // in the end it always does
 	go func() { failed <- web.ListenAndServe(server, f.web, logger) }()
 	select {
 	case err := <-failed:
@@ -197,7 +197,11 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	logger.Info("Stopping, probes under way get their answers")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout+5*time.Second)
 	defer cancel()
-	return server.Shutdown(ctx)
+	err := server.Shutdown(ctx)
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
 }
 
 // reloadOnHangup reloads the configuration on SIGHUP until ctx ends.

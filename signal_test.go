@@ -1,0 +1,76 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+func TestReloadOnHangup(t *testing.T) {
+	a, b := startPlug(t, &simulator.Plug{}), startPlug(t, &simulator.Plug{})
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	writeConfig(t, path, a)
+	p := start(t, "--config.file="+path)
+	if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, "tapo_up 1\n") {
+		t.Fatalf("got\n%s", body)
+	}
+	writeConfig(t, path, a, b)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(get(t, p.url+"/sd"), "plug1"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not reloaded")
+		}
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.stderr.String(), "Reload failed"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the failure is not logged")
+		}
+	}
+	if !strings.Contains(get(t, p.url+"/sd"), "plug1") {
+		t.Error("the old configuration is gone")
+	}
+}
+
+// TestDrain stops the program while a probe is under way.
+func TestDrain(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		plug := startPlug(t, &simulator.Plug{Latency: 100 * time.Millisecond})
+		path := filepath.Join(t.TempDir(), "targets.yml")
+		writeConfig(t, path, plug)
+		p := start(t, "--config.file="+path)
+		answer := make(chan string, 1)
+		go func() { answer <- get(t, p.url+"/probe?target=plug0") }()
+		for plug.Stats().Connections == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if err := syscall.Kill(os.Getpid(), signal); err != nil {
+			t.Fatal(err)
+		}
+		if body := <-answer; !strings.Contains(body, "tapo_up 1\n") {
+			t.Errorf("%s: got\n%s", signal, body)
+		}
+		exit := <-p.exit
+		p.exit <- exit
+		if exit != 0 {
+			t.Errorf("%s: exit %d", signal, exit)
+		}
+	}
+}
