@@ -186,7 +186,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	reloadOnHangup(ctx, store, logger)
 
 	logger.Info("Starting "+program, "version", version.Info())
-	failed := make(chan error, 1) // in the end it always does
+	failed := make(chan error, 1)
 	go func() { failed <- web.ListenAndServe(server, f.web, logger) }()
 	select {
 	case err := <-failed:
