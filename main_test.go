@@ -80,16 +80,21 @@ func start(t testing.TB, args ...string) *process {
 
 func get(t testing.TB, url string) string {
 	t.Helper()
-	resp, err := http.Get(url) //nolint:gosec,noctx // a test's own server
+	body, err := httpGet(url)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return body
+}
+
+func httpGet(url string) (string, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return "", err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	return string(body), err
 }
 
 func writeConfig(t testing.TB, path string, plugs ...*simulator.Plug) {

@@ -132,7 +132,7 @@ func TestNames(t *testing.T) {
 	name := regexp.MustCompile(`^tapo_[a-z0-9]+(_[a-z0-9]+)*$`)
 	label := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	forbidden := []string{
-		"milliwatt", "watthour", "watt_hour", "minute", "hour", "day", "millivolt", "milliampere", "_ma", "_mv", "_mw", "_wh", "kilo", "percent", "celcius",
+		"milliwatt", "watthour", "watt_hour", "minute", "hour", "day", "millivolt", "milliampere", "_ma", "_mv", "_mw", "_wh", "kilo", "percent",
 	}
 	seen := map[string]bool{}
 	for _, m := range plugMetrics {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ targets:
 `, p.Addr()))
 	sd := func(https bool) []targetGroup {
 		t.Helper()
-		r := httptest.NewRequest("GET", "http://exporter.lan:9782/sd", nil)
+		r := httptest.NewRequest(http.MethodGet, "http://exporter.lan:9782/sd", nil)
 		if https {
 			r.TLS = &tls.ConnectionState{}
 		}

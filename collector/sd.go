@@ -5,6 +5,7 @@ package collector
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -48,8 +49,6 @@ func (e *Exporter) targetLabels(t config.Target, tls bool) map[string]string {
 			labels["__meta_tapo_"+name] = value
 		}
 	}
-	for name, value := range t.Labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, t.Labels)
 	return labels
 }

@@ -16,7 +16,7 @@ func TestReadClock(t *testing.T) {
 		}
 		return parsed
 	}
-	minutes := func(m float64) Optional[float64] { return Some(m) }
+	minutes := Some[float64]
 	var none Optional[float64]
 	for _, tc := range []struct {
 		name      string

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -227,13 +228,8 @@ func optionalFlag(f wire.Flag) Optional[bool] { return Optional[bool]{f.Value, f
 
 // oneOf reads a status: true for one word, false for some, absent for others.
 func oneOf(status wire.Text, yes wire.Text, no ...wire.Text) Optional[bool] {
-	if status == yes {
-		return Some(true)
+	if status != yes && !slices.Contains(no, status) {
+		return Optional[bool]{}
 	}
-	for _, n := range no {
-		if status == n {
-			return Some(false)
-		}
-	}
-	return Optional[bool]{}
+	return Some(status == yes)
 }

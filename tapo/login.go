@@ -46,8 +46,10 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 	case Passthrough:
 		s, err := d.loginPassthrough(ctx)
 		if errors.Is(err, errChanged) {
-			err = &failure{reason: Unsupported, protocol: Passthrough, text: "the plug no longer speaks securePassthrough, to which the target is pinned",
-				advice: "The plug's firmware has been updated: take `protocol: passthrough` out of the target's configuration."}
+			err = &failure{
+				reason: Unsupported, protocol: Passthrough, text: "the plug no longer speaks securePassthrough, to which the target is pinned",
+				advice: "The plug's firmware has been updated: take `protocol: passthrough` out of the target's configuration.",
+			}
 		}
 		return s, err
 	}

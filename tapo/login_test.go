@@ -303,11 +303,11 @@ func TestWrongPassword(t *testing.T) {
 		}
 
 		// It is tried again after a minute, two, four and so on up to 30.
-		for _, wait := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		for _, minutes := range []int{1, 2, 4, 8, 16, 30, 30} {
 			if got := requests(p, func() { fails(t, d, tapo.LoginBackoff) }); got != 0 {
 				t.Errorf("%d requests during back-off", got)
 			}
-			now = now.Add(wait*time.Minute - time.Second)
+			now = now.Add(time.Duration(minutes)*time.Minute - time.Second)
 			fails(t, d, tapo.LoginBackoff)
 			now = now.Add(time.Second)
 			fails(t, d, tapo.BadCredentials)

@@ -239,7 +239,7 @@ func TestPlugWithoutMeter(t *testing.T) {
 // TestUnsetClock is a plug that has not reached a time server since a power cut.
 func TestUnsetClock(t *testing.T) {
 	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	p.SetClock(time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC).Sub(time.Now()))
+	p.SetClock(time.Until(time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC)))
 	d := device(t, p)
 	r := read(t, d)
 	o := r.Outlets[0]

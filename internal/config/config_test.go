@@ -200,7 +200,7 @@ func TestErrors(t *testing.T) {
 		{"nothing", "", "no account"},
 		{"only a comment", "# nothing\n", "no account"},
 		{"unknown key at the top", auths + "target: []", "line 2: target not found here: no such setting"},
-		{"unknown key in a target", auths + "targets:\n  - name: a\n    adress: hunter2", "line 4: adress not found"},
+		{"unknown key in a target", auths + "targets:\n  - name: a\n    addr: hunter2", "line 4: addr not found"},
 		{"unknown key in an auth", "auths:\n  home:\n    username: u\n    passwort: hunter2", "line 4: passwort not found"},
 		{"unknown key in discovery", auths + "discovery: {on: true}", "line 2: on not found"},
 		{"unknown key in unlisted", auths + "unlisted: {network: []}", "line 2: network not found"},
@@ -318,8 +318,8 @@ func TestExampleLoads(t *testing.T) {
 	// What is commented out is offered for use, so it must be right as well.
 	var all strings.Builder
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "#: "); ok {
-			line = line[:strings.Index(line, "#: ")] + rest
+		if indent, rest, ok := strings.Cut(line, "#: "); ok && strings.TrimSpace(indent) == "" {
+			line = indent + rest
 		}
 		all.WriteString(line)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -141,14 +142,14 @@ func findLine(node *yaml.Node, path []any) int {
 			return findLine(node.Content[at], path[1:])
 		}
 	case string:
-		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-			if node.Content[i].Value != at {
-				continue
+		for pair := range slices.Chunk(node.Content, 2) { // key and value
+			switch {
+			case node.Kind != yaml.MappingNode || pair[0].Value != at:
+			case len(path) == 1:
+				return pair[0].Line
+			default:
+				return findLine(pair[1], path[1:])
 			}
-			if len(path) == 1 {
-				return node.Content[i].Line
-			}
-			return findLine(node.Content[i+1], path[1:])
 		}
 	}
 	return node.Line

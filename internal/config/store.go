@@ -72,7 +72,7 @@ func (s *Store) Reload() error {
 		return err
 	}
 	for _, w := range c.Warnings {
-		s.logger.Warn("Configuration: " + w)
+		s.logger.Warn("Configuration is doubtful", "warning", w)
 	}
 	s.set(c)
 	s.logger.Info("Configuration loaded", "file", s.path, "targets", len(c.Targets), "auths", len(c.Auths))

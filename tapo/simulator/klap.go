@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,8 +65,8 @@ func (p *Plug) handshake1(req request, fault Fault) response {
 	rand.Read(pending.remote)
 	p.klap.pending = pending
 	v := p.klapVersion()
-	body := append(pending.remote[:len(pending.remote):len(pending.remote)],
-		v.ServerHash(pending.local, pending.remote, v.AuthHash(p.Username, p.Password))...)
+	proof := v.ServerHash(pending.local, pending.remote, v.AuthHash(p.Username, p.Password))
+	body := slices.Concat(pending.remote, proof)
 	if fault.Kind == StrayByte {
 		body = append(body, '\n')
 	}

@@ -80,11 +80,11 @@ func WashingMachine() Load {
 	})
 }
 
-// Computer idles at a desk with bursts of work.
+// Computer idles at a desk with its screens, and has bursts of work.
 func Computer() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		work := math.Max(0, math.Sin(float64(at.Unix())/97))
-		return 58 + 45*work + 9*noise(at, 5)
+		return 145 + 110*work + 9*noise(at, 5)
 	})
 }
 
@@ -97,7 +97,7 @@ func intoCycle(at time.Time, cycle time.Duration) time.Duration {
 // same moment and seed.
 func noise(at time.Time, seed uint64) float64 {
 	const step = 4 * time.Second
-	n := uint64(at.UnixNano() / int64(step)) //nolint:gosec // any number will do
+	n := uint64(at.UnixNano() / int64(step))
 	part := float64(at.UnixNano()%int64(step)) / float64(step)
 	return scramble(n, seed)*(1-part) + scramble(n+1, seed)*part
 }

@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
@@ -51,19 +52,44 @@ type Component struct {
 
 // base are the components that all plugs of the last years have.
 var base = []Component{
-	{"device", 2}, {"firmware", 2}, {"quick_setup", 3}, {"inherit", 1}, {"time", 1}, {"wireless", 1}, {"schedule", 2},
-	{"countdown", 2}, {"antitheft", 1}, {"account", 1}, {"synchronize", 1}, {"sunrise_sunset", 1}, {"led", 1},
-	{"cloud_connect", 1}, {"iot_cloud", 1}, {"device_local_time", 1}, {"default_states", 1},
+	{"device", 2},
+	{"firmware", 2},
+	{"quick_setup", 3},
+	{"inherit", 1},
+	{"time", 1},
+	{"wireless", 1},
+	{"schedule", 2},
+	{"countdown", 2},
+	{"antitheft", 1},
+	{"account", 1},
+	{"synchronize", 1},
+	{"sunrise_sunset", 1},
+	{"led", 1},
+	{"cloud_connect", 1},
+	{"iot_cloud", 1},
+	{"device_local_time", 1},
+	{"default_states", 1},
 }
 
 // first are those of the first firmware.
 var first = []Component{
-	{"device", 1}, {"firmware", 1}, {"quick_setup", 1}, {"time", 1}, {"wireless", 1}, {"schedule", 1}, {"countdown", 1},
-	{"antitheft", 1}, {"account", 1}, {"synchronize", 1}, {"sunrise_sunset", 1}, {"led", 1}, {"cloud_connect", 1},
+	{"device", 1},
+	{"firmware", 1},
+	{"quick_setup", 1},
+	{"time", 1},
+	{"wireless", 1},
+	{"schedule", 1},
+	{"countdown", 1},
+	{"antitheft", 1},
+	{"account", 1},
+	{"synchronize", 1},
+	{"sunrise_sunset", 1},
+	{"led", 1},
+	{"cloud_connect", 1},
 }
 
 func with(components []Component, more ...Component) []Component {
-	return append(components[:len(components):len(components)], more...)
+	return slices.Concat(components, more)
 }
 
 var (

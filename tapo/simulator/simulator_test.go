@@ -243,7 +243,7 @@ func TestMethods(t *testing.T) {
 		{`{"method":"get_device_usage"}`, `"saved_power"`},
 		{`{"method":"get_device_time"}`, `"region":"UTC"`},
 	} {
-		if got := c.ask(t, p, int32(i+1), tc.request); !strings.Contains(got, tc.want) { //nolint:gosec // small
+		if got := c.ask(t, p, int32(i+1), tc.request); !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %s, want %s", tc.request, got, tc.want)
 		}
 	}
@@ -327,7 +327,7 @@ func TestWholeWattHours(t *testing.T) {
 		var reply struct {
 			Result energyUsage `json:"result"`
 		}
-		if err := json.Unmarshal([]byte(c.ask(t, p, int32(i+1), `{"method":"get_energy_usage"}`)), &reply); err != nil { //nolint:gosec // small
+		if err := json.Unmarshal([]byte(c.ask(t, p, int32(i+1), `{"method":"get_energy_usage"}`)), &reply); err != nil {
 			t.Fatal(err)
 		}
 		if reply.Result.TodayEnergy != tc.want {

@@ -32,7 +32,7 @@ type Session struct {
 // JSON with an error code. A refusal is a [*wire.CodeError]; other errors are
 // those of [wire.Client.Post], or wrap [wire.ErrBadReply].
 func Handshake(ctx context.Context, w *wire.Client) (s *Session, answer wire.Reply, ok bool, err error) {
-	key, err := rsa.GenerateKey(rand.Reader, KeyBits) //nolint:gosec // plugs take no other size
+	key, err := rsa.GenerateKey(rand.Reader, KeyBits)
 	if err != nil {
 		return nil, answer, false, err
 	}
