@@ -1,0 +1,27 @@
+# What the README and .ci/run do, by name.
+
+.PHONY: build test check demo bench golden image
+
+version = $(shell cat VERSION)
+pkg = github.com/prometheus/common/version
+
+build: ## the binary, with its version
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $(pkg).Version=$(version) -X $(pkg).Revision=$(shell git rev-parse HEAD) -X $(pkg).Branch=$(shell git rev-parse --abbrev-ref HEAD)" -o tapo_exporter .
+
+test: ## the tests that need Go alone
+	go test ./...
+
+check: ## everything, as before a change lands; installs what it needs
+	.ci/run
+
+demo: ## serve simulated plugs
+	go run . --demo
+
+bench: ## reads of a plug beside a bare HTTP exchange
+	go test -run '^$$' -bench . ./tapo
+
+golden: ## write the golden expositions anew; look at the difference
+	go test ./collector -run TestGolden -update
+
+image:
+	docker build --build-arg VERSION=$(version) --build-arg REVISION=$(shell git rev-parse HEAD) -t tapo-exporter .
