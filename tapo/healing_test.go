@@ -54,8 +54,8 @@ func TestFaults(t *testing.T) {
 		{"always the HTML page", simulator.P110, simulator.Fault{Kind: simulator.HTML, Path: "/app/request", Times: always}, tapo.BadReply, 4},
 		{"replaced by a web page", simulator.P110, simulator.Fault{Kind: simulator.HTML, Times: always}, tapo.NotAPlug, 5},
 		{"redirect", simulator.P110, simulator.Fault{Kind: simulator.Redirect, Location: "/elsewhere", Times: 1}, "", 4},
-		{"reset", simulator.P110, simulator.Fault{Kind: simulator.Reset, Times: 1}, "", 5},
-		{"always reset", simulator.P110, simulator.Fault{Kind: simulator.Reset, Times: always}, tapo.Unreachable, 2},
+		{"reset", simulator.P110, simulator.Fault{Kind: simulator.Reset, Times: 1}, "", 5}, // sent again on a new connection, but the number was used up
+		{"always reset", simulator.P110, simulator.Fault{Kind: simulator.Reset, Times: always}, tapo.Unreachable, 3},
 		{"no batch", simulator.P110, simulator.Fault{Kind: simulator.NoBatch, Times: always}, "", 4},
 		{"no batch", simulator.P110Passthrough, simulator.Fault{Kind: simulator.NoBatch, Times: always}, "", 3},
 		{"closes after reply", simulator.P110, simulator.Fault{Kind: simulator.CloseAfterReply, Times: always}, "", 1},

@@ -82,8 +82,13 @@ type Options struct {
 type Client struct {
 	opts      Options
 	conn      *conn // kept alive, or nil
+	dead      int   // how many kept connections in a row turned out dead
 	exchanges int
 }
+
+// maxDead is after how many dead ones connections are no longer kept: some
+// plugs close after every reply, unannounced.
+const maxDead = 2
 
 // NewClient returns a client; it does no I/O.
 func NewClient(opts Options) *Client {
@@ -122,8 +127,8 @@ type Reply struct {
 }
 
 // Post sends a request and reads the whole reply. Where the plug closes the
-// connection instead of answering, as it does to idle ones, it is sent once
-// more. Errors are those of the network, of ctx, or wrap [ErrBadReply].
+// connection instead of answering, it is sent once more. Errors are those of
+// the network, of ctx, or wrap [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r)
 	if errors.Is(err, errNoReply) && ctx.Err() == nil {
@@ -156,31 +161,35 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 	return reply, err
 }
 
-// roundTrip uses the connection at hand, or a new one, and keeps it if it can
-// be used again.
+// roundTrip uses the kept connection, or a new one where there is none or it
+// has died meanwhile, and keeps it if it can be used again.
 func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
 	message, err := r.encode(c.opts.Address)
 	if err != nil {
 		return Reply{}, err
 	}
-	cn := c.conn
-	c.conn = nil
-	if cn == nil || time.Since(cn.used) > maxIdle {
-		if cn != nil {
-			cn.Close()
+	if kept := c.conn; kept != nil && time.Since(kept.used) < maxIdle {
+		reply, err := c.roundTripOn(ctx, kept, message)
+		if !errors.Is(err, errNoReply) || ctx.Err() != nil {
+			c.dead = 0
+			return reply, err
 		}
-		dialled, err := c.opts.DialContext(ctx, "tcp", c.opts.Address)
-		if err != nil {
-			return Reply{}, err
-		}
-		cn = newConn(dialled)
+		c.dead++
 	}
+	c.Close()
+	dialled, err := c.opts.DialContext(ctx, "tcp", c.opts.Address)
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.roundTripOn(ctx, newConn(dialled), message)
+}
+
+func (c *Client) roundTripOn(ctx context.Context, cn *conn, message []byte) (Reply, error) {
 	reply, reusable, err := cn.roundTrip(ctx, message)
-	if !reusable {
-		cn.Close()
-		return reply, err
-	}
 	c.conn = cn
+	if !reusable || c.dead >= maxDead {
+		c.Close()
+	}
 	return reply, err
 }
 

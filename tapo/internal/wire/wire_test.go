@@ -4,12 +4,14 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -247,6 +249,74 @@ func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
 	})
 	if _, err := post(t, c, time.Second); err != nil || hits != 2 || c.Exchanges() != 2 {
 		t.Errorf("%v after %d requests, %d counted", err, hits, c.Exchanges())
+	}
+}
+
+// TestConnections: one is kept while the server keeps it, and none where it
+// turns out not to, at no cost in exchanges.
+func TestConnections(t *testing.T) {
+	for name, tc := range map[string]struct {
+		closing   string // the server closes the connection: "", "announced" or "silently"
+		dialled   int    // connections for ten requests
+		exchanges int
+	}{
+		"kept":                {"", 1, 10},
+		"closed, announced":   {"announced", 10, 10},
+		"closed, unannounced": {"silently", 10, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go answer(c, tc.closing)
+				}
+			}()
+			dialled := 0
+			c := NewClient(Options{
+				Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler),
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					dialled++
+					return (&net.Dialer{}).DialContext(ctx, network, address)
+				},
+			})
+			defer c.Close()
+			for range 10 {
+				if reply, err := post(t, c, time.Second); err != nil || string(reply.Body) != "ok" {
+					t.Fatalf("%q, %v", reply.Body, err)
+				}
+			}
+			if dialled != tc.dialled || c.Exchanges() != tc.exchanges {
+				t.Errorf("%d connections, %d exchanges", dialled, c.Exchanges())
+			}
+		})
+	}
+}
+
+// answer answers requests on a connection.
+func answer(c net.Conn, closing string) {
+	defer c.Close()
+	for r := bufio.NewReader(c); ; {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, req.Body)
+		header := ""
+		if closing == "announced" {
+			header = "Connection: close\r\n"
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+header+"Content-Length: 2\r\n\r\nok")
+		if closing != "" {
+			return
+		}
 	}
 }
 
