@@ -45,9 +45,6 @@ type session struct {
 	config  tapo.Config
 	device  *tapo.Device
 	flights singleflight.Group
-	// replaced is the device of an older configuration, until the first read
-	// takes over from it.
-	replaced *tapo.Device
 
 	mu    sync.Mutex
 	used  time.Time
@@ -109,11 +106,6 @@ func (p *session) read(ctx context.Context, logger *slog.Logger) (reading tapo.R
 		}
 		p.note(ctx, logger, reading, err)
 	}()
-	if p.replaced != nil {
-		p.device.Adopt(p.replaced)
-		p.replaced.Close()
-		p.replaced = nil
-	}
 	return p.device.Read(ctx)
 }
 
@@ -171,7 +163,8 @@ func (s *Sessions) get(t config.Target, listed bool) (*session, *tapo.Error) {
 		}
 		next := &session{listed: listed, config: cfg, device: device}
 		if p != nil {
-			next.replaced = p.device
+			device.Adopt(p.device)
+			go p.device.Close() // waits for a read in flight
 		} else if !listed {
 			s.forgetIdle(now)
 		}

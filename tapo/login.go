@@ -18,7 +18,7 @@ import (
 // logIn makes a session over the strongest protocol that the plug speaks and
 // the configuration allows, unless a rejected login must rest.
 func (d *Device) logIn(ctx context.Context) (*session, error) {
-	if err := d.rejected.check(d.cfg.Now()); err != nil {
+	if err := d.memory.rejected.check(d.cfg.Now()); err != nil {
 		return nil, err
 	}
 	s, err := d.negotiate(ctx)
@@ -28,9 +28,9 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 	}
 	switch {
 	case err == nil:
-		d.rejected = rejection{}
+		d.memory.rejected = rejection{}
 	case failed && (f.reason == BadCredentials || f.reason == Locked):
-		d.rejected.add(f, d.cfg.Now())
+		d.memory.rejected.add(f, d.cfg.Now())
 	}
 	return s, err
 }
@@ -103,13 +103,13 @@ func (d *Device) discover(ctx context.Context) (announcement, error) {
 		var result struct {
 			TPAP json.RawMessage `json:"tpap"`
 		}
-		d.newer = true
+		d.memory.newer = true
 		if json.Unmarshal(env.Result, &result) == nil && len(result.TPAP) > 0 && string(result.TPAP) != "null" {
 			return saysTPAP, nil
 		}
 		return saysKLAP, nil
 	case wire.CodeAccountLocked:
-		d.newer = true
+		d.memory.newer = true
 		return saysNothing, &failure{reason: Locked, protocol: TPAP, wait: maxBackoff, text: "the plug refuses all logins for now (error_code -2101)"}
 	case wire.CodeUnknownTransport:
 		return saysOlder, nil
@@ -129,7 +129,7 @@ func (d *Device) tryKLAP(ctx context.Context, said announcement) (*session, erro
 		return nil, unsupportedTPAP("the plug announces it, and refuses KLAP")
 	case refused && said != saysNothing:
 		return nil, errAccessRefused
-	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.newer && !refused:
+	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.memory.newer && !refused:
 		s, err := d.loginPassthrough(ctx)
 		if errors.Is(err, errChanged) {
 			err = unknownDialect(answer.Status)
@@ -168,7 +168,7 @@ func (d *Device) answer(ctx context.Context, ch klap.Challenge, err error) (*ses
 	if err != nil {
 		return nil, err
 	}
-	d.newer = true
+	d.memory.newer = true
 	if !ch.Proves(klap.V2, d.auth) {
 		return nil, diagnose(ch, d.cfg.Credentials)
 	}
@@ -187,19 +187,19 @@ func (d *Device) answer(ctx context.Context, ch klap.Challenge, err error) (*ses
 // it and has never taken it. errChanged says that the plug speaks something
 // newer.
 func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
-	if !d.cfg.AllowPassthrough || d.newer {
+	if !d.cfg.AllowPassthrough || d.memory.newer {
 		return nil, d.passthroughRefused()
 	}
 	versions := []passthrough.LoginVersion{passthrough.LoginHashed, passthrough.LoginClear}
-	if d.loginVer != 0 {
-		versions = []passthrough.LoginVersion{d.loginVer}
+	if d.memory.loginVer != 0 {
+		versions = []passthrough.LoginVersion{d.memory.loginVer}
 	}
 	var refusal error
 	for _, v := range versions {
 		s, answer, ok, err := passthrough.Handshake(ctx, d.wire) // once per login: plugs want that
 		switch code, refused := errors.AsType[*wire.CodeError](err); {
 		case refused && code.Code == wire.CodeUnknownTransport:
-			d.newer = true
+			d.memory.newer = true
 			return nil, errChanged
 		case err != nil:
 			return nil, err
@@ -208,7 +208,7 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 		}
 		err = s.Login(ctx, v, d.cfg.Credentials.Username, string(d.cfg.Credentials.Password))
 		if err == nil {
-			d.loginVer = v
+			d.memory.loginVer = v
 			return &session{conversation: s, protocol: Passthrough}, nil
 		}
 		if code, refused := errors.AsType[*wire.CodeError](err); !refused || code.Code == wire.CodeBusy {
@@ -250,7 +250,7 @@ func notAPlug(reply wire.Reply) error {
 func (d *Device) passthroughRefused() error {
 	f := &failure{reason: PassthroughNotAllowed, protocol: Passthrough, text: "the plug speaks securePassthrough only, which is not allowed for it"}
 	switch {
-	case d.newer:
+	case d.memory.newer:
 		f.text = "the plug has been seen to speak a newer protocol, and is not talked down to securePassthrough"
 		f.advice = "Whoever answers now does not speak what the plug spoke before. If you have put an older plug at this address, restart the exporter."
 	case d.cfg.Protocol == KLAP:

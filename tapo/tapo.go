@@ -94,12 +94,20 @@ type Device struct {
 	live atomic.Value  // Protocol of the session, "" without one
 	busy chan struct{} // holds a token while somebody reads; guards what follows
 
-	session  *session
-	last     Protocol                 // what the last login spoke
-	loginVer passthrough.LoginVersion // what securePassthrough login worked, 0 if unknown
-	newer    bool                     // the plug was seen to speak KLAP or TPAP
+	session *session
+	last    Protocol // what the last login spoke
+	memory  memory
+	learnt  learnt
+
+	published atomic.Pointer[memory] // memory as the last read left it
+}
+
+// memory is what must not be forgotten about a plug when its configuration
+// changes.
+type memory struct {
+	newer    bool // the plug was seen to speak KLAP or TPAP
 	rejected rejection
-	learnt   learnt
+	loginVer passthrough.LoginVersion // the securePassthrough login that worked, 0 if none did
 }
 
 // session is a login, over whichever protocol.
@@ -140,6 +148,7 @@ func New(cfg Config) (*Device, error) {
 		busy: make(chan struct{}, 1),
 	}
 	d.live.Store(Protocol(""))
+	d.published.Store(&memory{})
 	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
 		opts.Observe = func(protocol string, took time.Duration) { exchange(Protocol(protocol), took) }
@@ -175,7 +184,7 @@ func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
 // The device stays usable: the next read logs in again.
 func (d *Device) Close() {
 	d.busy <- struct{}{}
-	defer func() { <-d.busy }()
+	defer d.release()
 	d.drop()
 	d.wire.Close()
 }
@@ -183,19 +192,28 @@ func (d *Device) Close() {
 // Adopt takes over what another device has learnt of the same plug, so that a
 // new configuration does not undo it: that the plug has been seen to speak a
 // newer protocol and, if the credentials are the same, how long a rejected
-// login must rest. It waits for a read of old in flight.
+// login must rest. A read of old that is in flight is not waited for.
 func (d *Device) Adopt(old *Device) {
-	old.busy <- struct{}{}
-	newer, rejected, loginVer := old.newer, old.rejected, old.loginVer
-	<-old.busy
-	d.busy <- struct{}{}
-	defer func() { <-d.busy }()
-	if d.cfg.Address == old.cfg.Address {
-		d.newer = d.newer || newer
-		if d.cfg.Credentials == old.cfg.Credentials {
-			d.rejected, d.loginVer = rejected, loginVer
-		}
+	if d.cfg.Address != old.cfg.Address {
+		return
 	}
+	d.busy <- struct{}{}
+	defer d.release()
+	known := *old.published.Load()
+	if d.cfg.Credentials == old.cfg.Credentials {
+		d.memory = known
+	} else {
+		d.memory.newer = known.newer
+	}
+}
+
+// release ends what busy began, and publishes what was learnt.
+func (d *Device) release() {
+	if *d.published.Load() != d.memory {
+		known := d.memory
+		d.published.Store(&known)
+	}
+	<-d.busy
 }
 
 // Read asks the plug for everything there is to know, logging in if need be.
@@ -207,7 +225,7 @@ func (d *Device) Read(ctx context.Context) (Reading, error) {
 	case <-ctx.Done():
 		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
 	}
-	defer func() { <-d.busy }()
+	defer d.release()
 
 	deadline := d.wire.Exchanges() + maxExchanges
 	for again := false; ; again = true {
