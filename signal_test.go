@@ -6,6 +6,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,10 @@ func TestDrain(t *testing.T) {
 		writeConfig(t, path, plug)
 		p := start(t, "--config.file="+path)
 		answer := make(chan string, 1)
-		go func() { answer <- get(t, p.url+"/probe?target=plug0") }()
+		go func() {
+			body, err := httpGet(p.url + "/probe?target=plug0")
+			answer <- fmt.Sprint(body, err)
+		}()
 		for plug.Stats().Connections == 0 {
 			time.Sleep(time.Millisecond)
 		}

@@ -35,7 +35,7 @@ func resolveTarget(c *config.Config, query url.Values) (t config.Target, listed 
 	t, listed = c.Target(name)
 	if !listed {
 		addr, err := netip.ParseAddr(name)
-		if err != nil || addr.Zone() != "" {
+		if err != nil {
 			return t, false, fmt.Errorf("unknown target %q: it is not listed, and only an IP address without a port may be read unlisted", name)
 		}
 		addr = addr.Unmap() // ::ffff:192.168.1.20 is 192.168.1.20

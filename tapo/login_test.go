@@ -222,9 +222,14 @@ func TestNoDowngrade(t *testing.T) {
 	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
 		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
 	}
-	reconfigured := device(t, p)
-	reconfigured.Adopt(d)
-	fails(t, reconfigured, tapo.PassthroughNotAllowed)
+	for _, pinned := range []tapo.Protocol{"", tapo.Passthrough} {
+		reconfigured := device(t, p, func(c *tapo.Config) { c.Protocol = pinned })
+		reconfigured.Adopt(d)
+		fails(t, reconfigured, tapo.PassthroughNotAllowed)
+	}
+	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
+		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
+	}
 	p.SetModel(simulator.P110)
 	read(t, d)
 }
