@@ -239,3 +239,22 @@ func TestDemo(t *testing.T) {
 		}
 	}
 }
+
+// TestFlagsAreDocumented: docs/configuration.md has a row for every flag.
+func TestFlagsAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var help bytes.Buffer
+	run(t.Context(), []string{"--help"}, &help, io.Discard)
+	flags := regexp.MustCompile(`(?m)^ +--(?:\[no-\])?([a-z.-]+)`).FindAllStringSubmatch(help.String(), -1)
+	if len(flags) < 11 {
+		t.Fatalf("%d flags in\n%s", len(flags), help.String())
+	}
+	for _, f := range flags {
+		if f[1] != "version" && !strings.Contains(string(docs), "| `--"+f[1]+"` |") {
+			t.Errorf("no row for --%s", f[1])
+		}
+	}
+}

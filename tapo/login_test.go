@@ -4,11 +4,13 @@
 package tapo_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,12 +156,22 @@ func TestUnreachable(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	for _, address := range []string{address, "no-such-host.invalid"} {
-		d, err := tapo.New(tapo.Config{Address: address})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fails(t, d, tapo.Unreachable)
+	for name, cfg := range map[string]tapo.Config{
+		"refused": {Address: address},
+		"no such name": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "plug.lan", IsNotFound: true}}
+		}},
+		"no route": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := tapo.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fails(t, d, tapo.Unreachable)
+		})
 	}
 }
 
