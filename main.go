@@ -163,7 +163,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	defer stop()
 
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
-	store := config.NewStore(f.configPath(), logger)
+	store := config.NewStore(f.configPath, logger)
 	if f.demo {
 		demo, err := startDemo()
 		if err != nil {

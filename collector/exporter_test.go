@@ -70,7 +70,7 @@ func newFixture(t testing.TB, yaml string, change ...func(*Options)) *fixture {
 	f := &fixture{path: filepath.Join(t.TempDir(), "targets.yml"), log: &syncBuffer{}}
 	f.write(t, yaml)
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store := config.NewStore(f.path, logger)
+	store := config.NewStore(func() string { return f.path }, logger)
 	opts := Options{Store: store, HistoryLimit: 10, Logger: logger}
 	for _, c := range change {
 		c(&opts)

@@ -42,8 +42,12 @@ var (
 // maxBatch is how many methods a plug takes in one batch.
 const maxBatch = 5
 
-// refusalLife is how long a refused method is not asked again.
-const refusalLife = 24 * time.Hour
+const (
+	// refusalLife is how long a method is not asked again that is not known.
+	refusalLife = 24 * time.Hour
+	// unavailableLife is the same for one that is known but not available now.
+	unavailableLife = 10 * time.Minute
+)
 
 // terminalUUID is a constant that apps send; any 16 bytes do.
 const terminalUUID = "AAAAAAAAAAAAAAAAAAAAAA=="
@@ -181,8 +185,8 @@ func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) e
 		} `json:"result"`
 	}
 	batch.Result.Responses = make([]reply, 0, maxBatch)
-	if err := decodeLeniently(plain, &batch); err != nil {
-		return fmt.Errorf("multipleRequest: %w", err)
+	if decodeLeniently(plain, &batch) != nil {
+		return nil // some firmware garbles batches: one by one tells whether the session is in step
 	}
 	switch code := int(batch.ErrorCode.Value); {
 	case wire.LosesSession(code):
@@ -219,9 +223,11 @@ func (d *Device) note(ctx context.Context, m method, code int, res *result, got 
 		d.cfg.Logger.DebugContext(ctx, "Method refused", "method", methodNames[m], "error_code", code, "meaning", wire.CodeName(code))
 		got.state[m], got.code[m] = refused, code
 		switch code {
-		case wire.CodeUnknownMethod, wire.CodeParams, wire.CodeUnspecific:
+		case wire.CodeUnknownMethod, wire.CodeParams:
 			d.learnt.answered[m] = false
 			d.learnt.refusedUntil[m] = d.cfg.Now().Add(refusalLife)
+		case wire.CodeUnspecific:
+			d.learnt.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
 		}
 	}
 	switch m {

@@ -149,6 +149,9 @@ func (d *Device) identify(ctx context.Context, handshakeStatus int) error {
 	if err != nil {
 		return err
 	}
+	if reply.Status == http.StatusTooManyRequests || reply.Status >= http.StatusInternalServerError {
+		return &failure{reason: PlugError, text: (&wire.StatusError{Step: "component_nego", Status: reply.Status}).Error()}
+	}
 	env, ok := wire.Decode(reply.Body)
 	newer := env.Code() == wire.CodeUnknownTransport
 	switch {
@@ -211,12 +214,18 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 			d.memory.loginVer = v
 			return &session{conversation: s, protocol: Passthrough}, nil
 		}
-		if code, refused := errors.AsType[*wire.CodeError](err); !refused || code.Code == wire.CodeBusy {
+		if code, ok := errors.AsType[*wire.CodeError](err); !ok || !rejectsLogin(code.Code) {
 			return nil, err
 		}
 		refusal = err
 	}
 	return nil, &failure{reason: BadCredentials, protocol: Passthrough, text: refusal.Error()}
+}
+
+// rejectsLogin reports whether an error code of login_device speaks of the
+// credentials or of their form; other codes are no reason to show the password.
+func rejectsLogin(code int) bool {
+	return code == wire.CodeLogin || code == wire.CodeLoginFailed || code == wire.CodeParams
 }
 
 // errChanged says that the plug no longer speaks what it did.

@@ -92,6 +92,8 @@ func TestRecognition(t *testing.T) {
 		{"AES, discover HTTP error", text(500, ""), nil, text(200, someCode), false, tapo.PassthroughNotAllowed, "/ /app/handshake1 /app"},
 		{"1003 everywhere, KLAP unknown", text(200, older), nil, text(200, older), true, tapo.Unsupported, "/ /app/handshake1 /app handshake"},
 		{"knows TPAP, KLAP unknown", text(200, klapMode), nil, text(200, someCode), true, tapo.PassthroughNotAllowed, "/ /app/handshake1 /app"},
+		{"too many requests", text(429, ""), text(429, ""), text(429, ""), false, tapo.PlugError, "/ /app/handshake1 /app"},
+		{"500 to everything", text(500, ""), text(500, ""), text(500, ""), false, tapo.PlugError, "/ /app/handshake1 /app"},
 		{"a web application's JSON", text(200, `{"ok":true}`), text(200, `{"ok":true}`), text(200, `{"ok":true}`), false, tapo.NotAPlug, "/ /app/handshake1 /app"},
 		{"huge front page", text(200, strings.Repeat("x", 1<<20)), nil, nil, false, tapo.NotAPlug, "/ /app/handshake1 /app"},
 	} {

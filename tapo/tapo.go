@@ -273,7 +273,7 @@ func (d *Device) ensureSession(ctx context.Context) error {
 // login itself may have gone wrong.
 func (d *Device) lose(ctx context.Context, err error) {
 	d.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
-	if d.session != nil && d.cfg.Trace.SessionLost != nil {
+	if d.session != nil && d.cfg.Trace.SessionLost != nil && errors.Is(err, wire.ErrSessionLost) {
 		d.cfg.Trace.SessionLost(d.session.protocol)
 	}
 	d.drop()

@@ -331,7 +331,7 @@ func TestExampleLoads(t *testing.T) {
 
 func TestStore(t *testing.T) {
 	path := write(t, "targets.yml", "auths: {home: {username: u, password: p}}")
-	s := NewStore(path, slog.New(slog.DiscardHandler))
+	s := NewStore(func() string { return path }, slog.New(slog.DiscardHandler))
 	var seen []int
 	s.OnChange(func(c *Config) { seen = append(seen, len(c.Targets)) })
 	if s.Current() != nil {

@@ -15,7 +15,7 @@ import (
 
 // Store holds the live configuration. Its methods are safe for concurrent use.
 type Store struct {
-	path     string
+	path     func() string // nil if there is nothing to load from
 	logger   *slog.Logger
 	onChange func(*Config)
 	current  atomic.Pointer[Config]
@@ -25,9 +25,9 @@ type Store struct {
 	lastTime   prometheus.Gauge
 }
 
-// NewStore returns a store that loads from a file, or from the environment
-// alone if path is "".
-func NewStore(path string, logger *slog.Logger) *Store {
+// NewStore returns a store that loads from the file that path returns at that
+// time, or from the environment alone if it returns "".
+func NewStore(path func() string, logger *slog.Logger) *Store {
 	return &Store{
 		path: path, logger: logger,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -43,7 +43,7 @@ func NewStore(path string, logger *slog.Logger) *Store {
 
 // NewStaticStore returns a store of a configuration that never changes.
 func NewStaticStore(c *Config, logger *slog.Logger) *Store {
-	s := NewStore("", logger)
+	s := NewStore(nil, logger)
 	s.set(c)
 	return s
 }
@@ -55,18 +55,16 @@ func (s *Store) OnChange(f func(*Config)) { s.onChange = f }
 // Current returns the configuration in force, nil before the first.
 func (s *Store) Current() *Config { return s.current.Load() }
 
-// Static reports whether there is nothing to reload from.
-func (s *Store) static() bool { return s.path == "" && s.Current() != nil }
-
 // Reload loads the configuration, checks it and puts it in force. On an error
 // the old one stays.
 func (s *Store) Reload() error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	if s.static() {
+	if s.path == nil {
 		return nil
 	}
-	c, err := Load(s.path, os.LookupEnv)
+	path := s.path()
+	c, err := Load(path, os.LookupEnv)
 	if err != nil {
 		s.successful.Set(0)
 		return err
@@ -75,7 +73,7 @@ func (s *Store) Reload() error {
 		s.logger.Warn("Configuration is doubtful", "warning", w)
 	}
 	s.set(c)
-	s.logger.Info("Configuration loaded", "file", s.path, "targets", len(c.Targets), "auths", len(c.Auths))
+	s.logger.Info("Configuration loaded", "file", path, "targets", len(c.Targets), "auths", len(c.Auths))
 	return nil
 }
 

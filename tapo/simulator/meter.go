@@ -65,6 +65,9 @@ func (m *meter) advance(now time.Time) {
 	for m.counted.Before(now) {
 		local := m.clock(m.counted)
 		midnight := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, m.location)
+		if midnight.Day() == local.Day() { // where daylight saving takes that hour away
+			midnight = time.Date(local.Year(), local.Month(), local.Day()+1, 1, 0, 0, 0, m.location)
+		}
 		took := min(step, now.Sub(m.counted), midnight.Sub(local))
 		if m.on {
 			wattHours := m.load.Watts(m.counted) * took.Hours()

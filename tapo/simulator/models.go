@@ -71,6 +71,13 @@ var base = []Component{
 	{"default_states", 1},
 }
 
+// older are those of a P100 of 2023.
+var older = []Component{
+	{"device", 2}, {"firmware", 1}, {"quick_setup", 3}, {"inherit", 1}, {"time", 1}, {"wireless", 1}, {"schedule", 2},
+	{"countdown", 2}, {"antitheft", 1}, {"account", 1}, {"synchronize", 1}, {"sunrise_sunset", 1}, {"led", 1},
+	{"cloud_connect", 1}, {"iot_cloud", 1}, {"default_states", 1},
+}
+
 // first are those of the first firmware.
 var first = []Component{
 	{"device", 1},
@@ -109,9 +116,9 @@ var (
 	}
 	P100Passthrough = Model{
 		Name: "P100", Hardware: "1.0.0", Firmware: "1.3.7 Build 230711 Rel.61904",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: base, Closes: true,
+		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: older, Closes: true,
 	}
-	P100 = Model{Name: "P100", Hardware: "1.0.0", Firmware: "1.4.0 Build 231017 Rel.35876", Components: base, Closes: true}
+	P100 = Model{Name: "P100", Hardware: "1.0.0", Firmware: "1.4.0 Build 231017 Rel.35876", Components: older, Closes: true}
 	P105 = Model{Name: "P105", Region: "US", Hardware: "1.0", Firmware: "1.2.5 Build 240411 Rel.143808", Components: with(base, autoOff, localSmart)}
 
 	P110Old = Model{

@@ -66,12 +66,11 @@ type defaultStates struct {
 }
 
 func (p *Plug) deviceInfo(now sample) any {
-	host, _, _ := strings.Cut(p.Addr().String(), ":")
 	info := &deviceInfo{
 		DeviceID: p.identity.deviceID, Firmware: p.Model.Firmware, Hardware: p.Model.Hardware,
 		Type: "SMART.TAPOPLUG", Model: p.Model.Name, MAC: p.identity.mac,
 		HardwareID: p.identity.hardwareID, FirmwareID: strings.Repeat("0", 32), OEMID: p.identity.hardwareID,
-		IP: host, TimeDiff: p.meter.standardOffset(now.clock), SSID: base64.StdEncoding.EncodeToString([]byte("simulated")),
+		IP: p.Addr().Addr().String(), TimeDiff: p.meter.standardOffset(now.clock), SSID: base64.StdEncoding.EncodeToString([]byte("simulated")),
 		RSSI: -55, SignalLevel: 2, Lang: "en_US", Avatar: "plug", Region: p.Region, Specs: p.Model.Region,
 		Nickname: base64.StdEncoding.EncodeToString([]byte(p.Name)), DeviceOn: now.on, OnTime: int(now.onTime / time.Second),
 		DefaultStates: &defaultStates{Type: "last_states"},

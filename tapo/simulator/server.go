@@ -20,6 +20,7 @@ import (
 type server struct {
 	listener net.Listener
 	done     chan struct{}
+	closing  sync.Once
 	group    sync.WaitGroup
 
 	mu    sync.Mutex
@@ -63,14 +64,16 @@ func (s *server) untrack(c net.Conn) {
 }
 
 func (s *server) close() {
-	close(s.done)
-	s.listener.Close()
-	s.mu.Lock()
-	for c := range s.conns {
-		c.Close()
-	}
-	s.conns = nil
-	s.mu.Unlock()
+	s.closing.Do(func() {
+		close(s.done)
+		s.listener.Close()
+		s.mu.Lock()
+		for c := range s.conns {
+			c.Close()
+		}
+		s.conns = nil
+		s.mu.Unlock()
+	})
 	s.group.Wait()
 }
 

@@ -256,6 +256,10 @@ func TestMeter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	santiago, err := time.LoadLocation("America/Santiago") // where summer begins at midnight
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name       string
 		from, to   time.Time
@@ -267,9 +271,10 @@ func TestMeter(t *testing.T) {
 		{"over the year's end", time.Date(2026, 12, 31, 23, 59, 59, 5e8, berlin), time.Date(2027, 1, 1, 0, 0, 30, 0, berlin), 1. / 120, 1. / 120},
 		{"into summer", time.Date(2026, 3, 29, 0, 0, 0, 0, berlin), time.Date(2026, 3, 29, 12, 0, 0, 0, berlin), 11, 28*24 + 11},
 		{"out of summer", time.Date(2026, 10, 25, 0, 0, 0, 0, berlin), time.Date(2026, 10, 25, 12, 0, 0, 0, berlin), 13, 24*24 + 13},
+		{"over a midnight that there is not", time.Date(2026, 9, 5, 22, 0, 0, 0, santiago), time.Date(2026, 9, 6, 3, 0, 0, 0, santiago), 2, 5*24 + 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := newMeter(Constant(100), true, berlin, tc.from)
+			m := newMeter(Constant(100), true, tc.from.Location(), tc.from)
 			s := m.sample(tc.to)
 			for what, got := range map[string][2]float64{
 				"today": {s.today.wattHours, 100 * tc.today}, "month": {s.month.wattHours, 100 * tc.all},
@@ -350,6 +355,7 @@ func TestCloseWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Close()
+	p.Close() // as often as one likes
 	if _, err := net.Dial("tcp", p.Addr().String()); err == nil {
 		t.Error("it still listens")
 	}

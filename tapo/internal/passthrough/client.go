@@ -78,6 +78,9 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	if !ok {
 		return fmt.Errorf("login_device: %w: not a reply", wire.ErrBadReply)
 	}
+	if wire.LosesSession(env.Code()) {
+		return fmt.Errorf("login_device: %w: error_code %d", wire.ErrSessionLost, env.Code())
+	}
 	if env.Code() != 0 {
 		return &wire.CodeError{Step: "login_device", Code: env.Code()}
 	}
