@@ -4,9 +4,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"text/tabwriter"
 	"time"
 
@@ -72,12 +74,41 @@ func (d *demo) close() {
 	}
 }
 
-// welcome prints where everything is.
-func (d *demo) welcome(w io.Writer, listening net.Addr) {
+// probe does what Prometheus would do, so that the page has something to show
+// without one.
+func (d *demo) probe(ctx context.Context, listening net.Addr) {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for {
+		for _, name := range d.names {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(listening)+"/probe?target="+name, http.NoBody)
+			if err != nil {
+				return
+			}
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// dialable is an address that one can connect to for one that is listened on.
+func dialable(listening net.Addr) string {
 	at := listening.String()
 	if host, port, err := net.SplitHostPort(at); err == nil && net.ParseIP(host).IsUnspecified() {
 		at = net.JoinHostPort("localhost", port)
 	}
+	return at
+}
+
+// welcome prints where everything is.
+func (d *demo) welcome(w io.Writer, listening net.Addr) {
+	at := dialable(listening)
 	fmt.Fprintf(w, "Simulated plugs, of the account %s with the password %s:\n\n", demoUsername, demoPassword)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, p := range d.plugs {

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,6 +45,9 @@ const (
 	exitOK, exitFailure, exitUsage = 0, 1, 2
 )
 
+//go:embed VERSION
+var versionFile string
+
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // serveFlags are the flags of the command serve.
@@ -62,12 +67,15 @@ type serveFlags struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
 	app.HelpFlag.Short('h')
+	if version.Version == "" { // a build without linker flags
+		version.Version = strings.TrimSpace(versionFile)
+	}
 	app.Version(version.Print(program))
 	logConfig := &promslog.Config{}
 	promslogflag.AddFlags(app, logConfig)
 
 	var f serveFlags
-	serve := app.Command("serve", "Serve metrics.").Default()
+	serve := app.Command("serve", "Serve metrics: the command that runs where none is given.").Default()
 	serve.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
 	serve.Flag("config.check", "Load the configuration, report, and exit with 0 or 1.").BoolVar(&f.configCheck)
 	serve.Flag("timeout", "The longest that a probe may take.").Default("10s").DurationVar(&f.timeout)
@@ -152,6 +160,9 @@ func checkConfig(f serveFlags, stdout io.Writer) error {
 	for _, w := range c.Warnings {
 		fmt.Fprintln(stdout, "warning:", w)
 	}
+	if err := web.Validate(*f.web.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file: %w", err)
+	}
 	fmt.Fprintf(stdout, "the configuration is good: %d accounts, %d targets\n", len(c.Auths), len(c.Targets))
 	return nil
 }
@@ -173,7 +184,10 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 		store = config.NewStaticStore(demo.config, logger)
 		var once sync.Once
 		server.BaseContext = func(l net.Listener) context.Context { // called when it listens
-			once.Do(func() { demo.welcome(stdout, l.Addr()) })
+			once.Do(func() {
+				demo.welcome(stdout, l.Addr())
+				go demo.probe(ctx, l.Addr())
+			})
 			return context.Background()
 		}
 	}

@@ -152,9 +152,10 @@ func TestExitCodes(t *testing.T) {
 		{"bad log level", []string{"--log.level=loud"}, 2, "", "try --help"},
 		{"demo with a file", []string{"--demo", "--config.file=" + good}, 2, "", "--demo takes no configuration"},
 		{"check, good", []string{"--config.check", "--config.file=" + good}, 0, "the configuration is good", ""},
-		{"check, bad", []string{"--config.check", "--config.file=" + bad}, 1, "", "line 1: x not found here"},
+		{"check, bad", []string{"--config.check", "--config.file=" + bad}, 1, "", "line 1: x: no such setting here"},
 		{"check, missing", []string{"--config.check", "--config.file=missing.yml"}, 1, "", "missing.yml: no such file"},
-		{"serve, bad", []string{"serve", "--config.file=" + bad}, 1, "", "line 1: x not found here"},
+		{"check, missing web configuration", []string{"--config.check", "--config.file=" + good, "--web.config.file=missing.yml"}, 1, "", "--web.config.file: open missing.yml"},
+		{"serve, bad", []string{"serve", "--config.file=" + bad}, 1, "", "line 1: x: no such setting here"},
 		{"serve, missing", []string{"--config.file=missing.yml"}, 1, "", "missing.yml: no such file"},
 		{"nothing at all", nil, 1, "", "there is no targets.yml here (see targets.yml.example, or try --demo)"},
 		{"check of nothing", []string{"--config.check"}, 1, "", "there is no targets.yml here"},
@@ -215,6 +216,11 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{demoUsername, demoPassword, p.url + "/sd", "scrape_configs:", "kettle", "klap", "passthrough"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(get(t, p.url+"/"), " W</td>"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the page shows no power")
 		}
 	}
 	d, err := startDemo() // for the list of its targets

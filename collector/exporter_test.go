@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
@@ -161,7 +162,7 @@ func TestReload(t *testing.T) {
 
 	f.write(t, "auths: {home: {username: x, passwort: hunter2}}")
 	w := f.do(http.MethodPost, "/-/reload")
-	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "passwort") || strings.Contains(w.Body.String(), "hunter2") {
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "passwort: no such setting") || strings.Contains(w.Body.String(), "hunter2") {
 		t.Errorf("bad file: %d %s", w.Code, w.Body)
 	}
 	f.want(t, "/probe?target=a", 200, "tapo_up 1")
@@ -199,4 +200,55 @@ func TestReloadDropsSessions(t *testing.T) {
 	f.do(http.MethodPost, "/-/reload")
 	f.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 1`)
 	f.want(t, "/probe?target=b", 400)
+}
+
+// TestRenamedTarget: a name is not what makes a plug.
+func TestRenamedTarget(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	f := newFixture(t, targetYAML(p))
+	f.want(t, "/probe?target=a", 200, "tapo_up 1")
+	f.write(t, strings.Replace(targetYAML(p), "name: a", "name: renamed", 1))
+	f.do(http.MethodPost, "/-/reload")
+	f.want(t, "/probe?target=renamed", 200, "tapo_up 1")
+	if p.Stats().Logins != 1 {
+		t.Errorf("%d logins", p.Stats().Logins)
+	}
+}
+
+// TestNoDowngradeThroughReload: other credentials and a permission do not make
+// the exporter forget that the plug has spoken KLAP.
+func TestNoDowngradeThroughReload(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	f := newFixture(t, targetYAML(p))
+	f.want(t, "/probe?target=a", 200, "tapo_up 1")
+	f.write(t, strings.NewReplacer(password, "changed", "allow_passthrough: false", "allow_passthrough: true").Replace(targetYAML(p)))
+	f.do(http.MethodPost, "/-/reload")
+	p.SetModel(simulator.P110Passthrough)
+	f.want(t, "/probe?target=a", 200, `reason="passthrough_not_allowed"`)
+	if s := p.Stats(); s.Methods["login_device"]+s.LoginFailures != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestReloadDuringARead: the new configuration's read waits for the old one's.
+func TestReloadDuringARead(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Latency: 50 * time.Millisecond})
+	yaml := func(more string) string {
+		return fmt.Sprintf("auths: {home: {username: %s, password: wrong}}\ntargets: [{name: a, address: '%s'%s}]\n", username, p.Addr(), more)
+	}
+	f := newFixture(t, yaml(""))
+	first := make(chan string)
+	go func() { first <- f.get("/probe?target=a").Body.String() }()
+	for p.Stats().Connections == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	f.write(t, yaml(", allow_passthrough: true"))
+	f.do(http.MethodPost, "/-/reload")
+	f.want(t, "/probe?target=a", 200, `reason="login_backoff"`)
+	if body := <-first; !strings.Contains(body, `reason="bad_credentials"`) {
+		t.Errorf("got\n%s", body)
+	}
+	if s := p.Stats(); s.Connections != 1 || s.Paths["/app/handshake1"] != 1 {
+		t.Errorf("%+v", s)
+	}
 }

@@ -20,6 +20,7 @@ type Probe struct {
 	Start  time.Time
 	Took   time.Duration
 	Err    *tapo.Error // nil if it succeeded
+	Shared bool        // it waited for another probe's read
 	Log    string      // one line per step
 }
 
@@ -98,10 +99,10 @@ func (r *record) handle(ctx context.Context, line slog.Record) error {
 	return r.out.Handle(ctx, line)
 }
 
-func (r *record) finish(took time.Duration, failed *tapo.Error) Probe {
+func (r *record) finish(took time.Duration, result Result) Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Probe{Target: r.target, Start: r.start, Took: took, Err: failed, Log: r.buf.String()}
+	return Probe{Target: r.target, Start: r.start, Took: took, Err: result.Err, Shared: result.Shared, Log: r.buf.String()}
 }
 
 type recordKey struct{}

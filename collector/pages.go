@@ -22,6 +22,7 @@ import (
 var pagesText string
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"took":  func(d time.Duration) string { return d.Round(100 * time.Microsecond).String() },
 	"ago":   func(t time.Time) string { return time.Since(t).Round(time.Second).String() + " ago" },
 	"state": outletState,
 	"watts": func(o tapo.Outlet) string { return format(o.Power, 1, 1, "W") },
@@ -35,11 +36,15 @@ type row struct {
 }
 
 func (e *Exporter) landingPage(w http.ResponseWriter, _ *http.Request) {
-	var rows []row
-	for _, t := range e.store.Current().Targets {
-		rows = append(rows, row{t, e.sessions.State(t)})
+	c := e.store.Current()
+	rows := make([]row, len(c.Targets))
+	for i, t := range c.Targets {
+		rows[i] = row{t, e.sessions.State(t)}
 	}
-	e.render(w, "landing", map[string]any{"Version": version.Version, "Rows": rows, "Probes": e.history.recent()})
+	e.render(w, "landing", map[string]any{
+		"Refresh": 10, // seconds
+		"Version": version.Version, "Warnings": c.Warnings, "Rows": rows, "Probes": e.history.recent(),
+	})
 }
 
 func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +54,7 @@ func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this probe is not kept (any more): --history.limit", http.StatusNotFound)
 		return
 	}
-	e.render(w, "probe", probe)
+	e.render(w, "probe", map[string]any{"Refresh": 0, "Probe": probe})
 }
 
 // configPage serves GET /config; the secrets' type hides them.

@@ -36,14 +36,14 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 
 	record := startRecord(target.Name)
 	start := time.Now()
-	reading, failed := e.sessions.Read(withRecord(ctx, record), target, listed)
-	result := plug{reading: reading, took: time.Since(start)}
-	if failed != nil {
-		result.reason = failed.Reason
+	result := e.sessions.Read(withRecord(ctx, record), target, listed)
+	read := plug{reading: result.Reading, took: time.Since(start)}
+	if result.Err != nil {
+		read.reason = result.Err.Reason
 	}
-	e.history.add(record.finish(result.took, failed))
+	e.history.add(record.finish(read.took, result))
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(result)
+	registry.MustRegister(read)
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, EnableOpenMetrics: true}).ServeHTTP(w, r)
 }

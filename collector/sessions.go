@@ -6,7 +6,6 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -18,16 +17,21 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// idleUnlisted is how long an unlisted plug that nobody probes is remembered.
-const idleUnlisted = time.Hour
+const (
+	// idleUnlisted is how long an unlisted plug that nobody probes is remembered.
+	idleUnlisted = time.Hour
+	// maxUnlisted is how many are remembered at most: whoever may probe can name
+	// any number of addresses.
+	maxUnlisted = 1000
+)
 
 // dialer is the type of net.Dialer's DialContext.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Sessions keeps one device per plug, so that logins outlive probes. Concurrent
-// probes of a plug share the read in flight; a finished reading is never served
-// again. Its methods are safe for concurrent use. It is a Prometheus collector
-// of the exporter's own metrics.
+// Sessions keeps one device per plug and account, so that logins outlive probes
+// and reloads. Concurrent probes of a plug share the read in flight; a finished
+// reading is never served again. Its methods are safe for concurrent use. It is
+// a Prometheus collector of the exporter's own metrics.
 type Sessions struct {
 	timeout time.Duration // of a shared read
 	logger  *slog.Logger
@@ -35,19 +39,25 @@ type Sessions struct {
 	metrics *selfMetrics
 
 	mu      sync.Mutex
-	plugs   map[string]*session // by plugKey
+	plugs   map[plugKey]*session
 	targets int
+}
+
+// plugKey identifies a plug, whatever its target is called.
+type plugKey struct {
+	address     string // host:port
+	credentials tapo.Credentials
 }
 
 // session is one plug.
 type session struct {
-	listed  bool
 	config  tapo.Config
 	device  *tapo.Device
 	flights singleflight.Group
+	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
+	used    time.Time // guarded by Sessions.mu
 
 	mu    sync.Mutex
-	used  time.Time
 	state State
 }
 
@@ -58,24 +68,23 @@ type State struct {
 	Err     *tapo.Error  // how it failed, nil if it did not
 }
 
-func newSessions(timeout time.Duration, logger *slog.Logger, dial dialer) *Sessions {
-	return &Sessions{timeout: timeout, logger: logger, dial: dial, metrics: newSelfMetrics(), plugs: map[string]*session{}}
+// Result is the outcome of a probe.
+type Result struct {
+	Reading tapo.Reading
+	Err     *tapo.Error // nil if the plug was read
+	Shared  bool        // the read was under way for another probe
 }
 
-// plugKey identifies a target among sessions.
-func plugKey(t config.Target, listed bool) string {
-	if listed {
-		return "listed " + t.Name
-	}
-	return "unlisted " + t.Address + " " + t.Auth
+func newSessions(timeout time.Duration, logger *slog.Logger, dial dialer) *Sessions {
+	return &Sessions{timeout: timeout, logger: logger, dial: dial, metrics: newSelfMetrics(), plugs: map[plugKey]*session{}}
 }
 
 // Read reads a plug, or waits for the read in flight. ctx bounds the wait only:
 // a read that was started goes on for the others that wait for it.
-func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) (tapo.Reading, *tapo.Error) {
-	plug, err := s.get(t, listed)
-	if err != nil {
-		return tapo.Reading{}, err
+func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Result {
+	plug, failed := s.get(t, listed, nil)
+	if failed != nil {
+		return Result{Err: failed}
 	}
 	leading := false
 	done := plug.flights.DoChan("", func() (any, error) {
@@ -90,9 +99,9 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) (tapo
 			s.metrics.probesShared.Inc()
 		}
 		reading, _ := result.Val.(tapo.Reading)
-		return reading, asError(plug.config.Address, result.Err)
+		return Result{Reading: reading, Err: asError(plug.config.Address, result.Err), Shared: !leading}
 	case <-ctx.Done():
-		return tapo.Reading{}, asError(plug.config.Address, ctx.Err())
+		return Result{Err: asError(plug.config.Address, ctx.Err())}
 	}
 }
 
@@ -139,50 +148,61 @@ func asError(address string, err error) *tapo.Error {
 }
 
 // get returns the plug of a target, a new one if there is none or the
-// configuration has changed.
-func (s *Sessions) get(t config.Target, listed bool) (*session, *tapo.Error) {
-	if t.Address == "" {
+// configuration has changed. A new one succeeds orphan if that is not nil.
+func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session, *tapo.Error) {
+	key, err := keyOf(t)
+	if err != nil {
 		return nil, &tapo.Error{
-			Reason: tapo.Unreachable, Address: t.MAC, Err: errors.New("the plug's address is not known"),
-			Advice: "This version cannot find a plug by its mac: give its address in the configuration.",
+			Reason: tapo.Unreachable, Address: t.Address, Err: err,
+			Advice: "Give the plug's address in the configuration: this version cannot find it by its mac.",
 		}
 	}
 	cfg := tapo.Config{
-		Address: t.Address, Credentials: t.Credentials, Protocol: t.Protocol,
+		Address: key.address, Credentials: t.Credentials, Protocol: t.Protocol,
 		AllowPassthrough: t.AllowPassthrough, SkipReplyVerification: t.SkipReplyVerification(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	key := plugKey(t, listed)
 	p := s.plugs[key]
 	if p == nil || !sameDevice(p.config, cfg) {
-		device, err := s.newDevice(t.Name, cfg)
-		if err != nil {
-			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Advice: "Correct the configuration.", Err: err}
-		}
-		next := &session{listed: listed, config: cfg, device: device}
 		if p != nil {
-			device.Adopt(p.device)
-			go p.device.Close() // waits for a read in flight
+			orphan = p
 		} else if !listed {
-			s.forgetIdle(now)
+			s.forgetUnlisted(time.Now())
 		}
-		s.plugs[key], p = next, next
+		if p, err = s.newSession(cfg, orphan); err != nil {
+			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
+		}
+		s.plugs[key] = p
 	}
-	p.mu.Lock()
-	p.used = now
-	p.mu.Unlock()
+	p.listed = p.listed || listed
+	p.used = time.Now()
 	return p, nil
 }
 
-func (s *Sessions) newDevice(name string, cfg tapo.Config) (*tapo.Device, error) {
-	cfg.Logger, cfg.Trace, cfg.DialContext = s.logger.With("target", name), s.metrics.trace(), s.dial
-	device, err := tapo.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("target %s: %w", name, err)
+// keyOf fails for a target whose plug is to be found by its MAC.
+func keyOf(t config.Target) (plugKey, error) {
+	if t.Address == "" {
+		return plugKey{}, errors.New("the plug's address is not known")
 	}
-	return device, nil
+	address, err := tapo.ParseAddress(t.Address)
+	return plugKey{address, t.Credentials}, err
+}
+
+// newSession makes a session that takes over from an older one of the same
+// plug, if there is one.
+func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
+	p := &session{config: cfg}
+	cfg.Logger, cfg.Trace, cfg.DialContext = s.logger.With("address", cfg.Address), s.metrics.trace(), s.dial
+	var err error
+	if p.device, err = tapo.New(cfg); err != nil {
+		return nil, err
+	}
+	if old != nil {
+		p.device.Adopt(old.device)
+		p.state = old.known()
+	}
+	return p, nil
 }
 
 // sameDevice compares what makes a device; a Config itself has functions.
@@ -191,46 +211,78 @@ func sameDevice(a, b tapo.Config) bool {
 		a.AllowPassthrough == b.AllowPassthrough && a.SkipReplyVerification == b.SkipReplyVerification
 }
 
-// forgetIdle drops unlisted plugs that nobody has probed for long, since anyone
-// who may probe can make any number of them. s.mu is held.
-func (s *Sessions) forgetIdle(now time.Time) {
+// forgetUnlisted drops unlisted plugs that nobody has probed for long, and the
+// one unused for longest if there are too many. s.mu is held.
+func (s *Sessions) forgetUnlisted(now time.Time) {
+	var oldest plugKey
+	count := 0
 	for key, p := range s.plugs {
-		p.mu.Lock()
-		idle := !p.listed && now.Sub(p.used) > idleUnlisted
-		p.mu.Unlock()
-		if idle {
+		switch {
+		case p.listed:
+		case now.Sub(p.used) > idleUnlisted:
 			s.drop(key)
+		default:
+			if count == 0 || p.used.Before(s.plugs[oldest].used) {
+				oldest = key
+			}
+			count++
 		}
+	}
+	if count >= maxUnlisted {
+		s.drop(oldest)
 	}
 }
 
 // drop forgets a plug and closes its session once a read in flight has ended.
 // s.mu is held.
-func (s *Sessions) drop(key string) {
+func (s *Sessions) drop(key plugKey) {
 	go s.plugs[key].device.Close()
 	delete(s.plugs, key)
 }
 
-// Retain drops the plugs that a new configuration no longer has.
+// Retain takes a new configuration: changed targets take over what is known of
+// their plugs, and plugs that it no longer has are dropped.
 func (s *Sessions) Retain(c *config.Config) {
-	keep := map[string]bool{}
+	wanted := map[plugKey]bool{}
 	for _, t := range c.Targets {
-		keep[plugKey(t, true)] = true
+		if key, err := keyOf(t); err == nil {
+			wanted[key] = true
+		}
+	}
+	orphans := s.orphans(wanted)
+	for _, t := range c.Targets {
+		if key, err := keyOf(t); err == nil {
+			_, _ = s.get(t, true, orphans[key.address]) // a probe will show the error
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.targets = len(c.Targets)
 	for key, p := range s.plugs {
-		if p.listed && !keep[key] || !p.listed && !unlistedStands(c, p.config) {
+		if p.listed && !wanted[key] || !p.listed && !accountStands(c, key.credentials) {
 			s.drop(key)
 		}
 	}
 }
 
-// unlistedStands reports whether an account still has these credentials.
-func unlistedStands(c *config.Config, plug tapo.Config) bool {
+// orphans returns, by address, the listed plugs that no target wants any more:
+// because they are gone, or because their credentials have changed.
+func (s *Sessions) orphans(wanted map[plugKey]bool) map[string]*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]*session{}
+	for key, p := range s.plugs {
+		if p.listed && !wanted[key] {
+			found[key.address] = p
+		}
+	}
+	return found
+}
+
+// accountStands reports whether some account still has these credentials.
+func accountStands(c *config.Config, credentials tapo.Credentials) bool {
 	for _, a := range c.Auths {
-		if a.Credentials() == plug.Credentials {
+		if a.Credentials() == credentials {
 			return true
 		}
 	}
@@ -239,12 +291,17 @@ func unlistedStands(c *config.Config, plug tapo.Config) bool {
 
 // State returns what is known of a target's plug.
 func (s *Sessions) State(t config.Target) State {
+	key, err := keyOf(t)
 	s.mu.Lock()
-	p := s.plugs[plugKey(t, true)]
+	p := s.plugs[key]
 	s.mu.Unlock()
-	if p == nil {
+	if err != nil || p == nil {
 		return State{}
 	}
+	return p.known()
+}
+
+func (p *session) known() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state

@@ -186,7 +186,7 @@ func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) e
 	}
 	batch.Result.Responses = make([]reply, 0, maxBatch)
 	if decodeLeniently(plain, &batch) != nil {
-		return nil // some firmware garbles batches: one by one tells whether the session is in step
+		return nil //nolint:nilerr // some firmware garbles batches; one by one tells whether the session is in step
 	}
 	switch code := int(batch.ErrorCode.Value); {
 	case wire.LosesSession(code):

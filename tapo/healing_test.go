@@ -58,6 +58,8 @@ func TestFaults(t *testing.T) {
 		{"always reset", simulator.P110, simulator.Fault{Kind: simulator.Reset, Times: always}, tapo.Unreachable, 3},
 		{"no batch", simulator.P110, simulator.Fault{Kind: simulator.NoBatch, Times: always}, "", 4},
 		{"no batch", simulator.P110Passthrough, simulator.Fault{Kind: simulator.NoBatch, Times: always}, "", 3},
+		{"batch is not JSON", simulator.P110, simulator.Fault{Kind: simulator.NotJSON, Times: 1}, "", 4},
+		{"nothing is JSON", simulator.P110, simulator.Fault{Kind: simulator.NotJSON, Times: always}, tapo.BadReply, 6},
 		{"closes after reply", simulator.P110, simulator.Fault{Kind: simulator.CloseAfterReply, Times: always}, "", 1},
 		{"stray byte", simulator.P110, simulator.Fault{Kind: simulator.StrayByte, Times: always}, "", 1},
 		{"inner JSON not encrypted", simulator.P110Passthrough, simulator.Fault{Kind: simulator.PlainReply, Times: always}, "", 1},

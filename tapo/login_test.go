@@ -305,6 +305,25 @@ func TestLoginVersions(t *testing.T) {
 	}
 }
 
+// TestPasswordInClear: an error that does not speak of the credentials is no
+// reason to send them in clear.
+func TestPasswordInClear(t *testing.T) {
+	for code, want := range map[int]tapo.Reason{
+		9999: tapo.SessionStolen, 1001: tapo.PlugError, 1112: tapo.PlugError, -1: tapo.PlugError, -1001: tapo.PlugError,
+		-1301: tapo.PlugError, -2101: tapo.PlugError,
+	} {
+		p := start(t, &simulator.Plug{Model: simulator.P110Old})
+		p.Refuse("login_device", code)
+		d := device(t, p)
+		fails(t, d, want)
+		if s := p.Stats(); s.ClearLogins != 0 {
+			t.Errorf("error_code %d: %d logins in clear", code, s.ClearLogins)
+		}
+		p.Refuse("login_device", 0)
+		read(t, d)
+	}
+}
+
 func TestWrongPassword(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
 		p := start(t, &simulator.Plug{Model: m})

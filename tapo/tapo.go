@@ -99,7 +99,7 @@ type Device struct {
 	memory  memory
 	learnt  learnt
 
-	published atomic.Pointer[memory] // memory as the last read left it
+	predecessor *Device // what Adopt was given, until its memory is taken over
 }
 
 // memory is what must not be forgotten about a plug when its configuration
@@ -148,7 +148,6 @@ func New(cfg Config) (*Device, error) {
 		busy: make(chan struct{}, 1),
 	}
 	d.live.Store(Protocol(""))
-	d.published.Store(&memory{})
 	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
 		opts.Observe = func(protocol string, took time.Duration) { exchange(Protocol(protocol), took) }
@@ -160,6 +159,12 @@ func New(cfg Config) (*Device, error) {
 // ParseAddress checks a plug's address, a host or host:port, and returns it
 // with the port.
 func ParseAddress(address string) (string, error) {
+	switch {
+	case strings.Contains(address, "@"): // perhaps with a password in front, so it is not quoted
+		return "", errors.New("the address has a user in it: want a host or host:port")
+	case strings.Contains(address, "/"):
+		return "", fmt.Errorf("address %q: want a host or host:port, without http:// and without a path", address)
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil { // no port
 		host, port = strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"), "80"
@@ -167,12 +172,12 @@ func ParseAddress(address string) (string, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("address %q: the port must be a number from 1 to 65535", address)
 	}
-	if strings.Contains(host, ":") {
+	if strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == "" {
 		if _, err := netip.ParseAddr(host); err != nil {
-			return "", fmt.Errorf("address %q: want a host or host:port, without http://", address)
+			return "", fmt.Errorf("address %q: not an IP address", address)
 		}
-	} else if host == "" || strings.ContainsAny(host, "/?#@%[]\\ \t\r\n") {
-		return "", fmt.Errorf("address %q: want a host or host:port, without http://", address)
+	} else if strings.ContainsAny(host, "?#%[]\\ \t\r\n") {
+		return "", fmt.Errorf("address %q: not a host name", address)
 	}
 	return net.JoinHostPort(host, port), nil
 }
@@ -184,36 +189,45 @@ func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
 // The device stays usable: the next read logs in again.
 func (d *Device) Close() {
 	d.busy <- struct{}{}
-	defer d.release()
+	defer func() { <-d.busy }()
+	if d.predecessor != nil {
+		d.predecessor.Close()
+	}
 	d.drop()
 	d.wire.Close()
 }
 
-// Adopt takes over what another device has learnt of the same plug, so that a
-// new configuration does not undo it: that the plug has been seen to speak a
-// newer protocol and, if the credentials are the same, how long a rejected
-// login must rest. A read of old that is in flight is not waited for.
-func (d *Device) Adopt(old *Device) {
-	if d.cfg.Address != old.cfg.Address {
-		return
-	}
-	d.busy <- struct{}{}
-	defer d.release()
-	known := *old.published.Load()
-	if d.cfg.Credentials == old.cfg.Credentials {
-		d.memory = known
-	} else {
-		d.memory.newer = known.newer
-	}
-}
+// Adopt makes d, which must be new, the successor of another device of the same
+// plug, so that a new configuration does not undo what was learnt: that the plug
+// has been seen to speak a newer protocol and, if the credentials are the same,
+// how long a rejected login must rest. The first read of d waits until old has
+// finished, and closes it; old must not be used any more.
+func (d *Device) Adopt(old *Device) { d.predecessor = old }
 
-// release ends what busy began, and publishes what was learnt.
-func (d *Device) release() {
-	if *d.published.Load() != d.memory {
-		known := d.memory
-		d.published.Store(&known)
+// takeOver ends the predecessor's conversation and takes its memory. d is busy.
+func (d *Device) takeOver(ctx context.Context) error {
+	old := d.predecessor
+	if old == nil {
+		return nil
 	}
-	<-d.busy
+	select {
+	case old.busy <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-old.busy }()
+	if err := old.takeOver(ctx); err != nil {
+		return err
+	}
+	old.drop()
+	old.wire.Close()
+	if d.cfg.Credentials == old.cfg.Credentials {
+		d.memory = old.memory
+	} else {
+		d.memory.newer = old.memory.newer
+	}
+	d.predecessor = nil
+	return nil
 }
 
 // Read asks the plug for everything there is to know, logging in if need be.
@@ -225,7 +239,10 @@ func (d *Device) Read(ctx context.Context) (Reading, error) {
 	case <-ctx.Done():
 		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
 	}
-	defer d.release()
+	defer func() { <-d.busy }()
+	if err := d.takeOver(ctx); err != nil {
+		return Reading{}, newError(d.cfg.Address, "", err)
+	}
 
 	deadline := d.wire.Exchanges() + maxExchanges
 	for again := false; ; again = true {

@@ -440,6 +440,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		{Address: "a b"},
 		{Address: ":80"},
 		{Address: "1:2:3:xyz"},
+		{Address: "192.168.1.300"},
+		{Address: "192.168.1"},
 		{Address: "plug", Protocol: "aes"},
 	} {
 		if _, err := tapo.New(bad); err == nil {

@@ -25,7 +25,7 @@ var (
 var reservedLabels = []string{"instance", "outlet", "device_id", "mac", "model", "hardware", "firmware", "name", "protocol", "reason"}
 
 func (l *loader) checkTargets() {
-	names := map[string]int{}
+	names, addresses := map[string]int{}, map[string]string{}
 	for i := range l.Targets {
 		t := &l.Targets[i]
 		if t.Name == "" {
@@ -38,6 +38,12 @@ func (l *loader) checkTargets() {
 			names[t.Name] = i
 		}
 		l.checkPlace(i, t)
+		if address, err := tapo.ParseAddress(t.Address); err == nil {
+			if other, ok := addresses[address]; ok {
+				l.warn("targets %q and %q have the same address, and a plug keeps one session", other, t.Name)
+			}
+			addresses[address] = t.Name
+		}
 		l.checkProtocol(i, t)
 		l.checkLabels(i, t)
 		t.Auth = l.resolveAuth(t.Auth, "target "+quote(t.Name), "targets", i, "auth")

@@ -199,12 +199,12 @@ func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ name, yaml, want string }{
 		{"nothing", "", "no account"},
 		{"only a comment", "# nothing\n", "no account"},
-		{"unknown key at the top", auths + "target: []", "line 2: target not found here: no such setting"},
-		{"unknown key in a target", auths + "targets:\n  - name: a\n    addr: hunter2", "line 4: addr not found"},
-		{"unknown key in an auth", "auths:\n  home:\n    username: u\n    passwort: hunter2", "line 4: passwort not found"},
-		{"unknown key in discovery", auths + "discovery: {on: true}", "line 2: on not found"},
-		{"unknown key in unlisted", auths + "unlisted: {network: []}", "line 2: network not found"},
-		{"key twice", "auths:\n  home: {username: u, password: hunter2}\n  home: {username: u, password: hunter2}", "line 3: mapping key \"home\" already defined at line 2"},
+		{"unknown key at the top", auths + "target: []", "line 2: target: no such setting here"},
+		{"unknown key in a target", auths + "targets:\n  - name: a\n    addr: hunter2", "line 4: addr: no such setting"},
+		{"unknown key in an auth", "auths:\n  home:\n    username: u\n    passwort: hunter2", "line 4: passwort: no such setting"},
+		{"unknown key in discovery", auths + "discovery: {on: true}", "line 2: on: no such setting"},
+		{"unknown key in unlisted", auths + "unlisted: {network: []}", "line 2: network: no such setting"},
+		{"key twice", "auths:\n  home: {username: u, password: hunter2}\n  home: {username: u, password: hunter2}", "line 3: home: already set in line 2"},
 		{"second document", auths + "---\nauths: {}", "line 2: a second document"},
 		{"second document that is broken", auths + "---\n[", "a second document"},
 		{"name twice", auths + "targets:\n- {name: a, address: x}\n- {name: b, address: x}\n- {name: a, address: y}", `line 5: target "a": the name is taken by the target in line 3`},
@@ -215,7 +215,7 @@ func TestErrors(t *testing.T) {
 		{"discovery without auth among two", two + "discovery: {enabled: true}", "line 2: discovery: auth is missing"},
 		{"discovery with unknown auth", auths + "discovery: {enabled: true, auth: x}", `line 2: discovery: there is no auth "x"`},
 		{"discovery too often", auths + "discovery: {enabled: true, interval: 1s}", "line 2: discovery: interval must be at least 10s"},
-		{"discovery interval", auths + "discovery: {interval: often}", "line 2: a value of the wrong kind"},
+		{"discovery interval", auths + "discovery: {interval: often}", "line 2: a text where something else belongs"},
 		{"discovery address", auths + "discovery: {enabled: true, addresses: [everywhere]}", "line 2: discovery: address 1 must be"},
 		{"neither address nor mac", auths + "targets:\n- {name: a}", `line 3: target "a": address or mac is missing`},
 		{"both", auths + "targets:\n- {name: a, address: x, mac: AA-BB-CC-00-11-22}", `line 3: target "a": both address and mac`},
@@ -234,12 +234,16 @@ func TestErrors(t *testing.T) {
 		{"unset variable", "auths:\n  home: {username: u, password: '${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
 		{"unset variable inside", "auths:\n  home: {username: u, password: 'hunter2${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
 		{"bad network", auths + "unlisted:\n  networks: [hunter2]", "line 3: unlisted: network 1 must look like"},
-		{"password in place of auths", "auths: hunter2", "line 1: a value of the wrong kind (!!str)"},
-		{"password in place of an auth", "auths: {home: hunter2}", "line 1: a value of the wrong kind (!!str)"},
-		{"password as a list", "auths: {home: {username: u, password: [hunter2]}}", "line 1: a value of the wrong kind (!!seq)"},
-		{"password that looks like an alias", "auths: {home: {username: u, password: *hunter2}}", "must be in quotes"},
+		{"password in place of auths", "auths: hunter2", "line 1: a text where something else belongs"},
+		{"password in place of an auth", "auths: {home: hunter2}", "line 1: a text where something else belongs"},
+		{"password as a list", "auths: {home: {username: u, password: [hunter2]}}", "line 1: a list where something else belongs"},
+		{"password that looks like an alias", "auths: {home: {username: u, password: *hunter2}}", "line 1: a value that starts with * must be in quotes"},
 		{"password that looks like a tag", "auths:\n  home:\n    username: u\n    password: !hunter2", `auth "home": password or password_file is missing`},
-		{"password with a bad start", "auths: {home: {username: u, password: @hunter2}}", "cannot start any token"},
+		{"password without a blank before it", "auths:\n  home: {username: u, password:hunter2}", "line 2: password: no such setting here"},
+		{"the same twice", "auths:\n  home: {username: u, password:hunter2, password:hunter2}", "line 2: password: already set in line 2"},
+		{"password with a backtick in place of an auth", "auths:\n  home: 'pa`hunter2`x'", "line 2: a text where something else belongs"},
+		{"password in an address", auths + "targets:\n- {name: a, address: 'user:hunter2@192.168.1.20'}", "line 3: target \"a\": the address has a user in it"},
+		{"password with a bad start", "auths: {home: {username: u, password: @hunter2}}", "that is not in quotes?"},
 		{"not YAML", "auths: {home: {username: u, password: hunter2", "line 1"},
 		{"a tab", "auths:\n\thome: hunter2", "line 2"},
 	} {
@@ -262,6 +266,15 @@ func TestAllErrorsAreTold(t *testing.T) {
 	_, err := Load(write(t, "targets.yml", "auths: {home: {username: u, password: p}}\ntargets:\n- {name: a}\n- {name: b, address: x, protocol: y}"), env{}.lookup)
 	if err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), "line 4") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPasswordThatLosesItsEnd(t *testing.T) {
+	for password, want := range map[string]int{"sec #ret": 1, "sec # a remark": 0, "sec#ret": 0, "'sec #ret'": 0, "'sec' # fine": 0} {
+		c, err := Load(write(t, "t.yml", "auths:\n  home:\n    username: u\n    password: "+password+"\n"), env{}.lookup)
+		if err != nil || len(c.Warnings) != want {
+			t.Errorf("%s: %v, %v", password, c, err)
+		}
 	}
 }
 

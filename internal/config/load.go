@@ -5,6 +5,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -68,12 +69,12 @@ func parse(data []byte, dir string, lookupEnv func(string) (string, bool)) (*Con
 func decode(data []byte, c *Config) (*yaml.Node, error) {
 	root := &yaml.Node{}
 	if err := yaml.Unmarshal(data, root); err != nil {
-		return nil, sanitize(err)
+		return nil, sanitize(err, data)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, sanitize(err)
+		return nil, sanitize(err, data)
 	}
 	var second yaml.Node
 	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
@@ -83,23 +84,51 @@ func decode(data []byte, c *Config) (*yaml.Node, error) {
 }
 
 var (
-	quoted  = regexp.MustCompile("`[^`]*`")
-	alias   = regexp.MustCompile(`unknown anchor '[^']*' referenced`)
-	goType  = regexp.MustCompile(`in type \S+`)
-	intoAny = regexp.MustCompile(`cannot unmarshal (\S+) +into .*`)
+	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type`)
+	repeated   = regexp.MustCompile(`^line (\d+): mapping key "(.*)" already defined at line (\d+)`)
+	wrongKind  = regexp.MustCompile(`^line (\d+): cannot unmarshal !!(\w+)`)
+	anyLine    = regexp.MustCompile(`^line \d+`)
+	alias      = regexp.MustCompile(`unknown anchor .* referenced`)
+	aliasLine  = regexp.MustCompile(`(?m)[:\[,-]\s*\*\S`)
+	plainKey   = regexp.MustCompile(`^[A-Za-z0-9_-]*`)
 )
 
-// sanitize takes values of the file, and names of our types, out of a YAML
-// error.
-func sanitize(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.ReplaceAll(text, "unmarshal errors:\n  ", "")
-	text = quoted.ReplaceAllString(text, "")
-	text = alias.ReplaceAllString(text, "a value that starts with * must be in quotes")
-	text = goType.ReplaceAllString(text, "here: no such setting")
-	text = intoAny.ReplaceAllString(text, "a value of the wrong kind ($1)")
-	text = strings.ReplaceAll(text, "field ", "")
-	return errors.New(strings.ReplaceAll(text, "\n  ", "; "))
+// sanitize says what a YAML error says without quoting the file: a misplaced
+// password is a value like any other, and may even be taken for a key.
+func sanitize(err error, data []byte) error {
+	problems, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok { // of syntax
+		return syntaxError(strings.TrimPrefix(err.Error(), "yaml: "), data)
+	}
+	var errs []error
+	for _, text := range problems.Errors {
+		if m := unknownKey.FindStringSubmatch(text); m != nil {
+			errs = append(errs, fmt.Errorf("line %s: %s: no such setting here", m[1], plainKey.FindString(m[2])))
+		} else if m := repeated.FindStringSubmatch(text); m != nil {
+			errs = append(errs, fmt.Errorf("line %s: %s: already set in line %s", m[1], plainKey.FindString(m[2]), m[3]))
+		} else if m := wrongKind.FindStringSubmatch(text); m != nil {
+			errs = append(errs, fmt.Errorf("line %s: %s where something else belongs", m[1], cmp.Or(kinds[m[2]], "a value")))
+		} else {
+			errs = append(errs, fmt.Errorf("%s: not understood", anyLine.FindString(text)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// kinds are YAML's in words.
+var kinds = map[string]string{"str": "a text", "seq": "a list", "map": "a mapping", "int": "a number", "float": "a number", "bool": "true or false"}
+
+// syntaxError rewords what the parser says of a file that is no YAML. The only
+// thing that it quotes is the name of an alias.
+func syntaxError(text string, data []byte) error {
+	if alias.MatchString(text) {
+		line := 1
+		if at := aliasLine.FindIndex(data); at != nil {
+			line += bytes.Count(data[:at[1]], []byte("\n"))
+		}
+		return fmt.Errorf("line %d: a value that starts with * must be in quotes", line)
+	}
+	return fmt.Errorf("%s (a tab in place of blanks? a value with special characters that is not in quotes?)", text)
 }
 
 // loader gathers errors while it completes a configuration.
@@ -124,35 +153,41 @@ func (l *loader) warn(format string, args ...any) {
 	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
 }
 
-// findLine returns the line of the deepest node on a path that exists, 0 if
-// there is none.
-func findLine(node *yaml.Node, path []any) int {
-	if node == nil {
-		return 0
+// findLine returns the line of what a path leads to, or of the deepest part of
+// the path that exists; 0 if there is none.
+func findLine(root *yaml.Node, path []any) int {
+	for ; len(path) > 0; path = path[:len(path)-1] {
+		if node := find(root, path); node != nil {
+			return node.Line
+		}
 	}
-	if node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
-		return findLine(node.Content[0], path)
-	}
-	if len(path) == 0 {
+	if node := find(root, nil); node != nil {
 		return node.Line
+	}
+	return 0
+}
+
+// find returns the node that a path of keys and indexes leads to, or nil.
+func find(node *yaml.Node, path []any) *yaml.Node {
+	if node != nil && node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
+		node = node.Content[0]
+	}
+	if node == nil || len(path) == 0 {
+		return node
 	}
 	switch at := path[0].(type) {
 	case int:
 		if node.Kind == yaml.SequenceNode && at < len(node.Content) {
-			return findLine(node.Content[at], path[1:])
+			return find(node.Content[at], path[1:])
 		}
 	case string:
 		for pair := range slices.Chunk(node.Content, 2) { // key and value
-			switch {
-			case node.Kind != yaml.MappingNode || pair[0].Value != at:
-			case len(path) == 1:
-				return pair[0].Line
-			default:
-				return findLine(pair[1], path[1:])
+			if node.Kind == yaml.MappingNode && pair[0].Value == at {
+				return find(pair[1], path[1:])
 			}
 		}
 	}
-	return node.Line
+	return nil
 }
 
 // completeAuths reads password files, expands variables, and takes the account
@@ -160,6 +195,7 @@ func findLine(node *yaml.Node, path []any) int {
 func (l *loader) completeAuths() {
 	for name, auth := range l.Auths {
 		at := func(key string) []any { return []any{"auths", name, key} }
+		l.warnOfComment(name)
 		auth.Username = l.expand(auth.Username, at("username"))
 		auth.Password = tapo.Secret(l.expand(string(auth.Password), at("password")))
 		auth.PasswordFile = l.expand(auth.PasswordFile, at("password_file"))
@@ -173,6 +209,13 @@ func (l *loader) completeAuths() {
 			return
 		}
 		l.Auths[envAuth] = l.completeAuth(envAuth, auth)
+	}
+}
+
+// warnOfComment points out a password that may have lost its end.
+func (l *loader) warnOfComment(auth string) {
+	if node := find(l.root, []any{"auths", auth, "password"}); node != nil && len(node.LineComment) > 1 && node.LineComment[1] != ' ' {
+		l.warn("line %d: auth %q: what follows # is a comment; if it is a part of the password, put that in quotes", node.Line, auth)
 	}
 }
 
@@ -194,7 +237,7 @@ func (l *loader) completeAuth(name string, a Auth) Auth {
 	case a.PasswordFile != "":
 		a.Password = l.readPassword(name, a.PasswordFile)
 	case a.Password == "":
-		l.fail("auth %q: password or password_file is missing", []any{name}, at("password")...)
+		l.fail("auth %q: password or password_file is missing (a password that starts with one of ! & # must be in quotes)", []any{name}, at("password")...)
 	}
 	return a
 }

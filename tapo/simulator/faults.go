@@ -46,6 +46,8 @@ const (
 	LoseSession
 	// NoBatch answers multipleRequest with -1003, as some firmware does.
 	NoBatch
+	// NotJSON answers over the session with what is no JSON.
+	NotJSON
 	// StrayByte appends a line feed to a handshake1 reply, as some firmware does.
 	StrayByte
 	// OldCookie calls the session cookie SESSIONID, as some firmware does.

@@ -43,6 +43,9 @@ type call struct {
 
 // execute runs a call that arrived over a session and returns the JSON reply.
 func (p *Plug) execute(c call, fault Fault) []byte {
+	if fault.Kind == NotJSON {
+		return []byte("{")
+	}
 	if c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
 		return codeOnly(codeJSONDecode)
 	}

@@ -73,9 +73,22 @@ var base = []Component{
 
 // older are those of a P100 of 2023.
 var older = []Component{
-	{"device", 2}, {"firmware", 1}, {"quick_setup", 3}, {"inherit", 1}, {"time", 1}, {"wireless", 1}, {"schedule", 2},
-	{"countdown", 2}, {"antitheft", 1}, {"account", 1}, {"synchronize", 1}, {"sunrise_sunset", 1}, {"led", 1},
-	{"cloud_connect", 1}, {"iot_cloud", 1}, {"default_states", 1},
+	{"device", 2},
+	{"firmware", 1},
+	{"quick_setup", 3},
+	{"inherit", 1},
+	{"time", 1},
+	{"wireless", 1},
+	{"schedule", 2},
+	{"countdown", 2},
+	{"antitheft", 1},
+	{"account", 1},
+	{"synchronize", 1},
+	{"sunrise_sunset", 1},
+	{"led", 1},
+	{"cloud_connect", 1},
+	{"iot_cloud", 1},
+	{"default_states", 1},
 }
 
 // first are those of the first firmware.

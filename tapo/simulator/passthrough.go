@@ -97,6 +97,10 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 
 // passthroughInner executes what was sealed.
 func (p *Plug) passthroughInner(c call, fault Fault) []byte {
+	if code, refused := p.refusals[c.Method]; refused && c.Method == "login_device" {
+		p.countLogin(c.Params.LoginParams)
+		return codeOnly(code)
+	}
 	if c.Method == "login_device" {
 		return p.loginDevice(c.Params.LoginParams)
 	}
@@ -104,9 +108,7 @@ func (p *Plug) passthroughInner(c call, fault Fault) []byte {
 }
 
 func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
-	if params.Password != "" {
-		p.stats.ClearLogins++
-	}
+	p.countLogin(params)
 	if params != p.Model.LoginVersion.Params(p.Username, p.Password) {
 		p.stats.LoginFailures++
 		p.passthrough.cipher = nil // plugs want a new handshake before the next try
@@ -115,4 +117,10 @@ func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
 	p.stats.Logins++
 	p.passthrough.token = newSessionID()
 	return []byte(`{"error_code":0,"result":{"token":"` + p.passthrough.token + `"}}`)
+}
+
+func (p *Plug) countLogin(params passthrough.LoginParams) {
+	if params.Password != "" {
+		p.stats.ClearLogins++
+	}
 }

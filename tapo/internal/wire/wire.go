@@ -142,6 +142,7 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 
 func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 	c.exchanges++
+	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()
 	reply, err := c.roundTrip(ctx, r)
 	took := time.Since(start)
@@ -150,13 +151,12 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 	}
 	if c.opts.Logger.Enabled(ctx, slog.LevelDebug) {
 		attrs := []slog.Attr{
-			slog.String("step", r.Step), slog.Int("sent_bytes", len(r.Body)),
-			slog.Int("status", reply.Status), slog.Int("bytes", len(reply.Body)), slog.Duration("took", took),
+			slog.String("step", r.Step), slog.Int("status", reply.Status), slog.Int("bytes", len(reply.Body)), slog.Duration("took", took),
 		}
 		if err != nil {
 			attrs = append(attrs, slog.Any("err", err))
 		}
-		c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Exchange with the plug", attrs...)
+		c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Reply of the plug", attrs...)
 	}
 	return reply, err
 }
