@@ -4,11 +4,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -74,41 +75,37 @@ func (d *demo) close() {
 	}
 }
 
-// probe does what Prometheus would do, so that the page has something to show
-// without one.
-func (d *demo) probe(ctx context.Context, listening net.Addr) {
-	ticker := time.NewTicker(5 * time.Second)
-	defer ticker.Stop()
-	for {
-		for _, name := range d.names {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(listening)+"/probe?target="+name, http.NoBody)
-			if err != nil {
-				return
+// handler reads all plugs whenever somebody looks at the page, as Prometheus
+// would at other times, so that it shows living values without one. Otherwise
+// the plugs are left to whoever else tries them: each keeps one session.
+func (d *demo) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			var group sync.WaitGroup
+			for _, name := range d.names {
+				probe := r.Clone(r.Context())
+				probe.URL = &url.URL{Path: "/probe", RawQuery: url.Values{"target": {name}}.Encode()}
+				group.Go(func() { next.ServeHTTP(discard{}, probe) })
 			}
-			if resp, err := http.DefaultClient.Do(req); err == nil {
-				resp.Body.Close()
-			}
+			group.Wait()
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+		next.ServeHTTP(w, r)
+	})
 }
 
-// dialable is an address that one can connect to for one that is listened on.
-func dialable(listening net.Addr) string {
+// discard is an http.ResponseWriter for an answer that nobody reads.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+// welcome prints where everything is.
+func (d *demo) welcome(w io.Writer, listening net.Addr) {
 	at := listening.String()
 	if host, port, err := net.SplitHostPort(at); err == nil && net.ParseIP(host).IsUnspecified() {
 		at = net.JoinHostPort("localhost", port)
 	}
-	return at
-}
-
-// welcome prints where everything is.
-func (d *demo) welcome(w io.Writer, listening net.Addr) {
-	at := dialable(listening)
 	fmt.Fprintf(w, "Simulated plugs, of the account %s with the password %s:\n\n", demoUsername, demoPassword)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, p := range d.plugs {

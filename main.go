@@ -175,25 +175,26 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
 	store := config.NewStore(f.configPath, logger)
+	var simulated *demo
 	if f.demo {
-		demo, err := startDemo()
-		if err != nil {
+		var err error
+		if simulated, err = startDemo(); err != nil {
 			return err
 		}
-		defer demo.close()
-		store = config.NewStaticStore(demo.config, logger)
-		var once sync.Once
-		server.BaseContext = func(l net.Listener) context.Context { // called when it listens
-			once.Do(func() {
-				demo.welcome(stdout, l.Addr())
-				go demo.probe(ctx, l.Addr())
-			})
-			return context.Background()
-		}
+		defer simulated.close()
+		store = config.NewStaticStore(simulated.config, logger)
 	}
 	server.Handler = collector.New(collector.Options{
 		Store: store, Timeout: f.timeout, TimeoutOffset: f.timeoutOffset, HistoryLimit: f.historyLimit, Logger: logger,
 	})
+	if simulated != nil {
+		server.Handler = simulated.handler(server.Handler)
+		var once sync.Once
+		server.BaseContext = func(l net.Listener) context.Context { // called when it listens
+			once.Do(func() { simulated.welcome(stdout, l.Addr()) })
+			return context.Background()
+		}
+	}
 	if err := store.Reload(); err != nil {
 		return f.explain(err)
 	}

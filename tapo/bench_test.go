@@ -14,30 +14,30 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// The sizes of a warm read of a P110 with KLAP.
-const (
-	warmRequestSize = 256
-	warmReplySize   = 1200
-)
-
-// BenchmarkBareExchange is the yardstick: an HTTP exchange of the same size as
-// a warm read's, between net/http's client and server.
+// BenchmarkBareExchange is the yardstick: an HTTP exchange with bodies of the
+// sizes of a warm read's, between net/http's client and server.
 func BenchmarkBareExchange(b *testing.B) {
-	reply := make([]byte, warmReplySize)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = w.Write(reply)
-	}))
-	defer server.Close()
-	request := make([]byte, warmRequestSize)
-	b.ReportAllocs()
-	for b.Loop() {
-		resp, err := server.Client().Post(server.URL, "application/octet-stream", bytes.NewReader(request))
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
+	for _, size := range []struct {
+		protocol       string
+		request, reply int
+	}{{"klap", 256, 1168}, {"passthrough", 310, 1320}} {
+		b.Run(size.protocol, func(b *testing.B) {
+			request, reply := make([]byte, size.request), make([]byte, size.reply)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				_, _ = w.Write(reply)
+			}))
+			defer server.Close()
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := server.Client().Post(server.URL, "application/octet-stream", bytes.NewReader(request))
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+		})
 	}
 }
 

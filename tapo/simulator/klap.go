@@ -119,9 +119,12 @@ func (p *Plug) klapRequest(req request, fault Fault) response {
 		return refused
 	}
 	s.last, s.fresh = seq, false
-	var c call
-	unmarshal(plain, &c) // what is not JSON is no method either
-	frame := s.cipher.Seal(seq, p.execute(c, fault))
+	c, code := parseCall(plain)
+	reply := codeOnly(code)
+	if code == 0 {
+		reply = p.execute(c, fault)
+	}
+	frame := s.cipher.Seal(seq, reply)
 	if fault.Kind == BadSignature {
 		frame[0] ^= 1
 	}

@@ -41,6 +41,17 @@ type call struct {
 	} `json:"params"`
 }
 
+// parseCall parses what arrived over a session; code is 0 or the refusal.
+func parseCall(plain []byte) (c call, code int) {
+	switch err := json.Unmarshal(plain, &c); {
+	case err == nil:
+		return c, 0
+	case json.Valid(plain):
+		return c, codeParams // a parameter of the wrong type
+	}
+	return c, codeJSONDecode
+}
+
 // execute runs a call that arrived over a session and returns the JSON reply.
 func (p *Plug) execute(c call, fault Fault) []byte {
 	if fault.Kind == NotJSON {

@@ -129,9 +129,9 @@ var (
 	}
 	P100Passthrough = Model{
 		Name: "P100", Hardware: "1.0.0", Firmware: "1.3.7 Build 230711 Rel.61904",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: older, Closes: true,
+		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: older,
 	}
-	P100 = Model{Name: "P100", Hardware: "1.0.0", Firmware: "1.4.0 Build 231017 Rel.35876", Components: older, Closes: true}
+	P100 = Model{Name: "P100", Hardware: "1.0.0", Firmware: "1.4.0 Build 231017 Rel.35876", Components: older}
 	P105 = Model{Name: "P105", Region: "US", Hardware: "1.0", Firmware: "1.2.5 Build 240411 Rel.143808", Components: with(base, autoOff, localSmart)}
 
 	P110Old = Model{

@@ -75,15 +75,18 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 		return jsonCode(codeSessionTimeout)
 	}
 	plain, err := s.cipher.Open(sealed)
-	var c call
-	if err != nil || !unmarshal(plain, &c) {
+	if err != nil {
 		return jsonCode(codeAESDecode)
 	}
+	c, code := parseCall(plain)
 	if s.token == "" && c.Method != "login_device" {
 		return jsonCode(codeSessionTimeout)
 	}
 	cipher := s.cipher // a refused login takes it away
-	inner := p.passthroughInner(c, fault)
+	inner := codeOnly(code)
+	if code == 0 {
+		inner = p.passthroughInner(c, fault)
+	}
 	reply := cipher.Seal(inner)
 	switch fault.Kind {
 	case BadSignature:
