@@ -92,74 +92,6 @@ func requests(p *simulator.Plug, f func()) int {
 	return p.Stats().Requests - before
 }
 
-func TestRoundTrips(t *testing.T) {
-	for _, tc := range []struct {
-		model      simulator.Model
-		cold, warm int
-	}{
-		{simulator.P110, 4, 1},
-		{simulator.P110NoEmeter, 4, 1},
-		{simulator.P110Compatible, 4, 1},
-		{simulator.P115, 4, 1},
-		{simulator.P105, 4, 1},
-		{simulator.P100, 4, 1},
-		{simulator.P110Passthrough, 5, 1},
-		{simulator.P115Passthrough, 5, 1},
-		{simulator.P100Passthrough, 5, 1},
-		{simulator.P110Old, 7, 1}, // two logins: it takes version 1 only
-	} {
-		t.Run(tc.model.Name+" "+tc.model.Firmware, func(t *testing.T) {
-			p := start(t, &simulator.Plug{Model: tc.model, Load: simulator.Constant(60)})
-			d := device(t, p)
-			if got := requests(p, func() { read(t, d) }); got != tc.cold {
-				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
-			}
-			for range 3 {
-				if got := requests(p, func() { read(t, d) }); got != tc.warm {
-					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
-				}
-			}
-			if got := p.Stats().Logins; got != 1 {
-				t.Errorf("%d logins, want 1", got)
-			}
-		})
-	}
-}
-
-// TestPlugWithoutBatches is a P100 of the first firmware: what does not fit
-// into eight exchanges is left for the next reads.
-func TestPlugWithoutBatches(t *testing.T) {
-	p := start(t, &simulator.Plug{Model: simulator.P100Old})
-	d := device(t, p)
-	for i, want := range []int{8, 2, 1, 1} {
-		if got := requests(p, func() { read(t, d) }); got != want {
-			t.Errorf("read %d: %d round trips, want %d", i, got, want)
-		}
-	}
-	if got := p.Stats().Methods["component_nego"]; got != 1 {
-		t.Errorf("component_nego asked %d times", got)
-	}
-}
-
-func TestBatchRefusalIsRemembered(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	p.Inject(simulator.Fault{Kind: simulator.NoBatch})
-	d := device(t, p)
-	for i, want := range []int{8, 3, 3, 3} { // get_emeter_data has to wait for the second read
-		var r tapo.Reading
-		if got := requests(p, func() { r = read(t, d) }); got != want {
-			t.Errorf("read %d: %d round trips, want %d", i, got, want)
-		}
-		if power, ok := r.Outlets[0].Power.Get(); !ok || power != 60 {
-			t.Errorf("read %d: power %v, %t", i, power, ok)
-		}
-	}
-	p.Heal() // it is not asked for batches again
-	if got := requests(p, func() { read(t, d) }); got != 3 {
-		t.Errorf("%d round trips, want 3", got)
-	}
-}
-
 func TestReading(t *testing.T) {
 	now := time.Date(2026, 7, 4, 12, 30, 15, 0, time.UTC)
 	p := start(t, &simulator.Plug{
@@ -222,20 +154,6 @@ func TestRelay(t *testing.T) {
 	}
 }
 
-func TestPlugWithoutMeter(t *testing.T) {
-	for _, m := range []simulator.Model{simulator.P100, simulator.P105} {
-		r := read(t, device(t, start(t, &simulator.Plug{Model: m})))
-		o := r.Outlets[0]
-		none := tapo.Optional[float64]{}
-		if o.Power != none || o.Voltage != none || o.Current != none || o.EnergyToday != none || o.EnergyMonth != none || o.PowerLimit != none {
-			t.Errorf("%s has values of a meter: %+v", m.Name, o)
-		}
-		if o.On != tapo.Some(true) {
-			t.Errorf("%s: state %+v", m.Name, o.On)
-		}
-	}
-}
-
 // TestUnsetClock is a plug that has not reached a time server since a power cut.
 func TestUnsetClock(t *testing.T) {
 	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
@@ -262,84 +180,6 @@ func TestUnsetClock(t *testing.T) {
 	}
 	if offset, _ := r.ClockOffset.Get(); (offset - 25*time.Hour).Abs() > 2*time.Second {
 		t.Errorf("offset %v", offset)
-	}
-}
-
-// TestRefusedEnergy is firmware that refuses statistics while its clock is
-// not set: one exchange still, and the power is there.
-func TestRefusedEnergy(t *testing.T) {
-	for _, m := range []simulator.Model{simulator.P110, simulator.P110NoEmeter} {
-		p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60.5)})
-		d := device(t, p)
-		read(t, d)
-		p.Refuse("get_energy_usage", -2201)
-		read(t, d) // the plug without get_emeter_data needs to learn that get_current_power is of use
-		for range 2 {
-			got := requests(p, func() {
-				o := read(t, d).Outlets[0]
-				if power, ok := o.Power.Get(); !ok || int(power) != 60 {
-					t.Errorf("%s: power %v, %t", m.Firmware, power, ok)
-				}
-				if _, ok := o.EnergyMonth.Get(); ok {
-					t.Errorf("%s: energy", m.Firmware)
-				}
-			})
-			if got != 1 {
-				t.Errorf("%s: %d round trips", m.Firmware, got)
-			}
-		}
-		p.Refuse("get_energy_usage", 0)
-		if _, ok := read(t, d).Outlets[0].EnergyMonth.Get(); !ok {
-			t.Errorf("%s: energy does not come back", m.Firmware)
-		}
-	}
-}
-
-func TestRefusedMethodIsRemembered(t *testing.T) {
-	now := time.Now()
-	p := start(t, &simulator.Plug{Model: simulator.P110NoEmeter})
-	d := device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
-	asked := func() int { return p.Stats().Methods["get_emeter_data"] }
-	for range 3 {
-		read(t, d)
-	}
-	if asked() != 1 {
-		t.Errorf("asked %d times", asked())
-	}
-	now = now.Add(12 * time.Hour)
-	p.LoseSession()
-	read(t, d)
-	if asked() != 1 {
-		t.Errorf("asked %d times after a new login", asked())
-	}
-	now = now.Add(13 * time.Hour)
-	read(t, d)
-	if asked() != 2 {
-		t.Errorf("asked %d times after a day", asked())
-	}
-	newer := simulator.P110NoEmeter
-	newer.Firmware, newer.Emeter = "1.3.1 Build 240621 Rel.162048", true
-	p.SetModel(newer)
-	read(t, d)
-	if _, ok := read(t, d).Outlets[0].Voltage.Get(); !ok {
-		t.Error("the new firmware's method is not used")
-	}
-}
-
-func TestPlugReplaced(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	d := device(t, p)
-	read(t, d)
-	p.SetModel(simulator.P105)
-	read(t, d)
-	r := read(t, d)
-	if _, ok := r.Outlets[0].Power.Get(); ok || r.Info.Model != "P105" {
-		t.Errorf("%+v", r)
-	}
-	p.SetModel(simulator.P110)
-	read(t, d)
-	if power := read(t, d).Outlets[0].Power; power != tapo.Some(60.0) {
-		t.Errorf("power %+v", power)
 	}
 }
 
