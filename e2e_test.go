@@ -190,9 +190,12 @@ func TestPrometheusScrapesTheDemo(t *testing.T) {
 	if rooms := query(t, server, `count by (instance) (tapo_up{room!=""})`); len(rooms) != len(groups) {
 		t.Errorf("labels of the targets are missing: %v", rooms)
 	}
-	if self := query(t, server, `tapo_exporter_targets`); len(self) != 1 {
-		t.Errorf("the exporter itself is not scraped: %v", self)
-	}
+	eventually(t, 10*time.Second, func() string {
+		if self := query(t, server, `tapo_exporter_targets`); len(self) != 1 {
+			return fmt.Sprintf("the exporter itself is not scraped: %v", self)
+		}
+		return ""
+	})
 
 	before := query(t, server, "tapo_energy_joules_total")
 	if len(before) < 5 {
@@ -210,9 +213,12 @@ func TestPrometheusScrapesTheDemo(t *testing.T) {
 		}
 		return ""
 	})
-	if power := query(t, server, `changes(tapo_power_watts{instance="desk"}[30s])`); power["desk"] == 0 {
-		t.Error("the power does not change")
-	}
+	eventually(t, 20*time.Second, func() string { // it may have been scraped only once so far
+		if power := query(t, server, `changes(tapo_power_watts{instance="desk"}[30s])`); power["desk"] == 0 {
+			return "the power does not change"
+		}
+		return ""
+	})
 	if lost := query(t, server, `sum(tapo_exporter_sessions_lost_total)`); lost[""] != 0 {
 		t.Errorf("%v sessions lost", lost)
 	}
