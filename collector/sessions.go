@@ -64,8 +64,7 @@ type session struct {
 // State is what is known of a plug without asking it.
 type State struct {
 	Reading tapo.Reading // the last that succeeded
-	Read    time.Time    // when the last read ended, zero before the first
-	Err     *tapo.Error  // how it failed, nil if it did not
+	Err     *tapo.Error  // how the last read failed, nil if it did not
 }
 
 // Result is the outcome of a probe.
@@ -123,7 +122,7 @@ func (p *session) note(ctx context.Context, logger *slog.Logger, reading tapo.Re
 	failed := asError(p.config.Address, err)
 	p.mu.Lock()
 	before := p.state
-	p.state.Read, p.state.Err = time.Now(), failed
+	p.state.Err = failed
 	if failed == nil {
 		p.state.Reading = reading
 	}

@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
@@ -50,62 +51,29 @@ type Component struct {
 	Version int    `json:"ver_code"`
 }
 
-// base are the components that all plugs of the last years have.
-var base = []Component{
-	{"device", 2},
-	{"firmware", 2},
-	{"quick_setup", 3},
-	{"inherit", 1},
-	{"time", 1},
-	{"wireless", 1},
-	{"schedule", 2},
-	{"countdown", 2},
-	{"antitheft", 1},
-	{"account", 1},
-	{"synchronize", 1},
-	{"sunrise_sunset", 1},
-	{"led", 1},
-	{"cloud_connect", 1},
-	{"iot_cloud", 1},
-	{"device_local_time", 1},
-	{"default_states", 1},
-}
+// The lists of components, as recorded: of plugs of the last years, of a P100
+// of 2023, and of the first firmware.
+var (
+	base = components("device:2 firmware:2 quick_setup:3 inherit:1 time:1 wireless:1 schedule:2 countdown:2 antitheft:1 account:1 " +
+		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 device_local_time:1 default_states:1")
+	older = components("device:2 firmware:1 quick_setup:3 inherit:1 time:1 wireless:1 schedule:2 countdown:2 antitheft:1 account:1 " +
+		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 default_states:1")
+	first = components("device:1 firmware:1 quick_setup:1 time:1 wireless:1 schedule:1 countdown:1 antitheft:1 account:1 " +
+		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1")
+)
 
-// older are those of a P100 of 2023.
-var older = []Component{
-	{"device", 2},
-	{"firmware", 1},
-	{"quick_setup", 3},
-	{"inherit", 1},
-	{"time", 1},
-	{"wireless", 1},
-	{"schedule", 2},
-	{"countdown", 2},
-	{"antitheft", 1},
-	{"account", 1},
-	{"synchronize", 1},
-	{"sunrise_sunset", 1},
-	{"led", 1},
-	{"cloud_connect", 1},
-	{"iot_cloud", 1},
-	{"default_states", 1},
-}
-
-// first are those of the first firmware.
-var first = []Component{
-	{"device", 1},
-	{"firmware", 1},
-	{"quick_setup", 1},
-	{"time", 1},
-	{"wireless", 1},
-	{"schedule", 1},
-	{"countdown", 1},
-	{"antitheft", 1},
-	{"account", 1},
-	{"synchronize", 1},
-	{"sunrise_sunset", 1},
-	{"led", 1},
-	{"cloud_connect", 1},
+// components parses a list as the documents write it.
+func components(list string) []Component {
+	var all []Component
+	for entry := range strings.FieldsSeq(list) {
+		id, version, _ := strings.Cut(entry, ":")
+		n, err := strconv.Atoi(version)
+		if err != nil {
+			panic(err) // a slip in this file
+		}
+		all = append(all, Component{id, n})
+	}
+	return all
 }
 
 func with(components []Component, more ...Component) []Component {
