@@ -248,7 +248,7 @@ func TestReloadDuringARead(t *testing.T) {
 	if body := <-first; !strings.Contains(body, `reason="bad_credentials"`) {
 		t.Errorf("got\n%s", body)
 	}
-	if s := p.Stats(); s.Connections != 1 || s.Paths["/app/handshake1"] != 1 {
+	if s := p.Stats(); s.Connections != 1 || s.Steps["/app/handshake1"] != 1 {
 		t.Errorf("%+v", s)
 	}
 }

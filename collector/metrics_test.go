@@ -97,7 +97,11 @@ func golden(t *testing.T, name, got string) {
 func TestGoldenExpositions(t *testing.T) {
 	for _, m := range simulator.Models() {
 		version, _, _ := strings.Cut(m.Firmware, " ")
-		name := strings.ToLower(m.Name + "-" + version + ".prom")
+		name := strings.ToLower(m.Name + "-" + version)
+		if m.Protocol == simulator.TPAP { // the same firmware speaks KLAP, too
+			name += "-tpap"
+		}
+		name += ".prom"
 		t.Run(name, func(t *testing.T) {
 			golden(t, name, expose(t, plug{reading: readAt(t, m), took: 25 * time.Millisecond}))
 		})

@@ -183,7 +183,7 @@ func TestProbeFailures(t *testing.T) {
 		{"nobody", nobody, "unreachable"},
 		{"letter case", upper.Addr().String(), "bad_credentials"},
 		{"old firmware", startPlug(t, &simulator.Plug{Model: simulator.P100Old}).Addr().String(), "passthrough_not_allowed"},
-		{"new firmware", startPlug(t, &simulator.Plug{Model: simulator.P110TPAP}).Addr().String(), "unsupported"},
+		{"new firmware", startPlug(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Pake: []int{3}}}).Addr().String(), "unsupported"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t, auths+"targets: [{name: a, address: '"+tc.address+"'}]")

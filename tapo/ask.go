@@ -172,7 +172,7 @@ func (d *Device) askSingle(ctx context.Context, m method, got *replies) error {
 // is remembered; then nothing is got, and no error returned.
 func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) error {
 	plain, err := d.session.RoundTrip(ctx, d.request(methods...))
-	if code, ok := errors.AsType[*wire.CodeError](err); ok && code.Code == wire.CodeJSONDecode {
+	if code, ok := errors.AsType[*wire.CodeError](err); ok && code.Code == wire.CodeJSONDecode && !errors.Is(err, wire.ErrRefused) {
 		return d.refuseBatch(ctx, code.Code)
 	}
 	if err != nil {

@@ -19,6 +19,9 @@ var wellKnown = []Credentials{
 	{"", ""},
 }
 
+const unboundAdvice = "The plug is not bound to your account, and anybody on the network can control it, or somebody else poses as the plug. " +
+	"Reset it and add it in the Tapo app, with other TP-Link devices switched off."
+
 // diagnose finds out why a plug's proof does not match the credentials, by
 // trying likely mistakes on the one reply at hand: the plug is not asked again.
 func diagnose(ch klap.Challenge, c Credentials) error {
@@ -35,8 +38,7 @@ func diagnose(ch klap.Challenge, c Credentials) error {
 	for _, w := range wellKnown {
 		if proves(klap.V2, w) || proves(klap.V1, w) {
 			f.text = "the plug answers to well-known set-up credentials instead of the account's"
-			f.advice = "The plug is not bound to your account, and anybody on the network can control it, or somebody else poses as the plug. " +
-				"Reset it and add it in the Tapo app, with other TP-Link devices switched off."
+			f.advice = unboundAdvice
 			return f
 		}
 	}

@@ -28,7 +28,7 @@ const (
 	BadCredentials        Reason = "bad_credentials"         // the plug does not know the account's credentials
 	LoginBackoff          Reason = "login_backoff"           // a rejected login is not being repeated yet
 	Locked                Reason = "locked"                  // the plug refuses all logins for a while
-	LocalAccessRefused    Reason = "local_access_refused"    // the plug refuses local clients
+	LocalAccessRefused    Reason = "local_access_refused"    // the plug refuses KLAP, and does not offer TPAP
 	PassthroughNotAllowed Reason = "passthrough_not_allowed" // the plug speaks securePassthrough only
 	Unsupported           Reason = "unsupported"             // the plug speaks what this package does not
 	SessionStolen         Reason = "session_stolen"          // the session was lost again right after a login
@@ -48,7 +48,7 @@ var advices = map[Reason]string{
 		"has been online, or is added again in the app.",
 	LoginBackoff: "The plug rejected these credentials, and trying them over and over may lock it. Correct them and reload; that tries at once.",
 	Locked:       "The plug has locked itself after too many wrong passwords. Leave it alone until the lock is over: every attempt prolongs it.",
-	LocalAccessRefused: "In the Tapo app open Me > Third-Party Services > Third-Party Compatibility, switch it off, wait a minute, and switch it on again. " +
+	LocalAccessRefused: "The plug refuses KLAP and does not offer TPAP. In the Tapo app open Me > Third-Party Services > Third-Party Compatibility, switch it off, wait a minute, and switch it on again. " +
 		"Firmware updates undo it. The plug needs internet access for the switch to reach it.",
 	PassthroughNotAllowed: "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers at the address. " +
 		"Update the firmware in the Tapo app, or set allow_passthrough for this target after reading docs/security.md.",
@@ -89,6 +89,13 @@ type failure struct {
 	advice   string        // "" for the reason's own
 	wait     time.Duration // how long no login may be tried, 0 for the usual back-off
 	text     string
+
+	rests          bool // the login is spaced as if the credentials had been refused
+	final          bool // the login may not be tried again with the same credentials
+	outcomeUnknown bool // the plug may have counted the login as a wrong one
+	attemptsLeft   int  // what a plug that counts says, with final; -1 if it does not
+	// What of the credentials did not enter the login.
+	usernameUnused, passwordUnused bool
 }
 
 func (f *failure) Error() string { return f.text }

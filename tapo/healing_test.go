@@ -238,7 +238,7 @@ func TestSecretsStayInside(t *testing.T) {
 					t.Errorf("%s %s: the %s is in the output:\n%s", m.Name, m.Firmware, what, out.String())
 				}
 			}
-			if !strings.Contains(out.String(), "handshake") {
+			if !strings.Contains(out.String(), "handshake") && !strings.Contains(out.String(), "pake_share") {
 				t.Error("no log line arrived: this test looks at nothing")
 			}
 		}

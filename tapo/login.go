@@ -5,13 +5,13 @@ package tapo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
 )
 
@@ -22,37 +22,35 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s, err := d.negotiate(ctx)
-	f, failed := errors.AsType[*failure](err)
-	if failed && d.cfg.Trace.LoginFailed != nil && f.protocol != "" {
-		d.cfg.Trace.LoginFailed(f.protocol, f.reason)
-	}
-	switch {
-	case err == nil:
+	if err == nil {
 		d.memory.rejected = rejection{}
-	case failed && (f.reason == BadCredentials || f.reason == Locked):
-		d.memory.rejected.add(f, d.cfg.Now())
+		return s, nil
 	}
-	return s, err
+	if f, ok := errors.AsType[*failure](err); ok {
+		d.memory.rejected.add(f, d.cfg.Now())
+		if f.reason == Locked {
+			d.last = "" // the first question after that is one that costs no attempt
+		}
+		if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {
+			d.cfg.Trace.LoginFailed(f.protocol, f.reason)
+		}
+	}
+	return nil, err
 }
 
 // negotiate tries what is pinned, or what worked before, and asks the plug
 // where neither is known or the plug has changed.
 func (d *Device) negotiate(ctx context.Context) (*session, error) {
-	switch d.cfg.Protocol {
-	case TPAP:
-		return nil, unsupportedTPAP("the target is pinned to it")
-	case KLAP:
-		return d.tryKLAP(ctx, saysNothing)
-	case Passthrough:
-		s, err := d.loginPassthrough(ctx)
-		if errors.Is(err, errChanged) {
-			err = &failure{
-				reason: Unsupported, protocol: Passthrough, text: "the plug no longer speaks securePassthrough, to which the target is pinned",
-				advice: "The plug's firmware has been updated: take `protocol: passthrough` out of the target's configuration.",
-			}
-		}
-		return s, err
+	if d.cfg.Protocol != "" {
+		return d.pinned(ctx)
 	}
+	if d.last == TPAP {
+		s, err := d.loginTPAP(ctx, d.memory.announced)
+		if !errors.Is(err, tpap.ErrOther) {
+			return s, err
+		}
+	}
+	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
 	switch d.last {
 	case KLAP:
 		challenge, _, ok, err := klap.Handshake1(ctx, d.wire)
@@ -65,69 +63,77 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 			return s, err
 		}
 	}
-	said, err := d.discover(ctx)
-	if err != nil {
-		return nil, err
+	speaks, announced, err := d.discover(ctx)
+	if speaks != tpap.SpeaksTPAP {
+		if err != nil {
+			return nil, err
+		}
+		return d.tryKLAP(ctx, speaks)
 	}
-	return d.tryKLAP(ctx, said)
+	var s *session
+	if err == nil {
+		s, err = d.loginTPAP(ctx, announced)
+	}
+	f, failed := errors.AsType[*failure](err)
+	if failed && f.reason == Unsupported || errors.Is(err, tpap.ErrOther) || errors.Is(err, wire.ErrBadReply) {
+		return d.lastResort(ctx, err)
+	}
+	return s, err
 }
 
-// announcement is what a plug says of itself when asked for TPAP.
-type announcement int
-
-const (
-	saysNothing announcement = iota // an old plug, or none at all
-	saysOlder                       // TPAP is unknown to it
-	saysKLAP                        // TPAP is known to it, and KLAP to be used
-	saysTPAP
-)
-
-// discover asks the plug, without credentials, whether it speaks TPAP.
-func (d *Device) discover(ctx context.Context) (announcement, error) {
-	reply, err := d.wire.Post(ctx, wire.Request{
-		Protocol: string(TPAP), Step: "discover", Path: "/", JSON: true,
-		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
-	})
-	if errors.Is(err, wire.ErrBadReply) { // an oversized page of something else, which handshake1 will show
-		return saysNothing, nil
-	}
-	if err != nil {
-		return saysNothing, err
-	}
-	env, ok := wire.Decode(reply.Body)
-	if reply.Status != http.StatusOK || !ok {
-		return saysNothing, nil
-	}
-	switch env.Code() {
-	case 0:
-		var result struct {
-			TPAP json.RawMessage `json:"tpap"`
+// pinned logs in with the protocol that the configuration names.
+func (d *Device) pinned(ctx context.Context) (*session, error) {
+	switch d.cfg.Protocol {
+	case TPAP:
+		speaks, announced, err := d.discover(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case speaks == tpap.SpeaksTPAP:
+			return d.loginTPAP(ctx, announced)
+		case speaks == tpap.SpeaksNothing:
+			return nil, d.identify(ctx, 0)
 		}
-		d.memory.newer = true
-		if json.Unmarshal(env.Result, &result) == nil && len(result.TPAP) > 0 && string(result.TPAP) != "null" {
-			return saysTPAP, nil
+		return nil, wronglyPinned(TPAP)
+	case Passthrough:
+		s, err := d.loginPassthrough(ctx)
+		if errors.Is(err, errChanged) {
+			err = wronglyPinned(Passthrough)
 		}
-		return saysKLAP, nil
-	case wire.CodeAccountLocked:
-		d.memory.newer = true
-		return saysNothing, &failure{reason: Locked, protocol: TPAP, wait: maxBackoff, text: "the plug refuses all logins for now (error_code -2101)"}
-	case wire.CodeUnknownTransport:
-		return saysOlder, nil
+		return s, err
+	default:
+		return d.tryKLAP(ctx, tpap.SpeaksNothing)
 	}
-	return saysNothing, nil
 }
 
-// tryKLAP logs in with KLAP, or finds out what the plug speaks instead.
-func (d *Device) tryKLAP(ctx context.Context, said announcement) (*session, error) {
+// lastResort tries KLAP on a plug that announces TPAP, with which we get no
+// further for a reason why: some answer KLAP all the same.
+func (d *Device) lastResort(ctx context.Context, why error) (*session, error) {
+	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
+	challenge, _, ok, err := klap.Handshake1(ctx, d.wire)
+	if ok || err != nil {
+		return d.answer(ctx, challenge, err)
+	}
+	return nil, why
+}
+
+// tryKLAP logs in with KLAP, or finds out what the plug speaks instead. It is
+// given what the plug said of itself.
+func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, error) {
 	challenge, answer, ok, err := klap.Handshake1(ctx, d.wire)
 	if ok || err != nil {
 		return d.answer(ctx, challenge, err)
 	}
 	refused := answer.Status == http.StatusForbidden
+	if refused && d.cfg.Protocol == KLAP {
+		if speaks, _, err = d.discover(ctx); speaks == tpap.SpeaksTPAP {
+			return nil, wronglyPinned(KLAP)
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case said == saysTPAP:
-		return nil, unsupportedTPAP("the plug announces it, and refuses KLAP")
-	case refused && said != saysNothing:
+	case refused && speaks != tpap.SpeaksNothing:
 		return nil, errAccessRefused
 	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.memory.newer && !refused:
 		s, err := d.loginPassthrough(ctx)
@@ -231,13 +237,15 @@ func rejectsLogin(code int) bool {
 // errChanged says that the plug no longer speaks what it did.
 var errChanged = errors.New("the plug speaks another protocol now")
 
-var errAccessRefused = &failure{reason: LocalAccessRefused, protocol: KLAP, text: "the plug refuses local clients (HTTP status 403)"}
+var errAccessRefused = &failure{
+	reason: LocalAccessRefused, protocol: KLAP, text: "the plug refuses KLAP (HTTP status 403) and does not offer TPAP",
+}
 
-func unsupportedTPAP(why string) error {
+// wronglyPinned says that the plug does not speak what the configuration names.
+func wronglyPinned(p Protocol) error {
 	return &failure{
-		reason: Unsupported, protocol: TPAP, text: "the plug's protocol is TPAP: " + why,
-		advice: "The plug's firmware (1.4 or later) speaks TPAP, which this version cannot. In the Tapo app open Me > Third-Party Services > " +
-			"Third-Party Compatibility and switch it on (off, a minute, and on again if it is on): the plug then speaks KLAP.",
+		reason: Unsupported, protocol: p, text: fmt.Sprintf("the plug does not speak %s, to which the target is pinned", p),
+		advice: "The plug speaks another protocol, perhaps since an update of its firmware: take `protocol: " + string(p) + "` out of the target's configuration.",
 	}
 }
 
@@ -262,8 +270,8 @@ func (d *Device) passthroughRefused() error {
 	case d.memory.newer:
 		f.text = "the plug has been seen to speak a newer protocol, and is not talked down to securePassthrough"
 		f.advice = "Whoever answers now does not speak what the plug spoke before. If you have put an older plug at this address, restart the exporter."
-	case d.cfg.Protocol == KLAP:
-		f.text = "the target is pinned to KLAP, but the plug speaks securePassthrough"
+	case d.cfg.Protocol == KLAP, d.cfg.Protocol == TPAP:
+		f.text = fmt.Sprintf("the target is pinned to %s, but the plug speaks securePassthrough", d.cfg.Protocol)
 	}
 	return f
 }

@@ -73,10 +73,15 @@ func TestUpgrade(t *testing.T) {
 		t.Fatalf("protocol %s", r.Protocol)
 	}
 	p.SetModel(simulator.P110TPAP)
-	fails(t, d, tapo.Unsupported)
-	p.SetModel(simulator.P110Compatible)
-	if r := read(t, d); r.Protocol != tapo.KLAP {
-		t.Fatalf("protocol %s", r.Protocol)
+	for range 2 { // the switch of the app, to and fro
+		if r := read(t, d); r.Protocol != tapo.TPAP {
+			t.Fatalf("protocol %s", r.Protocol)
+		}
+		p.SetCompatibility(true)
+		if r := read(t, d); r.Protocol != tapo.KLAP {
+			t.Fatalf("protocol %s", r.Protocol)
+		}
+		p.SetCompatibility(false)
 	}
 }
 
@@ -89,8 +94,27 @@ func TestPinnedProtocol(t *testing.T) {
 	if got := requests(old, func() { read(t, device(t, old, pin(tapo.Passthrough))) }); got != 3 {
 		t.Errorf("securePassthrough: %d round trips, want 3", got)
 	}
-	fails(t, device(t, klap, pin(tapo.Passthrough)), tapo.Unsupported)
-	fails(t, device(t, klap, pin(tapo.TPAP)), tapo.Unsupported)
+	newer := start(t, &simulator.Plug{Model: simulator.P110TPAP})
+	if got := requests(newer, func() { read(t, device(t, newer, pin(tapo.TPAP))) }); got != 4 {
+		t.Errorf("TPAP: %d round trips, want 4", got)
+	}
+	for _, tc := range []struct {
+		plug *simulator.Plug
+		pin  tapo.Protocol
+		want tapo.Reason
+	}{
+		{klap, tapo.Passthrough, tapo.Unsupported},
+		{klap, tapo.TPAP, tapo.Unsupported},
+		{newer, tapo.Passthrough, tapo.Unsupported},
+		{newer, tapo.KLAP, tapo.Unsupported},
+		{old, tapo.KLAP, tapo.PassthroughNotAllowed},
+		{old, tapo.TPAP, tapo.PassthroughNotAllowed},
+	} {
+		e := fails(t, device(t, tc.plug, pin(tc.pin)), tc.want)
+		if !strings.Contains(e.Error(), "pinned") || !strings.Contains(e.Error(), string(tc.pin)) {
+			t.Errorf("pinned to %s, a %s plug: %v, %s", tc.pin, tc.plug.Model.Protocol, e, e.Advice)
+		}
+	}
 }
 
 // TestLoginVersions: the password in clear goes only to a plug that refuses it
@@ -150,7 +174,7 @@ func TestWrongPassword(t *testing.T) {
 		if e.Protocol == "" {
 			t.Errorf("%s: %+v", m.Firmware, e)
 		}
-		if m.Protocol == simulator.KLAP && p.Stats().Paths["/app/handshake2"] != 0 {
+		if m.Protocol == simulator.KLAP && p.Stats().Steps["/app/handshake2"] != 0 {
 			t.Error("handshake2 was sent although the plug proved to know something else")
 		}
 
@@ -247,8 +271,8 @@ func TestDiagnosis(t *testing.T) {
 			if !strings.Contains(e.Advice, tc.advice) {
 				t.Errorf("advice %q, want %q in it", e.Advice, tc.advice)
 			}
-			if s := p.Stats(); s.Paths["/app/handshake1"] != 1 || s.Paths["/app/handshake2"] != 0 {
-				t.Errorf("requests %v", s.Paths)
+			if s := p.Stats(); s.Steps["/app/handshake1"] != 1 || s.Steps["/app/handshake2"] != 0 {
+				t.Errorf("requests %v", s.Steps)
 			}
 		})
 	}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
 )
 
@@ -39,7 +40,7 @@ type Protocol string
 
 // The three protocols, one per firmware generation.
 const (
-	TPAP        Protocol = "tpap"        // firmware from 1.4 on; recognised, not spoken yet
+	TPAP        Protocol = "tpap"        // firmware from 1.4 on
 	KLAP        Protocol = "klap"        // 2023 on, and newer firmware with Third-Party Compatibility
 	Passthrough Protocol = "passthrough" // securePassthrough, before the middle of 2023
 )
@@ -97,6 +98,7 @@ type Device struct {
 	session *session
 	last    Protocol // what the last login spoke
 	memory  memory
+	deriver tpap.Deriver
 	learnt  learnt
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
@@ -105,23 +107,24 @@ type Device struct {
 // memory is what must not be forgotten about a plug when its configuration
 // changes.
 type memory struct {
-	newer    bool // the plug was seen to speak KLAP or TPAP
-	rejected rejection
-	loginVer passthrough.LoginVersion // the securePassthrough login that worked, 0 if none did
+	newer     bool // the plug was seen to speak KLAP or TPAP
+	rejected  rejection
+	announced tpap.Announcement        // how the last TPAP login was made
+	loginVer  passthrough.LoginVersion // the securePassthrough login that worked, 0 if none did
 }
 
 // session is a login, over whichever protocol.
 type session struct {
 	conversation
 	protocol   Protocol
-	expires    time.Time
+	expires    time.Time        // zero if the plug did not say
 	protection *protectionPower // read once per login; nil before that
 }
 
 // conversation carries JSON requests; the transports' sessions implement it.
 type conversation interface {
 	RoundTrip(ctx context.Context, request []byte) ([]byte, error)
-	Lifetime() time.Duration
+	Lifetime() time.Duration // 0 if the plug did not say
 }
 
 // New returns a device. It does no I/O; an error says what is wrong with cfg.
@@ -199,8 +202,8 @@ func (d *Device) Close() {
 
 // Adopt makes d, which must be new, the successor of another device of the same
 // plug, so that a new configuration does not undo what was learnt: that the plug
-// has been seen to speak a newer protocol and, if the credentials are the same,
-// how long a rejected login must rest. The first read of d waits until old has
+// has been seen to speak a newer protocol, how long it is locked and, if the
+// credentials are the same, how long a rejected login must rest. The first read of d waits until old has
 // finished, and closes it; old must not be used any more.
 func (d *Device) Adopt(old *Device) { d.predecessor = old }
 
@@ -221,10 +224,10 @@ func (d *Device) takeOver(ctx context.Context) error {
 	}
 	old.drop()
 	old.wire.Close()
-	if d.cfg.Credentials == old.cfg.Credentials {
-		d.memory = old.memory
-	} else {
-		d.memory.newer = old.memory.newer
+	d.memory = old.memory
+	d.memory.rejected = old.memory.rejected.under(old.cfg.Credentials, d.cfg.Credentials)
+	if d.cfg.Credentials != old.cfg.Credentials {
+		d.memory.loginVer = 0
 	}
 	d.predecessor = nil
 	return nil
@@ -251,6 +254,7 @@ func (d *Device) Read(ctx context.Context) (Reading, error) {
 			return reading, nil
 		}
 		if !wantsLogin(err) || again {
+			d.leave(err)
 			return Reading{}, newError(d.cfg.Address, d.last, err)
 		}
 		d.lose(ctx, err)
@@ -267,7 +271,7 @@ func (d *Device) readOnce(ctx context.Context, deadline int) (Reading, error) {
 
 // ensureSession logs in unless there is a session that has time left.
 func (d *Device) ensureSession(ctx context.Context) error {
-	if d.session != nil && d.cfg.Now().Before(d.session.expires) {
+	if s := d.session; s != nil && (s.expires.IsZero() || d.cfg.Now().Before(s.expires)) {
 		return nil
 	}
 	d.drop()
@@ -275,8 +279,9 @@ func (d *Device) ensureSession(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Plugs' clocks drift, so renew a little early.
-	s.expires = d.cfg.Now().Add(s.Lifetime() - min(s.Lifetime()/10, time.Minute))
+	if l := s.Lifetime(); l > 0 { // plugs' clocks drift, so renew a little early
+		s.expires = d.cfg.Now().Add(l - min(l/2, time.Minute))
+	}
 	d.session, d.last = s, s.protocol
 	d.live.Store(s.protocol)
 	d.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.protocol, "lifetime", s.Lifetime())
@@ -296,6 +301,14 @@ func (d *Device) lose(ctx context.Context, err error) {
 	d.drop()
 }
 
+// leave drops a TPAP session that nobody knows to be in step any more, since a
+// request got no answer.
+func (d *Device) leave(err error) {
+	if d.session != nil && d.session.protocol == TPAP && !wantsLogin(err) && !isType[*wire.CodeError](err) {
+		d.drop()
+	}
+}
+
 func (d *Device) drop() {
 	d.session = nil
 	d.live.Store(Protocol(""))
@@ -303,7 +316,10 @@ func (d *Device) drop() {
 
 // wantsLogin reports whether an error is one that a new login may mend.
 func wantsLogin(err error) bool {
-	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) {
+	if isType[*failure](err) { // of a login, which says by itself what comes next
+		return false
+	}
+	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) || errors.Is(err, wire.ErrRefused) {
 		return true
 	}
 	if status, ok := errors.AsType[*wire.StatusError](err); ok {

@@ -28,7 +28,8 @@ const (
 	CloseAfterReply
 	// Truncate closes the connection after half of the body.
 	Truncate
-	// BadSignature damages a KLAP reply's signature, or a passthrough reply's text.
+	// BadSignature damages a KLAP reply's signature, a TPAP reply's tag, or a
+	// passthrough reply's text.
 	BadSignature
 	// Garble answers with bytes that mean nothing.
 	Garble
@@ -40,6 +41,8 @@ const (
 	HTML
 	// Status answers with Fault.Status and an empty body.
 	Status
+	// Code answers with Fault.Code in plain JSON.
+	Code
 	// Redirect answers with a redirect to Fault.Location.
 	Redirect
 	// LoseSession forgets the session before the request is looked at.
@@ -55,6 +58,10 @@ const (
 	// PlainReply answers passthrough requests with inner JSON that is not
 	// encrypted, as some firmware does.
 	PlainReply
+	// BadSequence answers a TPAP request with another sequence number.
+	BadSequence
+	// BadConfirm answers pake_share with a wrong dev_confirm.
+	BadConfirm
 )
 
 // Fault is injected with [Plug.Inject].
@@ -62,7 +69,8 @@ type Fault struct {
 	Kind FaultKind
 	// Path limits the fault to requests whose path has this suffix: "" is any,
 	// "/app/handshake1", "/app/handshake2" and "/app/request" are KLAP's steps,
-	// "/app" is all of passthrough.
+	// "/app" is all of passthrough, "/ds" is TPAP's data, and "discover",
+	// "pake_register" and "pake_share" are its login.
 	Path string
 	// Times is how many requests are hit; 0 means all until [Plug.Heal].
 	Times int
@@ -70,9 +78,13 @@ type Fault struct {
 	Skip int
 	// Delay is added to the answer's time, with any kind.
 	Delay time.Duration
-	// Status is for the kind Status, Location for Redirect.
+	// Status is for the kind Status, Location for Redirect, Code for Code.
 	Status   int
 	Location string
+	Code     int
+	// Rewrite, if it is not nil, makes the answer's body of the one at hand,
+	// with any kind.
+	Rewrite func(body []byte) []byte
 }
 
 // Inject adds a fault. The first fault that matches a request applies to it.
@@ -97,7 +109,7 @@ func (p *Plug) takeFault(req request) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range p.faults {
-		if !strings.HasSuffix(req.path, f.Path) {
+		if !strings.HasSuffix(req.step, f.Path) {
 			continue
 		}
 		if f.Skip > 0 {
@@ -115,7 +127,7 @@ func (p *Plug) takeFault(req request) Fault {
 // replaces reports whether the fault takes the place of the plug's answer.
 func (f Fault) replaces() bool {
 	switch f.Kind {
-	case Garble, Oversize, HTML, Status, Redirect:
+	case Garble, Oversize, HTML, Status, Redirect, Code:
 		return true
 	}
 	return false
@@ -129,6 +141,8 @@ func (f Fault) response() response {
 		return response{status: http.StatusOK, contentType: contentBinary, body: make([]byte, 10<<20)}
 	case Status:
 		return response{status: f.Status}
+	case Code:
+		return jsonCode(f.Code)
 	case Redirect:
 		return response{status: http.StatusFound, location: f.Location}
 	}

@@ -28,6 +28,8 @@ const (
 	codeTransportNotAvailable = 1002
 	codeUnknownTransport      = 1003
 	codeSessionTimeout        = 9999
+	codeSessionExpired        = -40401
+	codeTag                   = -40420
 )
 
 // call is one method call. Its parameters are those of the methods that have

@@ -14,8 +14,7 @@ import (
 // Protocol is what a firmware speaks.
 type Protocol int
 
-// The protocols. TPAP is announced, and the older ones refused, but nothing
-// more yet.
+// The protocols.
 const (
 	KLAP Protocol = iota
 	Passthrough
@@ -139,10 +138,10 @@ var (
 	}
 )
 
-// Models returns all of the above that can be read.
+// Models returns all of the above.
 func Models() []Model {
 	return []Model{
-		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P115Passthrough, P115,
+		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P110TPAP, P115Passthrough, P115,
 	}
 }
 

@@ -5,13 +5,17 @@ package simulator
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
 )
 
 // serveConn answers the requests of one connection.
 func (p *Plug) serveConn(conn net.Conn) {
+	_, secure := conn.(*tls.Conn)
 	p.mu.Lock()
 	p.stats.Connections++
 	p.mu.Unlock()
@@ -21,6 +25,7 @@ func (p *Plug) serveConn(conn net.Conn) {
 		if err != nil {
 			return
 		}
+		req.secure, req.step = secure, stepOf(req)
 		fault := p.takeFault(req)
 		if !p.wait(p.Latency + fault.Delay) {
 			return
@@ -56,8 +61,12 @@ func (p *Plug) answer(req request, fault Fault) (resp response, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Requests++
-	p.stats.Paths[req.path]++
-	return p.route(req, fault), p.Model.Closes
+	p.stats.Steps[req.step]++
+	resp = p.route(req, fault)
+	if fault.Rewrite != nil {
+		resp.body = fault.Rewrite(resp.body)
+	}
+	return resp, p.Model.Closes
 }
 
 func (p *Plug) route(req request, fault Fault) response {
@@ -70,47 +79,15 @@ func (p *Plug) route(req request, fault Fault) response {
 		return response{status: req.status}
 	case req.method != http.MethodPost:
 		return response{status: http.StatusNotFound}
-	case req.path == "/":
+	case req.path == "/" && (p.Model.Protocol != TPAP || req.step == tpap.Discover):
 		return p.discover(req)
 	}
 	switch p.Model.Protocol {
 	case Passthrough:
 		return p.answerPassthrough(req, fault)
 	case TPAP:
-		return refuseLocal(req)
+		return p.answerTPAP(req, fault)
 	default:
 		return p.answerKLAP(req, fault)
 	}
-}
-
-// discover answers the question whether the plug speaks TPAP.
-func (p *Plug) discover(req request) response {
-	var call struct {
-		Method string `json:"method"`
-		Params struct {
-			SubMethod string `json:"sub_method"`
-		} `json:"params"`
-	}
-	knows := p.Model.Protocol == TPAP || p.Model.Compatibility
-	switch {
-	case p.Model.Protocol == Passthrough:
-		return page()
-	case !unmarshal(req.body, &call) || call.Method != "login" || call.Params.SubMethod != "discover" || !knows:
-		return jsonCode(codeUnknownTransport)
-	case p.Model.Compatibility:
-		return jsonBody(`{"error_code":0,"result":{"sub_method":"discover","tpap_preferred":false}}`)
-	}
-	return jsonBody(`{"error_code":0,"result":{"sub_method":"discover","tpap_preferred":true,"mac":"` + bare(p.identity.mac) +
-		`","tpap":{"tls":0,"dac":0,"noc":0,"pake":[2],"port":80}}}`)
-}
-
-// refuseLocal is how a plug that speaks TPAP treats the older protocols.
-func refuseLocal(req request) response {
-	switch req.path {
-	case "/app/handshake1", "/app/handshake2", "/app/request":
-		return response{status: http.StatusForbidden}
-	case "/app":
-		return jsonCode(codeUnknownTransport)
-	}
-	return response{status: http.StatusNotFound}
 }

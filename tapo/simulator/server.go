@@ -91,7 +91,9 @@ type request struct {
 	method, path, query string
 	cookie              string
 	body                []byte
-	close               bool // the client wants the connection closed
+	close               bool   // the client wants the connection closed
+	secure              bool   // it came over TLS
+	step                string // see stepOf
 
 	status int // what the plug's server answers by itself, 0 if nothing
 }

@@ -7,7 +7,7 @@
 // Close it.
 //
 // A simulated plug follows what is known of real ones also where that is
-// inconvenient. It keeps one session, checks signatures and sequence numbers,
+// inconvenient. It keeps one session (with TPAP four), checks signatures and sequence numbers,
 // ends a batch at the first refusal, counts energy in whole watt-hours from its
 // own local midnight, and answers foreign protocols as firmware of its
 // generation does. Faults can be injected while it runs.
@@ -15,6 +15,7 @@ package simulator
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,9 +44,12 @@ type Plug struct {
 	Off bool
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
+	// Listener is used instead of one on Listen if it is not nil.
+	Listener net.Listener
 	// Latency is the time that every answer takes.
 	Latency time.Duration
-	// SessionLifetime is announced to clients and enforced; 0 means 24 hours.
+	// SessionLifetime is announced to clients and enforced; 0 means 24 hours, or
+	// one with TPAP.
 	SessionLifetime time.Duration
 	// LenientSequence accepts any rising KLAP sequence number, not only the
 	// next one.
@@ -53,16 +57,20 @@ type Plug struct {
 	// KLAPVersion1 makes a plug of the KLAP generation hash as old Kasa
 	// firmware does.
 	KLAPVersion1 bool
+	// TPAP is for plugs that speak it.
+	TPAP TPAPOptions
 	// Now replaces time.Now if it is not nil.
 	Now func() time.Time
 
 	server   server
+	secure   server // for TLS; its listener is nil without
 	identity identity
 
 	mu          sync.Mutex // guards what follows
 	meter       meter
 	klap        klapState
 	passthrough passthroughState
+	tpap        tpapState
 	faults      []*Fault
 	refusals    map[string]int
 	stats       Stats
@@ -78,7 +86,7 @@ type Stats struct {
 	Logins        int            // completed ones
 	LoginFailures int            // logins that the plug refused for wrong credentials
 	ClearLogins   int            // logins with the password in clear, refused ones included
-	Paths         map[string]int // HTTP requests by path, without the query
+	Steps         map[string]int // HTTP requests by path without the query, those of TPAP as in Fault.Path
 	Methods       map[string]int // methods executed, those inside batches included
 }
 
@@ -92,6 +100,9 @@ func (p *Plug) Start() error {
 	}
 	if p.SessionLifetime == 0 {
 		p.SessionLifetime = 24 * time.Hour
+		if p.Model.Protocol == TPAP {
+			p.SessionLifetime = time.Hour
+		}
 	}
 	if p.Region == "" {
 		p.Region = "UTC"
@@ -105,23 +116,57 @@ func (p *Plug) Start() error {
 	}
 	p.identity = newIdentity(p.Name + p.Model.Name)
 	p.meter = newMeter(p.Load, !p.Off, location, p.Now())
-	p.stats = Stats{Paths: map[string]int{}, Methods: map[string]int{}}
+	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
 	p.refusals = map[string]int{}
-	listener, err := net.Listen("tcp", p.Listen) //nolint:noctx // listening on loopback does not block
+	p.TPAP.setDefaults()
+	if err := p.startSecure(); err != nil {
+		return err
+	}
+	if p.Listener == nil {
+		p.Listener, err = net.Listen("tcp", p.Listen) //nolint:noctx // listening on loopback does not block
+		if err != nil {
+			return err
+		}
+	}
+	p.server.start(p.Listener, p.serveConn)
+	return nil
+}
+
+// startSecure serves what a plug that announces TLS has on a port of its own.
+func (p *Plug) startSecure() error {
+	if p.TPAP.TLS == 0 {
+		return nil
+	}
+	own, err := certificate(p.Now())
 	if err != nil {
 		return err
 	}
-	p.server.start(listener, p.serveConn)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}})
+	if err != nil {
+		return err
+	}
+	p.secure.start(listener, p.serveConn)
 	return nil
 }
 
 // Close stops listening, closes all connections and waits for requests under
 // way.
-func (p *Plug) Close() { p.server.close() }
+func (p *Plug) Close() {
+	p.server.close()
+	if p.secure.listener != nil {
+		p.secure.close()
+	}
+}
 
-// Addr is the address that the plug listens on.
-func (p *Plug) Addr() netip.AddrPort {
-	return p.server.listener.Addr().(*net.TCPAddr).AddrPort()
+// Addr is the address that the plug listens on, the zero one if that is none of
+// TCP's.
+func (p *Plug) Addr() netip.AddrPort { return addrOf(p.server.listener) }
+
+func addrOf(l net.Listener) netip.AddrPort {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+		return tcp.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // Stats returns the counters.
@@ -129,7 +174,7 @@ func (p *Plug) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
-	s.Paths, s.Methods = maps.Clone(s.Paths), maps.Clone(s.Methods)
+	s.Steps, s.Methods = maps.Clone(s.Steps), maps.Clone(s.Methods)
 	return s
 }
 
@@ -153,6 +198,24 @@ func (p *Plug) SetCredentials(username, password string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Username, p.Password = username, password
+	p.tpap.record = nil
+	p.loseSession()
+}
+
+// SetCompatibility throws the switch that a plug of the TPAP generation has in
+// the app, Third-Party Compatibility, and ends its sessions: with it on it
+// speaks KLAP. Other plugs have no such switch.
+func (p *Plug) SetCompatibility(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case on && p.Model.Protocol == TPAP:
+		p.Model.Protocol, p.Model.Compatibility = KLAP, true
+	case !on && p.Model.Compatibility:
+		p.Model.Protocol, p.Model.Compatibility = TPAP, false
+	default:
+		return
+	}
 	p.loseSession()
 }
 
@@ -174,6 +237,7 @@ func (p *Plug) LoseSession() {
 
 func (p *Plug) loseSession() {
 	p.klap, p.passthrough = klapState{}, passthroughState{}
+	p.tpap.forget()
 }
 
 // Refuse makes a method answer with an error code; 0 ends that.

@@ -75,7 +75,7 @@ func TestForeignProtocols(t *testing.T) {
 	}{
 		{P110, `200 {"error_code":1003}`, "200 48 bytes", `200 {"error_code":1003}`, page},
 		{P110Compatible, `200 {"error_code":0,"result":{"sub_method":"discover","tpap_preferred":false}}`, "200 48 bytes", `200 {"error_code":1003}`, page},
-		{P110TPAP, `200 {"error_code":0,"result":{"sub_method":"discover","tpap_preferred":true,"mac":"`, "403 ", `200 {"error_code":1003}`, page},
+		{P110TPAP, `200 {"error_code":0,"result":{"mac":"02005E4B5A4D","sub_method":"discover","tpap":{"dac":0,"noc":0,"pake":[2],"port":`, "403 ", `200 {"error_code":1003}`, page},
 		{P110Passthrough, page, `200 {"error_code":-1}`, `200 {"error_code":1002}`, page},
 	} {
 		p := start(t, &Plug{Model: tc.model})

@@ -20,9 +20,6 @@ const (
 	maxIdle = 2 * time.Minute
 )
 
-// errNoReply says that the connection was closed instead of an answer.
-var errNoReply = errors.New("the connection was closed without an answer")
-
 // conn is a connection to a plug that carries one exchange at a time.
 type conn struct {
 	net.Conn
@@ -32,7 +29,7 @@ type conn struct {
 }
 
 func newConn(c net.Conn) *conn {
-	cn := &conn{Conn: c}
+	cn := &conn{Conn: c, used: time.Now()}
 	cn.left.R = c
 	cn.reader = bufio.NewReader(&cn.left)
 	return cn
@@ -92,7 +89,7 @@ func (c *conn) transact(message []byte) (reply Reply, reusable bool, err error) 
 // noReply marks errors that mean that the plug closed the connection.
 func noReply(err error) error {
 	if closed(err) {
-		return fmt.Errorf("%w: %w", errNoReply, err)
+		return fmt.Errorf("%w: %w", ErrNoReply, err)
 	}
 	return err
 }

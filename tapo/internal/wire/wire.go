@@ -15,6 +15,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,12 @@ const (
 var (
 	// ErrSessionLost says that the plug no longer knows the session.
 	ErrSessionLost = errors.New("the plug no longer knows the session")
+	// ErrRefused says that the plug refused a request over a session, outside of
+	// the session, for a reason that a new login may mend.
+	ErrRefused = errors.New("the plug refuses the request")
+	// ErrNoReply says that the connection was closed instead of an answer, so
+	// that nobody knows whether the plug has read the request.
+	ErrNoReply = errors.New("the connection was closed without an answer")
 	// ErrBadReply says that a reply is damaged: too long, cut short, or it does
 	// not verify, decrypt or parse.
 	ErrBadReply = errors.New("bad reply")
@@ -64,9 +71,16 @@ func (e *CodeError) Error() string {
 	return fmt.Sprintf("%s: error_code %d (%s)", e.Step, e.Code, CodeName(e.Code))
 }
 
+// Endpoint is where requests go.
+type Endpoint struct {
+	Address string      // host:port
+	TLS     *tls.Config // nil for plain HTTP
+}
+
 // Options configures a [Client].
 type Options struct {
-	// Address is the plug's host:port.
+	// Address is the plug's host:port, where requests go over plain HTTP until
+	// Use says otherwise.
 	Address string
 	// DialContext replaces net.Dialer's when it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -81,6 +95,7 @@ type Options struct {
 // use: a plug holds one conversation at a time.
 type Client struct {
 	opts      Options
+	endpoint  Endpoint
 	conn      *conn // kept alive, or nil
 	dead      int   // how many kept connections in a row turned out dead
 	exchanges int
@@ -95,7 +110,42 @@ func NewClient(opts Options) *Client {
 	if opts.DialContext == nil {
 		opts.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
-	return &Client{opts: opts}
+	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}}
+}
+
+// Use sends further requests to another endpoint.
+func (c *Client) Use(e Endpoint) {
+	if c.endpoint != e {
+		c.Close()
+		c.endpoint = e
+	}
+}
+
+// Connect makes a new connection for the next request, so that it cannot meet
+// one that the plug has closed meanwhile.
+func (c *Client) Connect(ctx context.Context) error {
+	c.Close()
+	fresh, err := c.dial(ctx)
+	if err == nil {
+		c.conn = fresh
+	}
+	return err
+}
+
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	dialled, err := c.opts.DialContext(ctx, "tcp", c.endpoint.Address)
+	if err != nil {
+		return nil, err
+	}
+	if c.endpoint.TLS == nil {
+		return newConn(dialled), nil
+	}
+	secure := tls.Client(dialled, c.endpoint.TLS)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		dialled.Close()
+		return nil, err
+	}
+	return newConn(secure), nil
 }
 
 // Exchanges returns how many requests have been sent so far.
@@ -117,6 +167,7 @@ type Request struct {
 	Cookie   string // session id, or ""
 	JSON     bool   // the body is JSON
 	Body     []byte
+	Once     bool // never sent again by Post
 }
 
 // Reply is what the plug answered, whatever the status.
@@ -127,11 +178,12 @@ type Reply struct {
 }
 
 // Post sends a request and reads the whole reply. Where the plug closes the
-// connection instead of answering, it is sent once more. Errors are those of
-// the network, of ctx, or wrap [ErrBadReply].
+// connection instead of answering, it is sent once more, unless r.Once forbids
+// that. Errors are those of the network, of ctx, or wrap [ErrNoReply] or
+// [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r)
-	if errors.Is(err, errNoReply) && ctx.Err() == nil {
+	if errors.Is(err, ErrNoReply) && !r.Once && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r)
 	}
 	if err != nil {
@@ -164,24 +216,28 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 // roundTrip uses the kept connection, or a new one where there is none or it
 // has died meanwhile, and keeps it if it can be used again.
 func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
-	message, err := r.encode(c.opts.Address)
+	message, err := r.encode(c.endpoint.Address)
 	if err != nil {
 		return Reply{}, err
 	}
 	if kept := c.conn; kept != nil && time.Since(kept.used) < maxIdle {
 		reply, err := c.roundTripOn(ctx, kept, message)
-		if !errors.Is(err, errNoReply) || ctx.Err() != nil {
+		if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 			c.dead = 0
 			return reply, err
 		}
 		c.dead++
+		if r.Once {
+			c.Close()
+			return Reply{}, err
+		}
 	}
 	c.Close()
-	dialled, err := c.opts.DialContext(ctx, "tcp", c.opts.Address)
+	fresh, err := c.dial(ctx)
 	if err != nil {
 		return Reply{}, err
 	}
-	return c.roundTripOn(ctx, newConn(dialled), message)
+	return c.roundTripOn(ctx, fresh, message)
 }
 
 func (c *Client) roundTripOn(ctx context.Context, cn *conn, message []byte) (Reply, error) {

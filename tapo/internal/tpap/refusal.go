@@ -1,0 +1,130 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tpap
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// Error codes of logins and of the data channel.
+const (
+	CodeDenied         = -2203 // a login: wrong password; the data channel: the session is gone
+	CodeLocked         = wire.CodeAccountLocked
+	codeDeniedToo      = -2202
+	codeUnknownSession = -2402
+	codeTag            = -40420
+	codeToken          = -40421
+
+	codeCameraLocked    = -40404
+	codeCameraLockedToo = -40408
+)
+
+// Refusal is a plug's error code in a step of the login, with what it says of
+// its lock.
+type Refusal struct {
+	Step string
+	Code int
+	// Failed and Remaining count attempts; -1 where the plug does not say.
+	Failed, Remaining int
+	// Lock is how long the plug stays locked, 0 where it does not say.
+	Lock time.Duration
+}
+
+func (r *Refusal) Error() string {
+	text := fmt.Sprintf("%s: error_code %d (%s)", r.Step, r.Code, wire.CodeName(r.Code))
+	if r.Remaining >= 0 {
+		text += fmt.Sprintf(", %d attempts left before the plug locks itself", r.Remaining)
+	}
+	return text
+}
+
+// Locked reports whether the plug refuses all logins for now.
+func (r *Refusal) Locked() bool {
+	switch r.Code {
+	case CodeLocked, codeCameraLocked, codeCameraLockedToo:
+		return true
+	case codeUnknownSession: // seen once, in a poor log
+		return r.Lock > 0 || r.Remaining == 0
+	}
+	return false
+}
+
+// Rejects reports whether the plug has refused the credentials.
+func (r *Refusal) Rejects() bool {
+	switch r.Code {
+	case CodeDenied, codeDeniedToo, wire.CodeLogin, wire.CodeLoginFailed, wire.CodeHandshakeFailed:
+		return true
+	case wire.CodeSessionExpired: // what a camera says of a wrong passcode
+		return r.Step == PakeShare
+	}
+	return false
+}
+
+// envelope is the outermost JSON of a login step, in all its spellings.
+type envelope struct {
+	ErrorCode wire.Number     `json:"error_code"`
+	ErrCode   wire.Number     `json:"err_code"`
+	Result    json.RawMessage `json:"result"`
+	Info      counters        `json:"error_info"`
+	Message   counters        `json:"err_msg"`
+	Data      counters        `json:"data"`
+}
+
+type counters struct {
+	LockedMinute   wire.Number `json:"lockedMinute"`
+	FailedAttempts wire.Number `json:"failedAttempts"`
+	RemainAttempts wire.Number `json:"remainAttempts"`
+	SecLeft        wire.Number `json:"sec_left"`
+}
+
+// decode parses a login step's answer. ok is false when it is none. An error is
+// a [*Refusal].
+func decode(step string, reply wire.Reply) (result json.RawMessage, ok bool, err error) {
+	var e envelope
+	if reply.Status != http.StatusOK || !unmarshal(reply.Body, &e) {
+		return nil, false, nil
+	}
+	code := e.ErrorCode
+	if !code.Valid {
+		code = e.ErrCode
+	}
+	switch {
+	case code.Valid && code.Value != 0:
+		return nil, true, e.refusal(step, int(code.Value))
+	case len(e.Result) > 0 && e.Result[0] == '{':
+		return e.Result, true, nil
+	}
+	return nil, false, nil
+}
+
+func (e envelope) refusal(step string, code int) *Refusal {
+	r := &Refusal{Step: step, Code: code, Failed: -1, Remaining: -1}
+	for _, c := range []counters{e.Info, e.Message, e.Data} {
+		if n := c.FailedAttempts; n.Valid && n.Value >= 0 {
+			r.Failed = int(n.Value)
+		}
+		if n := c.RemainAttempts; n.Valid && n.Value >= 0 {
+			r.Remaining = int(n.Value)
+		}
+		for unit, n := range map[time.Duration]wire.Number{time.Minute: c.LockedMinute, time.Second: c.SecLeft} {
+			if n.Valid && n.Value > 0 {
+				r.Lock = time.Duration(min(n.Value, 1e6) * float64(unit))
+			}
+		}
+	}
+	return r
+}
+
+// unmarshal parses JSON and lets a member of the wrong type pass as missing.
+func unmarshal(data []byte, into any) bool {
+	err := json.Unmarshal(data, into)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	return err == nil || mistyped && len(data) > 0 && json.Valid(data)
+}
