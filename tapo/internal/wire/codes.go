@@ -69,10 +69,17 @@ var codeNames = map[int]string{
 	CodeStatistics:         "statistics not available, typically before the clock is set",
 	-2202:                  "statistics not saved",
 	-2203:                  "access denied",
+	-2402:                  "unknown session",
 	-2301:                  "daylight saving",
 	-2302:                  "daylight saving not saved",
 	CodeSessionExpired:     "session expired",
+	-40404:                 "locked",
+	-40408:                 "locked",
 	CodeInvalidNonce:       "invalid nonce",
+	-40420:                 "the tag of a frame does not match",
+	-40421:                 "bad token",
+	-40209:                 "invalid arguments",
+	-40211:                 "the device wants TPAP",
 }
 
 // CodeName returns the meaning of a plug's error code in words.
