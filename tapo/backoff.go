@@ -102,7 +102,7 @@ func (r *rejection) check(now time.Time) error {
 		f.advice += " The next try is at " + r.next.Format(time.TimeOnly) + "."
 	default:
 		f.text = fmt.Sprintf("not tried again before %s: %s", r.next.Format(time.RFC3339), f.text)
-		if f.reason != Locked {
+		if r.cause.reason == BadCredentials {
 			f.advice += " Correct the credentials and reload, which tries at once."
 		}
 		f.advice += " The next try is at " + r.next.Format(time.TimeOnly) + "."

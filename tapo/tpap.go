@@ -88,7 +88,15 @@ func tpapFailure(err error) error {
 	if e, ok := errors.AsType[*tpap.UnsupportedError](err); ok {
 		return &failure{reason: Unsupported, protocol: TPAP, text: "the plug speaks TPAP as this version does not: it announces " + e.What}
 	}
-	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok {
+	refusal, refused := errors.AsType[*tpap.Refusal](err)
+	if errors.Is(err, tpap.ErrOutcomeUnknown) {
+		f := &failure{reason: reasonOf(err), protocol: TPAP, text: err.Error(), outcomeUnknown: true}
+		if refused {
+			f.reason = PlugError
+		}
+		return f
+	}
+	if refused {
 		switch {
 		case refusal.Locked():
 			wait := refusal.Lock
@@ -110,8 +118,6 @@ func tpapFailure(err error) error {
 			advice: "The plug accepted the password, but could not prove that it knows it. Something else may pose as the plug at this address: " +
 				"look the plug's address up in the Tapo app. If it is the plug, restart it.",
 		}
-	case errors.Is(err, tpap.ErrOutcomeUnknown):
-		return &failure{reason: reasonOf(err), protocol: TPAP, text: err.Error(), outcomeUnknown: true}
 	case errors.Is(err, tpap.ErrCertificate):
 		return &failure{
 			reason: NotAPlug, protocol: TPAP, text: err.Error(),
