@@ -44,7 +44,7 @@ func BenchmarkBareExchange(b *testing.B) {
 // BenchmarkRead reads a simulated plug whose answers take no time; what the
 // simulator does is included.
 func BenchmarkRead(b *testing.B) {
-	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
 		p := start(b, &simulator.Plug{Model: m, Load: simulator.Constant(60)})
 		b.Run(m.Protocol.String()+"/warm", func(b *testing.B) {
 			d := device(b, p)

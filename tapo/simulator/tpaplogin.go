@@ -153,6 +153,9 @@ func (p *Plug) pakeShare(req request, fault Fault) response {
 	if p.locked() {
 		return p.prolong()
 	}
+	if !p.tpap.lockedUntil.IsZero() { // a lock is over
+		p.tpap.lockedUntil, p.tpap.failures = time.Time{}, 0
+	}
 	pending := p.tpap.pending
 	p.tpap.pending = nil
 	if pending == nil || !p.Now().Before(pending.expires) {

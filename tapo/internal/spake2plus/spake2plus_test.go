@@ -5,7 +5,6 @@ package spake2plus
 
 import (
 	"bytes"
-	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -269,46 +268,5 @@ func TestExchangesDiffer(t *testing.T) {
 	}
 	if bytes.Equal(a.Share(), b.Share()) {
 		t.Error("two exchanges have the same share")
-	}
-}
-
-// BenchmarkProver is what a login costs a client once the secret is derived;
-// BenchmarkECDH is one key agreement of the standard library, to compare with.
-func BenchmarkProver(b *testing.B) {
-	secret, err := NewSecret(bytes.Repeat([]byte{7}, 80))
-	if err != nil {
-		b.Fatal(err)
-	}
-	record, err := secret.Record()
-	if err != nil {
-		b.Fatal(err)
-	}
-	verifier, err := record.Verify()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		prover, err := secret.Prove()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := prover.Finish(Binding{}, verifier.Share()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkECDH(b *testing.B) {
-	ours, errA := ecdh.P256().GenerateKey(rand.Reader)
-	theirs, errB := ecdh.P256().GenerateKey(rand.Reader)
-	if err := errors.Join(errA, errB); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ours.ECDH(theirs.PublicKey()); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

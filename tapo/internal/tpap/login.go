@@ -32,13 +32,13 @@ const (
 // RegisterParams is what the client sends in pake_register, with Step
 // PakeRegister.
 type RegisterParams struct {
-	Step         string       `json:"sub_method"`
-	Username     string       `json:"username"`
-	UserRandom   []byte       `json:"user_random"`
-	CipherSuites []int        `json:"cipher_suites"`
-	Encryption   []string     `json:"encryption"`
-	PasscodeType PasscodeType `json:"passcode_type"`
-	Token        *string      `json:"stok"`
+	Step         string          `json:"sub_method"`
+	Username     string          `json:"username"`
+	UserRandom   []byte          `json:"user_random"`
+	CipherSuites []int           `json:"cipher_suites"`
+	Encryption   []string        `json:"encryption"`
+	PasscodeType PasscodeType    `json:"passcode_type"`
+	Token        json.RawMessage `json:"stok"` // always null: of a session that could be renewed
 }
 
 // RegisterResult is the plug's answer.

@@ -1,0 +1,321 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// The tests below poll simulated plugs for hours, of simulated time, and count
+// what the plug saw. A plug counts logins with a wrong password and locks its
+// owner out, so each number is exact.
+
+// pipes is a network without sockets, which the simulated time of
+// testing/synctest cannot see.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// household is a plug and its client in a bubble.
+type household struct {
+	*testing.T
+	plug    *simulator.Plug
+	network *pipes
+	device  *tapo.Device
+}
+
+// inBubble runs a test in simulated time, with a plug that it may prepare.
+func inBubble(t *testing.T, p *simulator.Plug, c tapo.Credentials, test func(h *household)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &household{T: t, plug: p, network: newPipes()}
+		p.Model, p.Listener = simulator.P110TPAP, h.network
+		p.TPAP.Iterations = 10
+		start(t, p)
+		h.device = h.newDevice(c)
+		test(h)
+	})
+}
+
+func (h *household) newDevice(c tapo.Credentials) *tapo.Device {
+	h.Helper()
+	d, err := tapo.New(tapo.Config{Address: "192.0.2.1", Credentials: c, DialContext: h.network.dial})
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(d.Close)
+	return d
+}
+
+// reload gives the device other credentials, as a reload of the configuration
+// does.
+func (h *household) reload(c tapo.Credentials) {
+	h.Helper()
+	d := h.newDevice(c)
+	d.Adopt(h.device)
+	h.device = d
+}
+
+// probe reads once, within the time that a scrape has.
+func (h *household) probe() (tapo.Reason, *tapo.Error) {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(h.Context(), 10*time.Second)
+	defer cancel()
+	_, err := h.device.Read(ctx)
+	if err == nil {
+		return "", nil
+	}
+	e, ok := errors.AsType[*tapo.Error](err)
+	if !ok {
+		h.Fatal(err)
+	}
+	return e.Reason, e
+}
+
+// poll probes every 15 seconds and returns how often which reason came.
+func (h *household) poll(d time.Duration) map[tapo.Reason]int {
+	h.Helper()
+	seen := map[tapo.Reason]int{}
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(15 * time.Second) {
+		reason, _ := h.probe()
+		seen[reason]++
+	}
+	return seen
+}
+
+// saw checks what reached the plug.
+func (h *household) saw(when string, discovers, shares, failures int) {
+	h.Helper()
+	s := h.plug.Stats()
+	if s.Steps["discover"] != discovers || s.Steps["pake_share"] != shares || s.LoginFailures != failures {
+		h.Errorf("%s: the plug saw %v, %d failures; want %d discovers, %d shares, %d failures", when, s.Steps, s.LoginFailures, discovers, shares, failures)
+	}
+}
+
+var wrong = tapo.Credentials{Username: username, Password: "wrong"}
+
+// TestPasswordIsTriedOnce: one attempt in a day, one more with other credentials.
+func TestPasswordIsTriedOnce(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		seen := h.poll(24 * time.Hour)
+		if seen[tapo.BadCredentials] != 1 || seen[tapo.LoginBackoff] != 24*60*4-1 {
+			h.Errorf("reasons %v", seen)
+		}
+		h.saw("after a day", 1, 1, 1)
+		if _, e := h.probe(); !strings.Contains(e.Advice, "14 attempts left") || !strings.Contains(e.Advice, "no part") {
+			h.Errorf("advice: %s", e.Advice)
+		}
+		h.reload(wrong)
+		h.poll(time.Hour)
+		h.saw("after a reload that changed nothing", 1, 1, 1)
+		h.reload(tapo.Credentials{Username: "another@example.com", Password: wrong.Password})
+		h.poll(time.Hour)
+		h.saw("after a change of the e-mail, which plays no part", 1, 1, 1)
+		h.reload(credentials)
+		if reason, e := h.probe(); reason != "" {
+			h.Errorf("with the right password: %v", e)
+		}
+		h.saw("with the right password", 2, 2, 1)
+	})
+}
+
+// TestLastAttempts: of 15 attempts that the plug allows, five remain, whatever
+// is tried.
+func TestLastAttempts(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		for i := range 30 {
+			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			h.poll(10 * time.Minute)
+		}
+		h.saw("after 30 wrong passwords", 10, 10, 10)
+		h.reload(credentials)
+		reason, e := h.probe()
+		if reason != tapo.LoginBackoff || !strings.Contains(e.Advice, "5 attempts left") || !strings.Contains(e.Advice, "restart the exporter") {
+			h.Errorf("with the right password: %v, %s", e, e.Advice)
+		}
+		h.saw("with the right password", 10, 10, 10)
+		h.device = h.newDevice(credentials) // as a restart does
+		if reason, e := h.probe(); reason != "" {
+			h.Errorf("after a restart: %v", e)
+		}
+	})
+}
+
+// TestLocked: a plug that others have locked is asked once, and again when the
+// lock is over; then it is read.
+func TestLocked(t *testing.T) {
+	inBubble(t, &simulator.Plug{TPAP: simulator.TPAPOptions{MaxFailures: 1, LockTime: 50 * time.Minute}}, credentials, func(h *household) {
+		stranger := h.newDevice(wrong)
+		if _, err := stranger.Read(h.Context()); err == nil {
+			h.Fatal("read with a wrong password")
+		}
+		h.saw("when it locked", 1, 1, 1)
+		if reason, _ := h.probe(); reason != tapo.Locked {
+			h.Fatalf("reason %s", reason)
+		}
+		h.reload(tapo.Credentials{Username: username, Password: "other"})
+		h.reload(credentials)
+		if seen := h.poll(49 * time.Minute); seen[tapo.Locked] != 49*4 {
+			h.Errorf("reasons %v", seen)
+		}
+		h.saw("until the lock is over", 2, 1, 1)
+		if seen := h.poll(2 * time.Minute); seen[tapo.Locked] != 4 || seen[""] != 4 {
+			h.Errorf("reasons %v", seen)
+		}
+		h.saw("after the lock", 3, 2, 1)
+	})
+}
+
+// TestLockedAtLogin: a session is lost while the plug is locked.
+func TestLockedAtLogin(t *testing.T) {
+	for _, step := range []string{"pake_register", "pake_share"} {
+		inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+			h.poll(time.Minute)
+			h.plug.LoseSession()
+			h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -2101, Path: step, Times: 1})
+			if seen := h.poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[""] != 10*4 {
+				h.Errorf("%s: reasons %v", step, seen)
+			}
+			if got := h.plug.Stats().Steps["discover"]; got != 2 {
+				h.Errorf("%s: asked %d times, want 2", step, got)
+			}
+		})
+	}
+}
+
+// TestUnknownOutcome: a plug that swallows the proof gets three, half a minute
+// apart, and no more.
+func TestUnknownOutcome(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
+		seen := h.poll(6 * time.Hour)
+		if seen[tapo.Timeout] != 3 || seen[tapo.LoginBackoff] == 0 || len(seen) != 2 {
+			h.Errorf("reasons %v", seen)
+		}
+		h.saw("after hours", 3, 3, 0)
+		h.plug.Heal()
+		h.poll(time.Hour)
+		h.saw("when the plug is well again", 3, 3, 0)
+		if _, e := h.probe(); !strings.Contains(e.Advice, "then the exporter") {
+			h.Errorf("advice: %s", e.Advice)
+		}
+	})
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share", Times: 2})
+		began := time.Now()
+		for {
+			if reason, _ := h.probe(); reason == "" {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(began); took < 80*time.Second || took > 90*time.Second { // 2 x (10 s of waiting + 30 s)
+			h.Errorf("read after %v", took)
+		}
+		h.plug.LoseSession()
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share", Times: 2})
+		if seen := h.poll(5 * time.Minute); seen[""] == 0 {
+			h.Errorf("two more are three in a row only without a success between: %v", seen)
+		}
+	})
+}
+
+// TestRegisterHangs: what the plug cannot have counted is tried at each probe.
+func TestRegisterHangs(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_register", Times: 20})
+		if seen := h.poll(15 * time.Minute); seen[tapo.Timeout] != 20 || seen[""] == 0 {
+			h.Errorf("reasons %v", seen)
+		}
+		if s := h.plug.Stats(); s.Logins != 1 {
+			h.Errorf("%d logins", s.Logins)
+		}
+	})
+}
+
+// TestImpostor: something that accepts our proof and has none is not asked at
+// every probe.
+func TestImpostor(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.BadConfirm, Path: "pake_share"})
+		h.poll(time.Hour) // after 0, 1, 3, 7, 15 and 31 minutes
+		if s := h.plug.Stats(); s.Steps["pake_share"] != 6 || s.Steps["/ds"] != 0 {
+			h.Errorf("steps %v", s.Steps)
+		}
+	})
+}
+
+// TestSessionsOverADay: logins are as many as the sessions' lifetime asks for,
+// and none of them is noticed by whoever probes.
+func TestSessionsOverADay(t *testing.T) {
+	inBubble(t, &simulator.Plug{SessionLifetime: time.Hour}, credentials, func(h *household) {
+		if seen := h.poll(24 * time.Hour); len(seen) != 1 || seen[""] == 0 {
+			h.Errorf("reasons %v", seen)
+		}
+		s := h.plug.Stats()
+		if s.Logins != 25 || s.Steps["discover"] != 1 { // one every 59 minutes
+			h.Errorf("%d logins, steps %v", s.Logins, s.Steps)
+		}
+		if reads := 24 * 60 * 4; s.Steps["/ds"] != reads {
+			h.Errorf("%d requests for %d reads", s.Steps["/ds"], reads)
+		}
+	})
+}
+
+// TestTimeoutEndsTheSession: after a request that got no answer nobody knows
+// where the plug's counter stands.
+func TestTimeoutEndsTheSession(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.poll(time.Minute)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "/ds", Times: 1})
+		if seen := h.poll(time.Minute); seen[tapo.Timeout] != 1 {
+			h.Errorf("reasons %v", seen)
+		}
+		if s := h.plug.Stats(); s.Logins != 2 || s.Steps["discover"] != 1 {
+			h.Errorf("%d logins, steps %v", s.Logins, s.Steps)
+		}
+	})
+}
