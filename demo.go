@@ -43,11 +43,12 @@ func startDemo() (*demo, error) {
 		load              simulator.Load
 		off               bool
 	}{
-		{"kettle", "Kettle", "kitchen", simulator.P110, simulator.Kettle(), false},
+		{"kettle", "Kettle", "kitchen", simulator.P110Compatible, simulator.Kettle(), false},
 		{"fridge", "Fridge", "kitchen", simulator.P110NoEmeter, simulator.Fridge(), false},
 		{"washing-machine", "Washing machine", "cellar", simulator.P110Passthrough, simulator.WashingMachine(), false},
 		{"tv", "TV", "living room", simulator.P115, simulator.TV(), false},
-		{"desk", "Desk", "office", simulator.P110Compatible, simulator.Computer(), false},
+		{"desk", "Desk", "office", simulator.P110TPAP, simulator.Computer(), false},
+		{"freezer", "Freezer", "cellar", simulator.P110TPAP, later(simulator.Fridge(), 17*time.Minute), false},
 		{"hallway-lamp", "Hallway lamp", "hallway", simulator.P100Passthrough, nil, false},
 		{"porch-lights", "Porch lights", "outside", simulator.P105, nil, true},
 	} {
@@ -91,6 +92,11 @@ func (d *demo) handler(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// later shifts a load in time, so that two of a kind do not run in step.
+func later(l simulator.Load, shift time.Duration) simulator.Load {
+	return simulator.LoadFunc(func(at time.Time) float64 { return l.Watts(at.Add(-shift)) })
 }
 
 // discard is an http.ResponseWriter for an answer that nobody reads.

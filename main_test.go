@@ -213,12 +213,12 @@ func TestDemo(t *testing.T) {
 	p := start(t, "--demo")
 	get(t, p.url+"/-/ready")
 	said := p.stdout.String()
-	for _, want := range []string{demoUsername, demoPassword, p.url + "/sd", "scrape_configs:", "kettle", "klap", "passthrough"} {
+	for _, want := range []string{demoUsername, demoPassword, p.url + "/sd", "scrape_configs:", "kettle", "klap", "tpap", "passthrough"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
 	}
-	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 5 || strings.Contains(page, "not read yet") {
+	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, "<td>tpap</td>") != 2 || strings.Contains(page, "not read yet") {
 		t.Errorf("the page shows no power:\n%s", page)
 	}
 	d, err := startDemo() // for the list of its targets

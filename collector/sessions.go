@@ -54,8 +54,11 @@ type session struct {
 	config  tapo.Config
 	device  *tapo.Device
 	flights singleflight.Group
-	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
-	used    time.Time // guarded by Sessions.mu
+
+	// Guarded by Sessions.mu.
+	listed   bool // a target of the configuration has it
+	orphaned bool // the configuration has no such credentials any more, or not for it
+	used     time.Time
 
 	mu    sync.Mutex
 	state State
@@ -166,15 +169,21 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 	if p == nil || !sameDevice(p.config, cfg) {
 		if p != nil {
 			orphan = p
-		} else if !listed {
+		} else if orphan == nil {
+			orphan = s.orphanAt(key.address)
+		}
+		if !listed {
 			s.forgetUnlisted(time.Now())
 		}
 		if p, err = s.newSession(cfg, orphan); err != nil {
 			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
 		}
+		if orphan != nil {
+			s.drop(plugKey{orphan.config.Address, orphan.config.Credentials})
+		}
 		s.plugs[key] = p
 	}
-	p.listed = p.listed || listed
+	p.listed, p.orphaned = p.listed || listed, false
 	p.used = time.Now()
 	return p, nil
 }
@@ -217,7 +226,7 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 	count := 0
 	for key, p := range s.plugs {
 		switch {
-		case p.listed:
+		case p.listed || p.device.Barred():
 		case now.Sub(p.used) > idleUnlisted:
 			s.drop(key)
 		default:
@@ -232,11 +241,24 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 	}
 }
 
+// orphanAt returns a plug at an address whose credentials have gone from the
+// configuration, nil if there is none. s.mu is held.
+func (s *Sessions) orphanAt(address string) *session {
+	for key, p := range s.plugs {
+		if key.address == address && p.orphaned {
+			return p
+		}
+	}
+	return nil
+}
+
 // drop forgets a plug and closes its session once a read in flight has ended.
 // s.mu is held.
 func (s *Sessions) drop(key plugKey) {
-	go s.plugs[key].device.Close()
-	delete(s.plugs, key)
+	if p := s.plugs[key]; p != nil {
+		go p.device.Close()
+		delete(s.plugs, key)
+	}
 }
 
 // Retain takes a new configuration: changed targets take over what is known of
@@ -259,9 +281,20 @@ func (s *Sessions) Retain(c *config.Config) {
 	s.targets = len(c.Targets)
 	for key, p := range s.plugs {
 		if p.listed && !wanted[key] || !p.listed && !accountStands(c, key.credentials) {
-			s.drop(key)
+			s.retire(key)
 		}
 	}
+}
+
+// retire drops a plug that the configuration no longer has, or, where the plug
+// has refused logins, only its session: it may come back. s.mu is held.
+func (s *Sessions) retire(key plugKey) {
+	p := s.plugs[key]
+	if p.device.Barred() {
+		p.listed, p.orphaned = false, true
+		return
+	}
+	s.drop(key)
 }
 
 // orphans returns, by address, the listed plugs that no target wants any more:

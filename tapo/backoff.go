@@ -60,6 +60,11 @@ func (r *rejection) fewLeft() bool {
 	return r.cause != nil && r.cause.final && r.cause.attemptsLeft >= 0 && r.cause.attemptsLeft <= spareAttempts
 }
 
+// bars reports whether forgetting would cost more than some waiting.
+func (r *rejection) bars() bool {
+	return r.cause != nil && (r.final || r.unknown > 0 || r.cause.reason == Locked)
+}
+
 // under is what still holds with other credentials.
 func (r *rejection) under(before, after Credentials) rejection {
 	if r.cause == nil {

@@ -22,6 +22,7 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s, err := d.negotiate(ctx)
+	defer func() { d.bars.Store(d.memory.rejected.bars()) }()
 	if err == nil {
 		d.memory.rejected = rejection{}
 		return s, nil

@@ -93,6 +93,7 @@ type Device struct {
 	wire *wire.Client
 	auth []byte        // KLAP's auth hash of the credentials
 	live atomic.Value  // Protocol of the session, "" without one
+	bars atomic.Bool   // memory.rejected is more than a pause
 	busy chan struct{} // holds a token while somebody reads; guards what follows
 
 	session *session
@@ -187,6 +188,12 @@ func ParseAddress(address string) (string, error) {
 
 // Protocol returns what the live session speaks, "" when there is none.
 func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
+
+// Barred reports whether the plug has refused logins in a way that must be
+// remembered: it has rejected the credentials for good, or locked itself.
+// Whoever forgets a barred device, without a successor that adopts it, risks an
+// attempt that the plug counts.
+func (d *Device) Barred() bool { return d.bars.Load() }
 
 // Close gives up the session and its connection, waiting for a read in flight.
 // The device stays usable: the next read logs in again.
