@@ -212,7 +212,10 @@ func (d *Device) Close() {
 // has been seen to speak a newer protocol, how long it is locked and, if the
 // credentials are the same, how long a rejected login must rest. The first read of d waits until old has
 // finished, and closes it; old must not be used any more.
-func (d *Device) Adopt(old *Device) { d.predecessor = old }
+func (d *Device) Adopt(old *Device) {
+	d.predecessor = old
+	d.bars.Store(old.bars.Load()) // until takeOver knows better
+}
 
 // takeOver ends the predecessor's conversation and takes its memory. d is busy.
 func (d *Device) takeOver(ctx context.Context) error {
@@ -233,6 +236,7 @@ func (d *Device) takeOver(ctx context.Context) error {
 	old.wire.Close()
 	d.memory = old.memory
 	d.memory.rejected = old.memory.rejected.under(old.cfg.Credentials, d.cfg.Credentials)
+	d.bars.Store(d.memory.rejected.bars())
 	if d.cfg.Credentials != old.cfg.Credentials {
 		d.memory.loginVer = 0
 	}
