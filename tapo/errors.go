@@ -53,7 +53,7 @@ var advices = map[Reason]string{
 	PassthroughNotAllowed: "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers at the address. " +
 		"Update the firmware in the Tapo app, or set allow_passthrough for this target after reading docs/security.md.",
 	Unsupported: "The plug speaks something that this version does not. Please report the model, the firmware and the probe's log.",
-	SessionStolen: "Another client uses this plug: a plug keeps one session, and each login ends the other's. Look for the Tapo app, a hub, " +
+	SessionStolen: "Another client uses this plug: a plug keeps one session or a few, and a login ends another's. Look for the Tapo app, a hub, " +
 		"Home Assistant or a second exporter that polls it.",
 	BadReply:  "The plug sends replies that cannot be read. Restart it and update its firmware; if that does not help, please report the probe's log.",
 	PlugError: "The plug answered with an error. If it does so all the time, restart it, and report the code and the firmware if that does not help.",
