@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,6 +37,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/collector"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
 )
 
 const (
@@ -58,6 +60,7 @@ type serveFlags struct {
 	timeout       time.Duration
 	timeoutOffset time.Duration
 	historyLimit  int
+	rejections    string
 	demo          bool
 	web           *web.FlagConfig
 }
@@ -81,6 +84,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	serve.Flag("timeout", "The longest that a probe may take.").Default("10s").DurationVar(&f.timeout)
 	serve.Flag("timeout-offset", "What is taken off the timeout that Prometheus sends, so that the answer arrives in time.").Default("0.5s").DurationVar(&f.timeoutOffset)
 	serve.Flag("history.limit", "How many recent probes are kept for the pages.").Default("100").IntVar(&f.historyLimit)
+	serve.Flag("rejections.file", "Where it is remembered which plugs have refused logins, so that restarts do not lock them. Empty forgets it.").
+		Default(defaultRejections()).StringVar(&f.rejections)
 	serve.Flag("demo", "Serve simulated plugs; needs no configuration.").BoolVar(&f.demo)
 	f.web = webflag.AddFlags(serve, ":9782")
 
@@ -134,6 +139,20 @@ func newLogger(w io.Writer, cfg *promslog.Config) *slog.Logger {
 	return slog.New(sloggokit.NewGoKitHandler(back, cfg.Level))
 }
 
+// defaultRejections is a file in the directory that systemd gives the service,
+// or else in the user's cache; "" where there is neither.
+func defaultRejections() string {
+	const name = "rejections.json"
+	if state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); state != "" {
+		return filepath.Join(state, name)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, program, name)
+}
+
 // configPath returns the file to load. The default one may be missing, and then
 // the environment is all there is.
 func (f *serveFlags) configPath() string {
@@ -184,9 +203,13 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 		defer simulated.close()
 		store = config.NewStaticStore(simulated.config, logger)
 	}
-	server.Handler = collector.New(collector.Options{
+	opts := collector.Options{
 		Store: store, Timeout: f.timeout, TimeoutOffset: f.timeoutOffset, HistoryLimit: f.historyLimit, Logger: logger,
-	})
+	}
+	if f.rejections != "" && !f.demo {
+		opts.Rejections = rejections.Open(f.rejections, logger)
+	}
+	server.Handler = collector.New(opts)
 	if simulated != nil {
 		server.Handler = simulated.handler(server.Handler)
 		var once sync.Once

@@ -40,6 +40,18 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
+// TestMain keeps what plugs refuse here out of the home directory.
+func TestMain(m *testing.M) {
+	state, err := os.MkdirTemp("", "")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("STATE_DIRECTORY", state)
+	exit := m.Run()
+	_ = os.RemoveAll(state)
+	os.Exit(exit)
+}
+
 // process is a run in the background.
 type process struct {
 	url            string
@@ -117,6 +129,33 @@ func startPlug(t testing.TB, p *simulator.Plug) *simulator.Plug {
 	}
 	t.Cleanup(p.Close)
 	return p
+}
+
+// TestRejectionsOutliveRestarts: restarts do not lock a plug.
+func TestRejectionsOutliveRestarts(t *testing.T) {
+	plug := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP})
+	plug.SetCredentials("u", "another")
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	writeConfig(t, path, plug)
+	state := filepath.Join(os.Getenv("STATE_DIRECTORY"), "rejections.json")
+	for i, want := range []struct {
+		reason   string
+		failures int
+	}{{"bad_credentials", 1}, {"login_backoff", 1}, {"login_backoff", 1}, {"bad_credentials", 2}} {
+		if i == 3 { // as the documentation says
+			if err := os.Remove(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := start(t, "--config.file="+path)
+		if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, `reason="`+want.reason+`"`) {
+			t.Errorf("run %d:\n%s", i, body)
+		}
+		if got := plug.Stats().LoginFailures; got != want.failures {
+			t.Errorf("run %d: %d failures, want %d", i, got, want.failures)
+		}
+		p.stop()
+	}
 }
 
 func TestExitCodes(t *testing.T) {

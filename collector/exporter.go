@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
 // Options configures an [Exporter]. The zero value lacks the store.
@@ -38,6 +39,9 @@ type Options struct {
 	HistoryLimit int
 	// Logger may be nil.
 	Logger *slog.Logger
+	// Rejections remembers over restarts which plugs have refused logins; nil
+	// forgets it.
+	Rejections tapo.RejectionStore
 	// DialContext replaces the dialer to plugs if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -71,7 +75,7 @@ func New(opts Options) *Exporter {
 		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
 		mux:           http.NewServeMux(),
 	}
-	e.sessions = newSessions(opts.Timeout, slog.New(recordHandler{opts.Logger.Handler()}), opts.DialContext)
+	e.sessions = newSessions(opts)
 	e.store.OnChange(e.sessions.Retain)
 	if c := e.store.Current(); c != nil {
 		e.sessions.Retain(c)

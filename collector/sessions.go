@@ -33,10 +33,11 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 // reading is never served again. Its methods are safe for concurrent use. It is
 // a Prometheus collector of the exporter's own metrics.
 type Sessions struct {
-	timeout time.Duration // of a shared read
-	logger  *slog.Logger
-	dial    dialer // nil but in tests
-	metrics *selfMetrics
+	timeout    time.Duration // of a shared read
+	logger     *slog.Logger
+	dial       dialer              // nil but in tests
+	rejections tapo.RejectionStore // may be nil
+	metrics    *selfMetrics
 
 	mu      sync.Mutex
 	plugs   map[plugKey]*session
@@ -77,8 +78,11 @@ type Result struct {
 	Shared  bool        // the read was under way for another probe
 }
 
-func newSessions(timeout time.Duration, logger *slog.Logger, dial dialer) *Sessions {
-	return &Sessions{timeout: timeout, logger: logger, dial: dial, metrics: newSelfMetrics(), plugs: map[plugKey]*session{}}
+func newSessions(opts Options) *Sessions {
+	return &Sessions{
+		timeout: opts.Timeout, logger: slog.New(recordHandler{opts.Logger.Handler()}), dial: opts.DialContext,
+		rejections: opts.Rejections, metrics: newSelfMetrics(), plugs: map[plugKey]*session{},
+	}
 }
 
 // Read reads a plug, or waits for the read in flight. ctx bounds the wait only:
@@ -201,7 +205,8 @@ func keyOf(t config.Target) (plugKey, error) {
 // plug, if there is one.
 func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
 	p := &session{config: cfg}
-	cfg.Logger, cfg.Trace, cfg.DialContext = s.logger.With("address", cfg.Address), s.metrics.trace(), s.dial
+	cfg.Logger, cfg.Trace = s.logger.With("address", cfg.Address), s.metrics.trace()
+	cfg.DialContext, cfg.Rejections = s.dial, s.rejections
 	var err error
 	if p.device, err = tapo.New(cfg); err != nil {
 		return nil, err

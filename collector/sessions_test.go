@@ -44,11 +44,17 @@ func TestRejectionsOutliveTargets(t *testing.T) {
 	for range 3 {
 		reload(fmt.Sprintf(wrong, "wrong"))
 		f.want(t, "/probe?target=a", 400)
+		for range 2 { // the second time without a probe between
+			reload(fmt.Sprintf(wrong, "wrong") + targets)
+			reload(fmt.Sprintf(wrong, "wrong"))
+		}
 		reload(fmt.Sprintf(wrong, "wrong") + targets)
 		f.want(t, "/probe?target=a", 200, `reason="login_backoff"`)
 	}
 	failures(t, "removed and added", p, 1)
 	for i := range 20 {
+		reload(fmt.Sprintf(wrong, fmt.Sprintf("wrong-%d", i)))
+		reload(fmt.Sprintf(wrong, fmt.Sprintf("wrong-%d", i)) + targets)
 		reload(fmt.Sprintf(wrong, fmt.Sprintf("wrong-%d", i)))
 		reload(fmt.Sprintf(wrong, fmt.Sprintf("wrong-%d", i)) + targets)
 		f.want(t, "/probe?target=a", 200, "tapo_up 0")

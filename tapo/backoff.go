@@ -36,8 +36,8 @@ type rejection struct {
 	unknown int  // logins in a row whose outcome is not known
 }
 
-// add notes a login that failed, if it is one to note.
-func (r *rejection) add(cause *failure, now time.Time) {
+// add notes a login that failed, and returns whether it is one to note.
+func (r *rejection) add(cause *failure, now time.Time) bool {
 	switch {
 	case cause.outcomeUnknown:
 		r.unknown++
@@ -50,9 +50,10 @@ func (r *rejection) add(cause *failure, now time.Time) {
 	case cause.reason == BadCredentials || cause.rests:
 		r.wait = min(max(firstBackoff, 2*r.wait), maxBackoff)
 	default:
-		return
+		return false
 	}
 	r.cause, r.next = cause, now.Add(r.wait)
+	return true
 }
 
 // fewLeft reports whether the attempts that are left are the owner's.
@@ -65,14 +66,13 @@ func (r *rejection) bars() bool {
 	return r.cause != nil && (r.final || r.unknown > 0 || r.cause.reason == Locked)
 }
 
-// under is what still holds with other credentials.
-func (r *rejection) under(before, after Credentials) rejection {
+// under is what still holds with other credentials, given which part of them
+// is the same.
+func (r *rejection) under(sameUsername, samePassword bool) rejection {
 	if r.cause == nil {
 		return rejection{}
 	}
-	same := before == after ||
-		r.cause.usernameUnused && before.Password == after.Password ||
-		r.cause.passwordUnused && before.Username == after.Username
+	same := (sameUsername || r.cause.usernameUnused) && (samePassword || r.cause.passwordUnused)
 	if same || r.cause.reason == Locked || r.fewLeft() {
 		return *r
 	}
@@ -95,13 +95,15 @@ func (r *rejection) check(now time.Time) error {
 	case r.fewLeft():
 		f.text = "not tried again, with any credentials: " + f.text
 		f.advice += " None of them is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, " +
-			"correct the credentials and restart the exporter, which then tries once."
+			"and correct the credentials; \"Never locked out\" in docs/protocols.md says how to have them tried."
 	case r.final && r.unknown >= maxUnknown:
 		f.text = fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known: %s", r.unknown, f.text)
-		f.advice += " The plug may have counted each as a wrong password. Restart the plug, then the exporter, which tries again."
+		f.advice += " The plug may have counted each as a wrong password. Restart the plug; \"Never locked out\" in docs/protocols.md says " +
+			"how to have the login tried again."
 	case r.final:
 		f.text = "not tried again with the same credentials: " + f.text
-		f.advice += " Correct the credentials and reload, which tries them once. If they are right by now, restart the exporter."
+		f.advice += " Correct the credentials and reload, which tries them once. If they are right by now, \"Never locked out\" in " +
+			"docs/protocols.md says how to have them tried again."
 	case f.outcomeUnknown:
 		f.text = fmt.Sprintf("not tried again before %s, since the plug may have counted the last login: %s", r.next.Format(time.RFC3339), f.text)
 		f.advice += " The next try is at " + r.next.Format(time.TimeOnly) + "."

@@ -66,6 +66,7 @@ func TestFaults(t *testing.T) {
 		{"session lost", simulator.P110TPAP, simulator.Fault{Kind: simulator.LoseSession, Times: 1}, "", 4},
 		{"session always lost", simulator.P110TPAP, simulator.Fault{Kind: simulator.LoseSession, Path: "/ds", Times: always}, tapo.SessionStolen, 4},
 		{"unknown session", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -2402, Times: 1}, "", 4},
+		{"session always unknown", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -2402, Path: "/ds", Times: always}, tapo.SessionStolen, 4},
 		{"bad token", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -40421, Times: 1}, "", 4},
 		{"timeout of the session", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: 9999, Times: 1}, "", 4},
 		{"another code", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -1003, Times: 1}, "", 4},

@@ -65,6 +65,7 @@ type household struct {
 	plug    *simulator.Plug
 	network *pipes
 	device  *tapo.Device
+	store   tapo.RejectionStore
 }
 
 // inBubble runs a test in simulated time, with a plug that it may prepare.
@@ -82,7 +83,7 @@ func inBubble(t *testing.T, p *simulator.Plug, c tapo.Credentials, test func(h *
 
 func (h *household) newDevice(c tapo.Credentials) *tapo.Device {
 	h.Helper()
-	d, err := tapo.New(tapo.Config{Address: "192.0.2.1", Credentials: c, DialContext: h.network.dial})
+	d, err := tapo.New(tapo.Config{Address: "192.0.2.1", Credentials: c, DialContext: h.network.dial, Rejections: h.store})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -173,13 +174,100 @@ func TestLastAttempts(t *testing.T) {
 		h.saw("after 30 wrong passwords", 10, 10, 10)
 		h.reload(credentials)
 		reason, e := h.probe()
-		if reason != tapo.LoginBackoff || !strings.Contains(e.Advice, "5 attempts left") || !strings.Contains(e.Advice, "restart the exporter") {
+		if reason != tapo.LoginBackoff || !strings.Contains(e.Advice, "5 attempts left") || !strings.Contains(e.Advice, "Never locked out") {
 			h.Errorf("with the right password: %v, %s", e, e.Advice)
 		}
 		h.saw("with the right password", 10, 10, 10)
-		h.device = h.newDevice(credentials) // as a restart does
+		h.device = h.newDevice(credentials) // as a restart does that remembers nothing
 		if reason, e := h.probe(); reason != "" {
 			h.Errorf("after a restart: %v", e)
+		}
+	})
+}
+
+// TestOnlyTheEmailMatters: with such a plug another password is no reason to
+// try again.
+func TestOnlyTheEmailMatters(t *testing.T) {
+	o := simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}
+	inBubble(t, &simulator.Plug{TPAP: o}, tapo.Credentials{Username: "other@example.com", Password: password}, func(h *household) {
+		h.poll(time.Hour)
+		h.reload(tapo.Credentials{Username: "other@example.com", Password: "other"})
+		h.poll(time.Hour)
+		h.saw("after a change of the password", 1, 1, 1)
+		h.reload(credentials)
+		h.poll(time.Minute)
+		h.saw("after a change of the e-mail", 2, 2, 1)
+	})
+}
+
+// memoryStore is a tapo.RejectionStore that says what it holds.
+type memoryStore map[string][]byte
+
+func (m memoryStore) Load(address string) []byte { return m[address] }
+
+func (m memoryStore) Save(address string, state []byte) {
+	m[address] = state
+	if state == nil {
+		delete(m, address)
+	}
+}
+
+// TestRestarts: what a plug has refused outlives the process.
+func TestRestarts(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		store := memoryStore{}
+		h.store = store
+		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
+			h.device = h.newDevice(c)
+			return h.probe()
+		}
+		for range 20 {
+			_, _ = restart(wrong)
+		}
+		h.saw("after 20 restarts", 1, 1, 1)
+		reason, e := restart(wrong)
+		if reason != tapo.LoginBackoff || e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, "14 attempts left") || !strings.Contains(e.Advice, "no part") {
+			h.Errorf("%v, %s", e, e.Advice)
+		}
+		for _, secret := range []string{username, string(wrong.Password)} {
+			if strings.Contains(string(store["192.0.2.1:80"]), secret) {
+				h.Errorf("%q is stored", secret)
+			}
+		}
+		_, _ = restart(tapo.Credentials{Username: "other@example.com", Password: wrong.Password})
+		h.saw("another e-mail", 1, 1, 1)
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("the right password: %v", e)
+		}
+		if len(store) != 0 {
+			h.Errorf("still stored: %s", store)
+		}
+		for i := range 20 {
+			_, _ = restart(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+		}
+		h.saw("after 20 wrong passwords", 12, 12, 11)
+		if reason, _ := restart(credentials); reason != tapo.LoginBackoff {
+			h.Errorf("one of the last five: %s", reason)
+		}
+		clear(store) // as who deletes the file
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("deleted: %v", e)
+		}
+
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
+		h.plug.LoseSession()
+		before := h.plug.Stats().Steps["pake_share"]
+		for range 400 {
+			_, _ = restart(credentials)
+			time.Sleep(time.Second)
+		}
+		if got := h.plug.Stats().Steps["pake_share"] - before; got != 3 {
+			h.Errorf("%d logins of unknown outcome", got)
+		}
+		store["192.0.2.1:80"] = []byte("{")
+		h.plug.Heal()
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("what is stored is damaged: %v", e)
 		}
 	})
 }
@@ -239,7 +327,7 @@ func TestUnknownOutcome(t *testing.T) {
 		h.plug.Heal()
 		h.poll(time.Hour)
 		h.saw("when the plug is well again", 3, 3, 0)
-		if _, e := h.probe(); !strings.Contains(e.Advice, "then the exporter") {
+		if _, e := h.probe(); !strings.Contains(e.Advice, "Never locked out") {
 			h.Errorf("advice: %s", e.Advice)
 		}
 	})

@@ -18,17 +18,23 @@ import (
 // logIn makes a session over the strongest protocol that the plug speaks and
 // the configuration allows, unless a rejected login must rest.
 func (d *Device) logIn(ctx context.Context) (*session, error) {
+	d.restoreRejection(ctx)
+	defer func() { d.bars.Store(d.memory.rejected.bars()) }()
 	if err := d.memory.rejected.check(d.cfg.Now()); err != nil {
 		return nil, err
 	}
 	s, err := d.negotiate(ctx)
-	defer func() { d.bars.Store(d.memory.rejected.bars()) }()
 	if err == nil {
+		if d.cfg.Rejections != nil {
+			d.cfg.Rejections.Save(d.cfg.Address, nil)
+		}
 		d.memory.rejected = rejection{}
 		return s, nil
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
-		d.memory.rejected.add(f, d.cfg.Now())
+		if d.memory.rejected.add(f, d.cfg.Now()) {
+			d.storeRejection(ctx)
+		}
 		if f.reason == Locked {
 			d.last = "" // the first question after that is one that costs no attempt
 		}

@@ -73,6 +73,9 @@ type Config struct {
 	Trace Trace
 	// DialContext replaces the default dialer if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Rejections remembers over restarts what plugs have refused; nil remembers
+	// it as long as the device lives.
+	Rejections RejectionStore
 	// Now replaces time.Now if it is not nil.
 	Now func() time.Time
 }
@@ -96,11 +99,12 @@ type Device struct {
 	bars atomic.Bool   // memory.rejected is more than a pause
 	busy chan struct{} // holds a token while somebody reads; guards what follows
 
-	session *session
-	last    Protocol // what the last login spoke
-	memory  memory
-	deriver tpap.Deriver
-	learnt  learnt
+	session  *session
+	last     Protocol // what the last login spoke
+	memory   memory
+	restored bool // memory has taken what Config.Rejections has
+	deriver  tpap.Deriver
+	learnt   learnt
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }
@@ -235,9 +239,11 @@ func (d *Device) takeOver(ctx context.Context) error {
 	old.drop()
 	old.wire.Close()
 	d.memory = old.memory
-	d.memory.rejected = old.memory.rejected.under(old.cfg.Credentials, d.cfg.Credentials)
+	d.restored = old.restored
+	before, after := old.cfg.Credentials, d.cfg.Credentials
+	d.memory.rejected = old.memory.rejected.under(before.Username == after.Username, before.Password == after.Password)
 	d.bars.Store(d.memory.rejected.bars())
-	if d.cfg.Credentials != old.cfg.Credentials {
+	if before != after {
 		d.memory.loginVer = 0
 	}
 	d.predecessor = nil
@@ -327,9 +333,6 @@ func (d *Device) drop() {
 
 // wantsLogin reports whether an error is one that a new login may mend.
 func wantsLogin(err error) bool {
-	if isType[*failure](err) { // of a login, which says by itself what comes next
-		return false
-	}
 	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) || errors.Is(err, wire.ErrRefused) {
 		return true
 	}

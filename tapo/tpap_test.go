@@ -69,6 +69,38 @@ func TestTPAP(t *testing.T) {
 	}
 }
 
+// TestTPAPSpellings has what firmware may write in another way.
+func TestTPAPSpellings(t *testing.T) {
+	edit := func(step, member string, value any) simulator.Fault {
+		return simulator.Fault{Path: step, Rewrite: func(body []byte) []byte { return setMember(t, body, member, value) }}
+	}
+	for name, fault := range map[string]simulator.Fault{
+		"cipher":           edit("pake_register", "encryption", "AES-128-CCM"),
+		"suite":            edit("pake_register", "cipher_suites", "1"),
+		"iterations":       edit("pake_register", "iterations", "3000"),
+		"no expiry":        edit("pake_share", "expired", nil),
+		"unsigned start":   edit("pake_share", "start_seq", 4294967293),
+		"announced as web": edit("discover", "tpap", map[string]any{"tls": 0, "pake": []any{"2"}, "port": 80}),
+		"no port":          edit("discover", "tpap", map[string]any{"pake": []int{2}}),
+		"sessionId": {Path: "pake_share", Rewrite: func(body []byte) []byte {
+			return []byte(strings.Replace(string(body), `"stok"`, `"sessionId"`, 1))
+		}},
+		"no padding": {Path: "pake_register", Rewrite: func(body []byte) []byte {
+			return []byte(strings.ReplaceAll(string(body), "=", ""))
+		}},
+	} {
+		p := start(t, tpapPlug(simulator.TPAPOptions{StartSeq: new(int32(-3))}))
+		p.Inject(fault)
+		d := device(t, p)
+		for range 5 {
+			read(t, d)
+		}
+		if got := p.Stats().Logins; got != 1 {
+			t.Errorf("%s: %d logins", name, got)
+		}
+	}
+}
+
 // TestTPAPRefuses has what a plug may announce or answer that leads nowhere:
 // no attempt may be spent on it.
 func TestTPAPRefuses(t *testing.T) {

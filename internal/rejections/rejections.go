@@ -1,0 +1,92 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rejections keeps a small file of the plugs that have refused logins.
+//
+// Plugs with recent firmware count wrong passwords and lock themselves. What
+// one restart of the exporter costs is little, but restarts add up, so what a
+// plug has refused outlives them. The file is JSON, an object by the plugs'
+// addresses; whoever wants a plug to be tried again deletes it.
+package rejections
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// File is a [tapo.RejectionStore]. Its methods are safe for concurrent use. A
+// file that cannot be read or written is logged, and does not keep plugs from
+// being read.
+type File struct {
+	path   string
+	logger *slog.Logger
+
+	mu     sync.Mutex
+	states map[string]json.RawMessage
+}
+
+// Open reads the file at path, if there is one.
+func Open(path string, logger *slog.Logger) *File {
+	f := &File{path: path, logger: logger, states: map[string]json.RawMessage{}}
+	data, err := os.ReadFile(path) //nolint:gosec // named by whoever runs the exporter
+	if err == nil {
+		err = json.Unmarshal(data, &f.states)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		logger.Warn("Refused logins of earlier runs are not known", "file", path, "err", err)
+	}
+	return f
+}
+
+// Load implements [tapo.RejectionStore].
+func (f *File) Load(address string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.states[address]
+}
+
+// Save implements [tapo.RejectionStore].
+func (f *File) Save(address string, state []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if state == nil {
+		if _, ok := f.states[address]; !ok {
+			return
+		}
+		delete(f.states, address)
+	} else {
+		f.states[address] = state
+	}
+	if err := f.write(); err != nil {
+		f.logger.Warn("A refused login is not remembered over restarts: see --rejections.file", "address", address, "err", err)
+	}
+}
+
+// write replaces the file in one step, so that it is never half written.
+func (f *File) write() error {
+	data, err := json.MarshalIndent(f.states, "", "  ")
+	if err != nil {
+		return err
+	}
+	directory := filepath.Dir(f.path)
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(directory, filepath.Base(f.path)+".*") // readable by its owner alone
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(data)
+	if err = errors.Join(err, temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), f.path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
+}
