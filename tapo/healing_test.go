@@ -141,6 +141,8 @@ func TestFaultsAtLogin(t *testing.T) {
 		{"register truncated", simulator.P110TPAP, simulator.Fault{Kind: simulator.Truncate, Path: "pake_register"}, tapo.BadReply},
 		{"register garbled once", simulator.P110TPAP, simulator.Fault{Kind: simulator.Garble, Path: "pake_register", Times: 1}, ""},
 		{"register endless", simulator.P110TPAP, simulator.Fault{Kind: simulator.Endless, Path: "pake_register"}, tapo.BadReply},
+		{"register, too many requests", simulator.P110TPAP, simulator.Fault{Kind: simulator.Status, Status: 429, Path: "pake_register"}, tapo.PlugError},
+		{"register, another status once", simulator.P110TPAP, simulator.Fault{Kind: simulator.Status, Status: 404, Path: "pake_register", Times: 1}, ""},
 		{"register refused", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -1008, Path: "pake_register"}, tapo.PlugError},
 		{"reset at register", simulator.P110TPAP, simulator.Fault{Kind: simulator.Reset, Path: "pake_register", Times: 1}, ""},
 		{"reset at discover", simulator.P110, simulator.Fault{Kind: simulator.Reset, Path: "/", Times: 1}, ""},

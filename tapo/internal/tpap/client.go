@@ -242,8 +242,12 @@ func post(ctx context.Context, w *wire.Client, step string, once bool, params an
 	if err != nil {
 		return nil, err
 	}
-	if reply.Status != http.StatusOK {
-		return nil, fmt.Errorf("%w: %w", ErrOther, &wire.StatusError{Step: step, Status: reply.Status})
+	if status := reply.Status; status != http.StatusOK {
+		err := &wire.StatusError{Step: step, Status: status}
+		if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+			return nil, err // whatever it speaks, it does not want to now
+		}
+		return nil, fmt.Errorf("%w: %w", ErrOther, err)
 	}
 	result, ok, err := decode(step, reply)
 	if !ok {

@@ -1,0 +1,118 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestOnce: what must not arrive twice is never sent twice.
+func TestOnce(t *testing.T) {
+	var arrived atomic.Int32
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1); r.URL.Path == "/reset" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	once := func(path string) error {
+		_, err := c.Post(t.Context(), Request{Step: "step", Path: path, Once: true})
+		return err
+	}
+	if err := once("/"); err != nil {
+		t.Fatal(err)
+	}
+	for _, connection := range []string{"kept", "new"} {
+		before := arrived.Load()
+		if err := once("/reset"); !errors.Is(err, ErrNoReply) {
+			t.Errorf("%s connection: %v", connection, err)
+		}
+		if got := arrived.Load() - before; got != 1 {
+			t.Errorf("%s connection: arrived %d times", connection, got)
+		}
+	}
+	if err := once("/"); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// TestConnect: a connection that the plug has closed meanwhile is not used.
+func TestConnect(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answer(c, "silently")
+		}
+	}()
+	c := NewClient(Options{Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler)})
+	defer c.Close()
+	for range 5 {
+		if err := c.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Post(t.Context(), Request{Step: "step", Path: "/", Once: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Exchanges() != 5 {
+		t.Errorf("%d exchanges", c.Exchanges())
+	}
+	l.Close()
+	if err := c.Connect(t.Context()); err == nil || c.Exchanges() != 5 {
+		t.Errorf("nobody listens: %v, %d exchanges", err, c.Exchanges())
+	}
+}
+
+// TestUse goes to and fro between plain HTTP and HTTPS.
+func TestUse(t *testing.T) {
+	name := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+" "+r.Host) }
+	}
+	plain := httptest.NewServer(name("plain"))
+	defer plain.Close()
+	secure := httptest.NewTLSServer(name("secure"))
+	defer secure.Close()
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+
+	at := Endpoint{Address: strings.TrimPrefix(plain.URL, "http://")}
+	trusting := Endpoint{Address: strings.TrimPrefix(secure.URL, "https://"), TLS: &tls.Config{InsecureSkipVerify: true}}
+	strict := Endpoint{Address: trusting.Address, TLS: &tls.Config{ServerName: "plug"}}
+	c := NewClient(Options{Address: at.Address, Logger: slog.New(slog.DiscardHandler)})
+	defer c.Close()
+	for _, e := range []Endpoint{at, trusting, at, trusting, trusting} {
+		c.Use(e)
+		want := "plain " + e.Address
+		if e.TLS != nil {
+			want = "secure " + e.Address
+		}
+		if reply, err := post(t, c, time.Second); err != nil || string(reply.Body) != want {
+			t.Errorf("%q, %v, want %q", reply.Body, err, want)
+		}
+	}
+	c.Use(strict)
+	if reply, err := post(t, c, time.Second); err == nil {
+		t.Errorf("a certificate of nobody's: %q", reply.Body)
+	}
+	c.Use(Endpoint{Address: at.Address, TLS: trusting.TLS})
+	if reply, err := post(t, c, time.Second); err == nil {
+		t.Errorf("plain HTTP instead of HTTPS: %q", reply.Body)
+	}
+}
