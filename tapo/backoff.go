@@ -36,8 +36,8 @@ type rejection struct {
 	unknown int  // logins in a row whose outcome is not known
 }
 
-// add notes a login that failed, and returns whether it is one to note.
-func (r *rejection) add(cause *failure, now time.Time) bool {
+// add notes a login that failed, if it is one to note.
+func (r *rejection) add(cause *failure, now time.Time) {
 	switch {
 	case cause.outcomeUnknown:
 		r.unknown++
@@ -50,10 +50,9 @@ func (r *rejection) add(cause *failure, now time.Time) bool {
 	case cause.reason == BadCredentials || cause.rests:
 		r.wait = min(max(firstBackoff, 2*r.wait), maxBackoff)
 	default:
-		return false
+		return
 	}
 	r.cause, r.next = cause, now.Add(r.wait)
-	return true
 }
 
 // fewLeft reports whether the attempts that are left are the owner's.

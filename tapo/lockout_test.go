@@ -201,21 +201,27 @@ func TestOnlyTheEmailMatters(t *testing.T) {
 }
 
 // memoryStore is a tapo.RejectionStore that says what it holds.
-type memoryStore map[string][]byte
+type memoryStore struct {
+	states map[string][]byte
+	loads  int
+}
 
-func (m memoryStore) Load(address string) []byte { return m[address] }
+func (m *memoryStore) Load(address string) []byte {
+	m.loads++
+	return m.states[address]
+}
 
-func (m memoryStore) Save(address string, state []byte) {
-	m[address] = state
+func (m *memoryStore) Save(address string, state []byte) {
+	m.states[address] = state
 	if state == nil {
-		delete(m, address)
+		delete(m.states, address)
 	}
 }
 
 // TestRestarts: what a plug has refused outlives the process.
 func TestRestarts(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		store := memoryStore{}
+		store := &memoryStore{states: map[string][]byte{}}
 		h.store = store
 		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
 			h.device = h.newDevice(c)
@@ -229,8 +235,13 @@ func TestRestarts(t *testing.T) {
 		if reason != tapo.LoginBackoff || e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, "14 attempts left") || !strings.Contains(e.Advice, "no part") {
 			h.Errorf("%v, %s", e, e.Advice)
 		}
+		before := store.loads
+		h.poll(time.Hour)
+		if store.loads != before {
+			h.Errorf("loaded %d times in an hour", store.loads-before) // which takes time each
+		}
 		for _, secret := range []string{username, string(wrong.Password)} {
-			if strings.Contains(string(store["192.0.2.1:80"]), secret) {
+			if strings.Contains(string(store.states["192.0.2.1:80"]), secret) {
 				h.Errorf("%q is stored", secret)
 			}
 		}
@@ -239,8 +250,8 @@ func TestRestarts(t *testing.T) {
 		if reason, e := restart(credentials); reason != "" {
 			h.Errorf("the right password: %v", e)
 		}
-		if len(store) != 0 {
-			h.Errorf("still stored: %s", store)
+		if len(store.states) != 0 {
+			h.Errorf("still stored: %s", store.states)
 		}
 		for i := range 20 {
 			_, _ = restart(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
@@ -249,22 +260,27 @@ func TestRestarts(t *testing.T) {
 		if reason, _ := restart(credentials); reason != tapo.LoginBackoff {
 			h.Errorf("one of the last five: %s", reason)
 		}
-		clear(store) // as who deletes the file
+		clear(store.states) // as who deletes the file
 		if reason, e := restart(credentials); reason != "" {
 			h.Errorf("deleted: %v", e)
 		}
 
 		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
 		h.plug.LoseSession()
-		before := h.plug.Stats().Steps["pake_share"]
-		for range 400 {
-			_, _ = restart(credentials)
-			time.Sleep(time.Second)
+		shares := h.plug.Stats().Steps["pake_share"]
+		for _, want := range []tapo.Reason{tapo.Timeout, tapo.LoginBackoff} {
+			if reason, e := restart(credentials); reason != want {
+				h.Errorf("%v, want %s", e, want)
+			}
 		}
-		if got := h.plug.Stats().Steps["pake_share"] - before; got != 3 {
+		for range 40 {
+			_, _ = restart(credentials)
+			time.Sleep(10 * time.Second)
+		}
+		if got := h.plug.Stats().Steps["pake_share"] - shares; got != 3 {
 			h.Errorf("%d logins of unknown outcome", got)
 		}
-		store["192.0.2.1:80"] = []byte("{")
+		store.states["192.0.2.1:80"] = []byte("{")
 		h.plug.Heal()
 		if reason, e := restart(credentials); reason != "" {
 			h.Errorf("what is stored is damaged: %v", e)

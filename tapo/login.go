@@ -32,9 +32,8 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 		return s, nil
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
-		if d.memory.rejected.add(f, d.cfg.Now()) {
-			d.storeRejection(ctx)
-		}
+		d.memory.rejected.add(f, d.cfg.Now())
+		d.storeRejection(ctx)
 		if f.reason == Locked {
 			d.last = "" // the first question after that is one that costs no attempt
 		}

@@ -218,7 +218,7 @@ func (d *Device) Close() {
 // finished, and closes it; old must not be used any more.
 func (d *Device) Adopt(old *Device) {
 	d.predecessor = old
-	d.bars.Store(old.bars.Load()) // until takeOver knows better
+	d.bars.Store(old.bars.Load()) // until the first read knows better
 }
 
 // takeOver ends the predecessor's conversation and takes its memory. d is busy.
@@ -242,7 +242,6 @@ func (d *Device) takeOver(ctx context.Context) error {
 	d.restored = old.restored
 	before, after := old.cfg.Credentials, d.cfg.Credentials
 	d.memory.rejected = old.memory.rejected.under(before.Username == after.Username, before.Password == after.Password)
-	d.bars.Store(d.memory.rejected.bars())
 	if before != after {
 		d.memory.loginVer = 0
 	}
