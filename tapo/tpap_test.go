@@ -79,7 +79,7 @@ func TestTPAPSpellings(t *testing.T) {
 		"suite":            edit("pake_register", "cipher_suites", "1"),
 		"iterations":       edit("pake_register", "iterations", "3000"),
 		"no expiry":        edit("pake_share", "expired", nil),
-		"unsigned start":   edit("pake_share", "start_seq", 4294967293),
+		"unsigned start":   edit("pake_share", "start_seq", uint32(4294967293)),
 		"announced as web": edit("discover", "tpap", map[string]any{"tls": 0, "pake": []any{"2"}, "port": 80}),
 		"no port":          edit("discover", "tpap", map[string]any{"pake": []int{2}}),
 		"sessionId": {Path: "pake_share", Rewrite: func(body []byte) []byte {
@@ -199,7 +199,7 @@ func TestTPAPBadShareReplies(t *testing.T) {
 		"a token with a line break":       {edit("stok", "a\r\nHost: b"), tapo.BadReply},
 		"a token with a blank":            {edit("stok", "a b"), tapo.BadReply},
 		"no start_seq":                    {edit("start_seq", nil), tapo.BadReply},
-		"start_seq of 33 bits":            {edit("start_seq", 1<<32), tapo.BadReply},
+		"start_seq of 33 bits":            {edit("start_seq", int64(1)<<32), tapo.BadReply},
 		"start_seq with a fraction":       {edit("start_seq", 1.5), tapo.BadReply},
 		"no result":                       {simulator.Fault{Path: share, Rewrite: func([]byte) []byte { return []byte(`{"error_code":0}`) }}, tapo.BadReply},
 		"truncated":                       {simulator.Fault{Kind: simulator.Truncate, Path: share}, tapo.BadReply},
