@@ -47,9 +47,6 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 // negotiate tries what is pinned, or what worked before, and asks the plug
 // where neither is known or the plug has changed.
 func (d *Device) negotiate(ctx context.Context) (*session, error) {
-	if d.cfg.Protocol != "" {
-		return d.pinned(ctx)
-	}
 	if d.last == TPAP {
 		s, err := d.loginTPAP(ctx, d.memory.announced)
 		if !errors.Is(err, tpap.ErrOther) {
@@ -57,6 +54,9 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 		}
 	}
 	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
+	if d.cfg.Protocol != "" {
+		return d.pinned(ctx)
+	}
 	switch d.last {
 	case KLAP:
 		challenge, _, ok, err := klap.Handshake1(ctx, d.wire)

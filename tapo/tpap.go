@@ -41,8 +41,12 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 			advice: unboundAdvice,
 		}
 	}
-	d.wire.Use(d.endpoint(a))
+	at := d.endpoint(a)
+	d.wire.Use(at)
 	challenge, err := tpap.Register(ctx, d.wire, a)
+	if refused, ok := errors.AsType[*net.OpError](err); ok && refused.Op == "dial" && at.Address != d.cfg.Address {
+		return nil, fmt.Errorf("%w: %w", tpap.ErrOther, err) // it may have moved: ask again
+	}
 	if err != nil {
 		return nil, tpapFailure(err)
 	}

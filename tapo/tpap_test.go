@@ -4,8 +4,11 @@
 package tapo_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
+	"net"
 	"strings"
 	"testing"
 
@@ -251,6 +254,29 @@ func TestTLSIsNotDowngraded(t *testing.T) {
 	read(t, d)
 	if got := p.Stats().Steps["discover"]; got != 2 {
 		t.Errorf("asked %d times, want 2", got)
+	}
+}
+
+// TestMovedPort: a plug that has logged us in at a port of its own may use
+// another one later.
+func TestMovedPort(t *testing.T) {
+	p := start(t, tpapPlug(simulator.TPAPOptions{TLS: 1}))
+	moved := false
+	d := device(t, p, func(c *tapo.Config) {
+		c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if moved && address != p.Addr().String() {
+				moved = false
+				return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+	})
+	read(t, d)
+	moved = true
+	p.LoseSession()
+	read(t, d)
+	if moved || p.Stats().Steps["discover"] != 2 {
+		t.Errorf("moved %t, steps %v", moved, p.Stats().Steps)
 	}
 }
 
