@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -241,14 +242,14 @@ func TestPostTakesTheLargestReply(t *testing.T) {
 }
 
 func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
-	hits := 0
+	var hits atomic.Int32 // on two connections
 	c := serve(t, func(http.ResponseWriter, *http.Request) {
-		if hits++; hits == 1 {
+		if hits.Add(1) == 1 {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	if _, err := post(t, c, time.Second); err != nil || hits != 2 || c.Exchanges() != 2 {
-		t.Errorf("%v after %d requests, %d counted", err, hits, c.Exchanges())
+	if _, err := post(t, c, time.Second); err != nil || hits.Load() != 2 || c.Exchanges() != 2 {
+		t.Errorf("%v after %d requests, %d counted", err, hits.Load(), c.Exchanges())
 	}
 }
 
