@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -36,11 +37,12 @@ type Sessions struct {
 	timeout    time.Duration // of a shared read
 	logger     *slog.Logger
 	dial       dialer              // nil but in tests
-	rejections tapo.RejectionStore // may be nil
+	rejections tapo.RejectionStore // may be nil; see guards
 	metrics    *selfMetrics
 
 	mu      sync.Mutex
 	plugs   map[plugKey]*session
+	guards  map[string]*tapo.Guard // by address: they belong to plugs, not to accounts
 	targets int
 }
 
@@ -55,11 +57,8 @@ type session struct {
 	config  tapo.Config
 	device  *tapo.Device
 	flights singleflight.Group
-
-	// Guarded by Sessions.mu.
-	listed   bool // a target of the configuration has it
-	orphaned bool // the configuration has no such credentials any more, or not for it
-	used     time.Time
+	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
+	used    time.Time // guarded by Sessions.mu
 
 	mu    sync.Mutex
 	state State
@@ -81,7 +80,8 @@ type Result struct {
 func newSessions(opts Options) *Sessions {
 	return &Sessions{
 		timeout: opts.Timeout, logger: slog.New(recordHandler{opts.Logger.Handler()}), dial: opts.DialContext,
-		rejections: opts.Rejections, metrics: newSelfMetrics(), plugs: map[plugKey]*session{},
+		rejections: opts.Rejections, metrics: newSelfMetrics(),
+		plugs: map[plugKey]*session{}, guards: map[string]*tapo.Guard{},
 	}
 }
 
@@ -173,21 +173,15 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 	if p == nil || !sameDevice(p.config, cfg) {
 		if p != nil {
 			orphan = p
-		} else if orphan == nil {
-			orphan = s.orphanAt(key.address)
-		}
-		if !listed {
+		} else if !listed {
 			s.forgetUnlisted(time.Now())
 		}
 		if p, err = s.newSession(cfg, orphan); err != nil {
 			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
 		}
-		if orphan != nil {
-			s.drop(plugKey{orphan.config.Address, orphan.config.Credentials})
-		}
 		s.plugs[key] = p
 	}
-	p.listed, p.orphaned = p.listed || listed, false
+	p.listed = p.listed || listed
 	p.used = time.Now()
 	return p, nil
 }
@@ -206,7 +200,7 @@ func keyOf(t config.Target) (plugKey, error) {
 func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
 	p := &session{config: cfg}
 	cfg.Logger, cfg.Trace = s.logger.With("address", cfg.Address), s.metrics.trace()
-	cfg.DialContext, cfg.Rejections = s.dial, s.rejections
+	cfg.DialContext, cfg.Guard = s.dial, s.guard(cfg.Address)
 	var err error
 	if p.device, err = tapo.New(cfg); err != nil {
 		return nil, err
@@ -231,7 +225,7 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 	count := 0
 	for key, p := range s.plugs {
 		switch {
-		case p.listed || p.device.Barred():
+		case p.listed:
 		case now.Sub(p.used) > idleUnlisted:
 			s.drop(key)
 		default:
@@ -244,26 +238,28 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 	if count >= maxUnlisted {
 		s.drop(oldest)
 	}
-}
-
-// orphanAt returns a plug at an address whose credentials have gone from the
-// configuration, nil if there is none. s.mu is held.
-func (s *Sessions) orphanAt(address string) *session {
-	for key, p := range s.plugs {
-		if key.address == address && p.orphaned {
-			return p
-		}
+	used := map[string]bool{}
+	for key := range s.plugs {
+		used[key.address] = true
 	}
-	return nil
+	maps.DeleteFunc(s.guards, func(address string, g *tapo.Guard) bool { return !used[address] && g.Idle() })
 }
 
-// drop forgets a plug and closes its session once a read in flight has ended.
-// s.mu is held.
+// drop forgets a plug, but for what it has refused, and closes its session once
+// a read in flight has ended. s.mu is held.
 func (s *Sessions) drop(key plugKey) {
-	if p := s.plugs[key]; p != nil {
-		go p.device.Close()
-		delete(s.plugs, key)
+	go s.plugs[key].device.Close()
+	delete(s.plugs, key)
+}
+
+// guard returns the guard of the plug at an address. s.mu is held.
+func (s *Sessions) guard(address string) *tapo.Guard {
+	g := s.guards[address]
+	if g == nil {
+		g = tapo.NewGuard(address, s.rejections)
+		s.guards[address] = g
 	}
+	return g
 }
 
 // Retain takes a new configuration: changed targets take over what is known of
@@ -286,20 +282,9 @@ func (s *Sessions) Retain(c *config.Config) {
 	s.targets = len(c.Targets)
 	for key, p := range s.plugs {
 		if p.listed && !wanted[key] || !p.listed && !accountStands(c, key.credentials) {
-			s.retire(key)
+			s.drop(key)
 		}
 	}
-}
-
-// retire drops a plug that the configuration no longer has, or, where the plug
-// has refused logins, only its session: it may come back. s.mu is held.
-func (s *Sessions) retire(key plugKey) {
-	p := s.plugs[key]
-	if p.device.Barred() {
-		p.listed, p.orphaned = false, true
-		return
-	}
-	s.drop(key)
 }
 
 // orphans returns, by address, the listed plugs that no target wants any more:

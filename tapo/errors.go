@@ -86,16 +86,16 @@ func (e *Error) Unwrap() error { return e.Err }
 type failure struct {
 	reason   Reason
 	protocol Protocol
-	advice   string        // "" for the reason's own
-	wait     time.Duration // how long no login may be tried, 0 for the usual back-off
+	advice   string // "" for the reason's own
 	text     string
 
-	rests          bool // the login is spaced as if the credentials had been refused
-	final          bool // the login may not be tried again with the same credentials
-	outcomeUnknown bool // the plug may have counted the login as a wrong one
-	attemptsLeft   int  // what a plug that counts says, with final; -1 if it does not
-	// What of the credentials did not enter the login.
-	usernameUnused, passwordUnused bool
+	// Of TPAP logins, for the guard.
+	lock           time.Duration // how long a locked plug stays locked, 0 if it did not say
+	final          bool          // the login may not be tried again with the same credentials
+	outcomeUnknown bool          // the plug may have counted the login as a wrong one
+	attemptsLeft   int           // with final: what the plug says, -1 if nothing
+	usernameUnused bool          // with final: what of the credentials did not enter the login
+	passwordUnused bool
 }
 
 func (f *failure) Error() string { return f.text }

@@ -18,30 +18,44 @@ import (
 // logIn makes a session over the strongest protocol that the plug speaks and
 // the configuration allows, unless a rejected login must rest.
 func (d *Device) logIn(ctx context.Context) (*session, error) {
-	d.restoreRejection(ctx)
-	defer func() { d.bars.Store(d.memory.rejected.bars()) }()
+	if err := d.cfg.Guard.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer d.cfg.Guard.release()
+	if err := d.cfg.Guard.check(d.cfg.Credentials, d.cfg.Now()); err != nil {
+		return nil, err
+	}
 	if err := d.memory.rejected.check(d.cfg.Now()); err != nil {
 		return nil, err
 	}
 	s, err := d.negotiate(ctx)
-	if err == nil {
-		if d.cfg.Rejections != nil {
-			d.cfg.Rejections.Save(d.cfg.Address, nil)
-		}
-		d.memory.rejected = rejection{}
-		return s, nil
+	if err != nil {
+		return nil, d.failed(err)
 	}
-	if f, ok := errors.AsType[*failure](err); ok {
+	d.memory.rejected = rejection{}
+	if s.protocol == TPAP {
+		d.cfg.Guard.succeeded()
+	}
+	return s, nil
+}
+
+// failed notes a login that failed, so that the next one comes when it may.
+func (d *Device) failed(err error) error {
+	if d.last == TPAP {
+		d.last = "" // begin with the question that costs no attempt: the plug may have changed
+	}
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		return err
+	}
+	d.cfg.Guard.note(d.cfg.Credentials, f, d.cfg.Now())
+	if f.reason == BadCredentials && !f.final {
 		d.memory.rejected.add(f, d.cfg.Now())
-		d.storeRejection(ctx)
-		if f.reason == Locked {
-			d.last = "" // the first question after that is one that costs no attempt
-		}
-		if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {
-			d.cfg.Trace.LoginFailed(f.protocol, f.reason)
-		}
 	}
-	return nil, err
+	if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {
+		d.cfg.Trace.LoginFailed(f.protocol, f.reason)
+	}
+	return err
 }
 
 // negotiate tries what is pinned, or what worked before, and asks the plug

@@ -73,9 +73,9 @@ type Config struct {
 	Trace Trace
 	// DialContext replaces the default dialer if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Rejections remembers over restarts what plugs have refused; nil remembers
-	// it as long as the device lives.
-	Rejections RejectionStore
+	// Guard is shared by all devices of the plug. Nil gives the device one of its
+	// own, which remembers nothing over restarts.
+	Guard *Guard
 	// Now replaces time.Now if it is not nil.
 	Now func() time.Time
 }
@@ -96,15 +96,13 @@ type Device struct {
 	wire *wire.Client
 	auth []byte        // KLAP's auth hash of the credentials
 	live atomic.Value  // Protocol of the session, "" without one
-	bars atomic.Bool   // memory.rejected is more than a pause
 	busy chan struct{} // holds a token while somebody reads; guards what follows
 
-	session  *session
-	last     Protocol // what the last login spoke
-	memory   memory
-	restored bool // memory has taken what Config.Rejections has
-	deriver  tpap.Deriver
-	learnt   learnt
+	session *session
+	last    Protocol // what the last login spoke
+	memory  memory
+	deriver tpap.Deriver
+	learnt  learnt
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }
@@ -150,6 +148,9 @@ func New(cfg Config) (*Device, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Guard == nil {
+		cfg.Guard = NewGuard(address, nil)
+	}
 	d := &Device{
 		cfg:  cfg,
 		auth: klap.V2.AuthHash(cfg.Credentials.Username, string(cfg.Credentials.Password)),
@@ -165,7 +166,7 @@ func New(cfg Config) (*Device, error) {
 }
 
 // ParseAddress checks a plug's address, a host or host:port, and returns it
-// with the port.
+// with the port, the same for all spellings.
 func ParseAddress(address string) (string, error) {
 	switch {
 	case strings.Contains(address, "@"): // perhaps with a password in front, so it is not quoted
@@ -177,27 +178,24 @@ func ParseAddress(address string) (string, error) {
 	if err != nil { // no port
 		host, port = strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"), "80"
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return "", fmt.Errorf("address %q: the port must be a number from 1 to 65535", address)
 	}
 	if strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == "" {
-		if _, err := netip.ParseAddr(host); err != nil {
+		ip, err := netip.ParseAddr(host)
+		if err != nil {
 			return "", fmt.Errorf("address %q: not an IP address", address)
 		}
+		host = ip.Unmap().String()
 	} else if strings.ContainsAny(host, "?#%[]\\ \t\r\n") {
 		return "", fmt.Errorf("address %q: not a host name", address)
 	}
-	return net.JoinHostPort(host, port), nil
+	return net.JoinHostPort(strings.ToLower(strings.TrimSuffix(host, ".")), strconv.FormatUint(n, 10)), nil
 }
 
 // Protocol returns what the live session speaks, "" when there is none.
 func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
-
-// Barred reports whether the plug has refused logins in a way that must be
-// remembered: it has rejected the credentials for good, or locked itself.
-// Whoever forgets a barred device, without a successor that adopts it, risks an
-// attempt that the plug counts.
-func (d *Device) Barred() bool { return d.bars.Load() }
 
 // Close gives up the session and its connection, waiting for a read in flight.
 // The device stays usable: the next read logs in again.
@@ -213,13 +211,10 @@ func (d *Device) Close() {
 
 // Adopt makes d, which must be new, the successor of another device of the same
 // plug, so that a new configuration does not undo what was learnt: that the plug
-// has been seen to speak a newer protocol, how long it is locked and, if the
-// credentials are the same, how long a rejected login must rest. The first read of d waits until old has
+// has been seen to speak a newer protocol and, if the credentials are the same,
+// how long a rejected login must rest. The first read of d waits until old has
 // finished, and closes it; old must not be used any more.
-func (d *Device) Adopt(old *Device) {
-	d.predecessor = old
-	d.bars.Store(old.bars.Load()) // until the first read knows better
-}
+func (d *Device) Adopt(old *Device) { d.predecessor = old }
 
 // takeOver ends the predecessor's conversation and takes its memory. d is busy.
 func (d *Device) takeOver(ctx context.Context) error {
@@ -239,11 +234,8 @@ func (d *Device) takeOver(ctx context.Context) error {
 	old.drop()
 	old.wire.Close()
 	d.memory = old.memory
-	d.restored = old.restored
-	before, after := old.cfg.Credentials, d.cfg.Credentials
-	d.memory.rejected = old.memory.rejected.under(before.Username == after.Username, before.Password == after.Password)
-	if before != after {
-		d.memory.loginVer = 0
+	if d.cfg.Credentials != old.cfg.Credentials {
+		d.memory.rejected, d.memory.loginVer = rejection{}, 0
 	}
 	d.predecessor = nil
 	return nil
@@ -282,7 +274,15 @@ func (d *Device) readOnce(ctx context.Context, deadline int) (Reading, error) {
 	if err := d.ensureSession(ctx); err != nil {
 		return Reading{}, err
 	}
-	return d.read(ctx, deadline)
+	reading, err := d.read(ctx, deadline)
+	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok { // it has locked itself meanwhile
+		if err := d.cfg.Guard.acquire(ctx); err != nil {
+			return Reading{}, err
+		}
+		defer d.cfg.Guard.release()
+		return Reading{}, d.failed(tpapFailure(refusal))
+	}
+	return reading, err
 }
 
 // ensureSession logs in unless there is a session that has time left.
@@ -320,7 +320,8 @@ func (d *Device) lose(ctx context.Context, err error) {
 // leave drops a TPAP session that nobody knows to be in step any more, since a
 // request got no answer.
 func (d *Device) leave(err error) {
-	if d.session != nil && d.session.protocol == TPAP && !wantsLogin(err) && !isType[*wire.CodeError](err) {
+	answered := wantsLogin(err) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
+	if d.session != nil && d.session.protocol == TPAP && !answered {
 		d.drop()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
@@ -41,14 +42,15 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 			advice: unboundAdvice,
 		}
 	}
-	at := d.endpoint(a)
-	d.wire.Use(at)
+	d.wire.Use(d.endpoint(a))
+	start := time.Now()
 	challenge, err := tpap.Register(ctx, d.wire, a)
-	if refused, ok := errors.AsType[*net.OpError](err); ok && refused.Op == "dial" && at.Address != d.cfg.Address {
-		return nil, fmt.Errorf("%w: %w", tpap.ErrOther, err) // it may have moved: ask again
-	}
 	if err != nil {
 		return nil, tpapFailure(err)
+	}
+	// An answer that comes too late leaves open whether the plug has counted.
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*time.Since(start) {
+		return nil, fmt.Errorf("pake_share: not sent, the plug is too slow for the time that is left: %w", context.DeadlineExceeded)
 	}
 	account := tpap.Account{Username: d.cfg.Credentials.Username, Password: string(d.cfg.Credentials.Password), MAC: a.MAC}
 	secret, credential, err := d.deriver.Secret(account, challenge)
@@ -61,6 +63,14 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 	s, err := challenge.Share(ctx, d.wire, secret)
 	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok && refusal.Rejects() {
 		return nil, d.rejectedTPAP(refusal, credential)
+	}
+	if errors.Is(err, tpap.ErrImpostor) {
+		return nil, &failure{
+			reason: BadReply, protocol: TPAP, text: err.Error(), final: true, attemptsLeft: -1,
+			usernameUnused: !credential.Username, passwordUnused: !credential.Password,
+			advice: "The plug accepted the password, but could not prove that it knows it. Something else may pose as the plug at this address: " +
+				"look the plug's address up in the Tapo app. If it is the plug, restart it.",
+		}
 	}
 	if err != nil {
 		return nil, tpapFailure(err)
@@ -103,11 +113,7 @@ func tpapFailure(err error) error {
 	if refused {
 		switch {
 		case refusal.Locked():
-			wait := refusal.Lock
-			if wait == 0 {
-				wait = maxBackoff
-			}
-			return &failure{reason: Locked, protocol: TPAP, wait: wait, text: fmt.Sprintf("the plug refuses all logins for now (%s: error_code %d)", refusal.Step, refusal.Code)}
+			return &failure{reason: Locked, protocol: TPAP, lock: refusal.Lock, text: fmt.Sprintf("the plug refuses all logins for now (%s: error_code %d)", refusal.Step, refusal.Code)}
 		case refusal.Code == wire.CodeUnknownTransport:
 			return fmt.Errorf("%w: %w", tpap.ErrOther, &wire.CodeError{Step: refusal.Step, Code: refusal.Code})
 		case refusal.Rejects():
@@ -115,14 +121,7 @@ func tpapFailure(err error) error {
 		}
 		return &failure{reason: PlugError, protocol: TPAP, text: refusal.Error()}
 	}
-	switch {
-	case errors.Is(err, tpap.ErrImpostor):
-		return &failure{
-			reason: BadReply, protocol: TPAP, text: err.Error(), rests: true,
-			advice: "The plug accepted the password, but could not prove that it knows it. Something else may pose as the plug at this address: " +
-				"look the plug's address up in the Tapo app. If it is the plug, restart it.",
-		}
-	case errors.Is(err, tpap.ErrCertificate):
+	if errors.Is(err, tpap.ErrCertificate) {
 		return &failure{
 			reason: NotAPlug, protocol: TPAP, text: err.Error(),
 			advice: "The device announces a certificate of TP-Link's and shows another one. Something else may pose as the plug at this address.",

@@ -140,9 +140,15 @@ func TestTPAPRefuses(t *testing.T) {
 		{name: "two kinds of passcodes", options: simulator.TPAPOptions{Pake: []int{0, 2}}, want: tapo.Unsupported, text: "pake [0 2]"},
 		{name: "no account", options: simulator.TPAPOptions{Pake: []int{0}}, want: tapo.BadCredentials, text: "set-up passcode"},
 		{name: "user name", options: simulator.TPAPOptions{UserHashType: 7}, want: tapo.Unsupported, text: "user_hash_type 7"},
-		{name: "TLS mode", fault: edit("discover", "tpap", map[string]any{"tls": 3, "pake": []int{2}}), want: tapo.Unsupported, text: "tls 3"},
-		{name: "port", fault: edit("discover", "tpap", map[string]any{"port": 70000, "pake": []int{2}}), want: tapo.Unsupported, text: "port 70000"},
-		{name: "announcement of the wrong type", fault: edit("discover", "tpap", "yes"), want: tapo.Unsupported, text: "no object"},
+		{name: "TLS mode", fault: edit("discover", "tpap", map[string]any{"tls": 3, "pake": []int{2}}), want: tapo.Unsupported, text: `"tls":3`},
+		{name: "port", fault: edit("discover", "tpap", map[string]any{"port": 70000, "pake": []int{2}}), want: tapo.Unsupported, text: `"port":70000`},
+		{name: "announcement of the wrong type", fault: edit("discover", "tpap", "yes"), want: tapo.Unsupported, text: `tpap "yes"`},
+		{name: "passcode types of the wrong type", fault: edit("discover", "tpap", map[string]any{"pake": []any{"userpw"}}), want: tapo.Unsupported, text: "userpw"},
+		{name: "passcode type null", fault: edit("discover", "tpap", map[string]any{"pake": []any{nil}}), want: tapo.Unsupported, text: "null"},
+		{name: "TLS of the wrong type", fault: edit("discover", "tpap", map[string]any{"tls": true, "pake": []int{2}}), want: tapo.Unsupported, text: `"tls":true`},
+		{name: "a fraction of iterations", fault: edit(register, "iterations", 3000.5), want: tapo.Unsupported, text: "iterations"},
+		{name: "one iteration too many", fault: edit(register, "iterations", 100_001), want: tapo.Unsupported, text: "100001 iterations"},
+		{name: "a long story", fault: edit(register, "encryption", strings.Repeat("x", 40_000)), want: tapo.Unsupported, text: "xxx…"},
 		{name: "certificate", options: simulator.TPAPOptions{TLS: 2}, want: tapo.NotAPlug, text: "device root"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -274,6 +280,7 @@ func TestMovedPort(t *testing.T) {
 	read(t, d)
 	moved = true
 	p.LoseSession()
+	fails(t, d, tapo.Unreachable)
 	read(t, d)
 	if moved || p.Stats().Steps["discover"] != 2 {
 		t.Errorf("moved %t, steps %v", moved, p.Stats().Steps)

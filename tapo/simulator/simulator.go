@@ -119,14 +119,15 @@ func (p *Plug) Start() error {
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
 	p.refusals = map[string]int{}
 	p.TPAP.setDefaults()
-	if err := p.startSecure(); err != nil {
-		return err
-	}
 	if p.Listener == nil {
 		p.Listener, err = net.Listen("tcp", p.Listen) //nolint:noctx // listening on loopback does not block
 		if err != nil {
 			return err
 		}
+	}
+	if err := p.startSecure(); err != nil {
+		p.Listener.Close()
+		return err
 	}
 	p.server.start(p.Listener, p.serveConn)
 	return nil

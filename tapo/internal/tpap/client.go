@@ -70,20 +70,20 @@ func Ask(ctx context.Context, w *wire.Client) (Speaks, Announcement, error) {
 		return SpeaksNothing, Announcement{}, nil //nolint:nilerr // another code, or no code at all, is none of TPAP's
 	}
 	var answer struct {
-		MAC  wire.Text       `json:"mac"`
-		TPAP json.RawMessage `json:"tpap"`
+		Step      wire.Text       `json:"sub_method"`
+		Preferred wire.Flag       `json:"tpap_preferred"`
+		MAC       wire.Text       `json:"mac"`
+		TPAP      json.RawMessage `json:"tpap"`
 	}
 	unmarshal(result, &answer)
-	if len(answer.TPAP) == 0 || string(answer.TPAP) == "null" {
+	switch announced := string(answer.TPAP); {
+	case announced != "" && announced != "null":
+		a, err := parseAnnouncement(answer.TPAP, string(answer.MAC))
+		return SpeaksTPAP, a, err
+	case answer.Step == Discover || answer.Preferred.Valid:
 		return SpeaksKLAP, Announcement{}, nil
 	}
-	var raw rawAnnouncement
-	if answer.TPAP[0] != '{' {
-		return SpeaksTPAP, Announcement{}, unsupported("a tpap member that is no object")
-	}
-	unmarshal(answer.TPAP, &raw)
-	a, err := raw.announcement(string(answer.MAC))
-	return SpeaksTPAP, a, err
+	return SpeaksNothing, Announcement{}, nil // somebody's JSON
 }
 
 // Challenge is a plug's answer to pake_register: what the proof is to be made
@@ -199,6 +199,7 @@ func (ch *Challenge) Share(ctx context.Context, w *wire.Client, secret *spake2pl
 	if err != nil || subtle.ConstantTimeCompare(devConfirm, keys.ConfirmV) != 1 {
 		return nil, ErrImpostor
 	}
+	w.Close() // a new connection for the session cannot be one that the plug has closed
 	return r.session(w, keys.Shared)
 }
 
@@ -273,13 +274,13 @@ func (s *Session) Lifetime() time.Duration { return s.lifetime }
 
 // RoundTrip sends one JSON request and returns the JSON reply. Where the plug
 // closes the connection instead of answering, it is sent once more, under a
-// sequence number of its own. An error wraps [wire.ErrSessionLost] when a new
+// sequence number of its own, but for a session's first request. An error wraps [wire.ErrSessionLost] when a new
 // login is needed, [wire.ErrRefused] when it may help, or [wire.ErrBadReply], or
-// is a [*wire.StatusError], or one of the network: what the plug makes of the
-// session then is not known.
+// is a [*Refusal] of a plug that has locked itself, a [*wire.StatusError], or
+// one of the network: what the plug makes of the session then is not known.
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	text, err := s.exchange(ctx, request)
-	if errors.Is(err, wire.ErrNoReply) && ctx.Err() == nil {
+	if errors.Is(err, wire.ErrNoReply) && s.sent > 1 && ctx.Err() == nil {
 		text, err = s.exchange(ctx, request)
 	}
 	return text, err
@@ -325,6 +326,9 @@ func plainRefusal(step string, body []byte, opening error) error {
 		return fmt.Errorf("%w: %w", wire.ErrBadReply, opening)
 	}
 	switch code := int(e.ErrorCode.Value); code {
+	case CodeLocked:
+		_, _, err := decode(step, wire.Reply{Status: http.StatusOK, Body: body})
+		return err
 	case CodeDenied, codeUnknownSession, wire.CodeSessionExpired, codeTag, codeToken, wire.CodeInvalidNonce,
 		wire.CodeSessionTimeout, wire.CodeTransportNotAvail:
 		return fmt.Errorf("%w: error_code %d", wire.ErrSessionLost, code)

@@ -104,10 +104,7 @@ func (d *Deriver) Secret(a Account, ch *Challenge) (*spake2plus.Secret, Credenti
 	if d.secret != nil && d.from == from {
 		return d.secret, d.credential, nil
 	}
-	credential, err := a.Credential(ch.ExtraCrypt)
-	if ch.passcode == DefaultPasscode {
-		credential, err = a.DefaultCredential()
-	}
+	credential, err := a.credential(ch)
 	if err != nil {
 		return nil, Credential{}, err
 	}
@@ -117,6 +114,13 @@ func (d *Deriver) Secret(a Account, ch *Challenge) (*spake2plus.Secret, Credenti
 	}
 	*d = Deriver{from, secret, credential}
 	return secret, credential, nil
+}
+
+func (a Account) credential(ch *Challenge) (Credential, error) {
+	if ch.passcode == DefaultPasscode {
+		return a.DefaultCredential()
+	}
+	return a.Credential(ch.ExtraCrypt)
 }
 
 // Binding is what ties a login's keys to its two random numbers.

@@ -26,12 +26,15 @@ const (
 	codeCameraLockedToo = -40408
 )
 
+// allowed is how many failures a plug allows, for one that counts only those.
+const allowed = 15
+
 // Refusal is a plug's error code in a step of the login, with what it says of
 // its lock.
 type Refusal struct {
 	Step string
 	Code int
-	// Failed and Remaining count attempts; -1 where the plug does not say.
+	// Failed and Remaining count attempts; -1 where the plug says neither.
 	Failed, Remaining int
 	// Lock is how long the plug stays locked, 0 where it does not say.
 	Lock time.Duration
@@ -113,13 +116,17 @@ func (e envelope) refusal(step string, code int) *Refusal {
 		if n := c.RemainAttempts; n.Valid && n.Value >= 0 {
 			r.Remaining = int(n.Value)
 		}
-		for unit, n := range map[time.Duration]wire.Number{time.Minute: c.LockedMinute, time.Second: c.SecLeft} {
-			if n.Valid && n.Value > 0 {
-				r.Lock = time.Duration(min(n.Value, 1e6) * float64(unit))
-			}
-		}
+		r.Lock = max(r.Lock, duration(c.LockedMinute, time.Minute), duration(c.SecLeft, time.Second))
+	}
+	if r.Remaining < 0 && r.Failed >= 0 {
+		r.Remaining = max(0, allowed-r.Failed)
 	}
 	return r
+}
+
+// duration bounds a number of units, so that it fits.
+func duration(n wire.Number, unit time.Duration) time.Duration {
+	return time.Duration(min(max(n.Value, 0), 1e6) * float64(unit))
 }
 
 // unmarshal parses JSON and lets a member of the wrong type pass as missing.

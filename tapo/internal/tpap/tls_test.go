@@ -88,8 +88,11 @@ func TestTLSConfig(t *testing.T) {
 	}
 	own, _ := issue(t, "device", false, nil, nil, nil)
 	state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{own}}
-	if c := TLSConfig(1, now); c.VerifyConnection != nil || c.ServerName != "" {
-		t.Errorf("mode 1 verifies: %+v", c)
+	for mode := 1; mode <= 2; mode++ {
+		c := TLSConfig(mode, now)
+		if c.ServerName != "" || c.MinVersion != tls.VersionTLS12 || c.MaxVersion != tls.VersionTLS12 || (c.VerifyConnection != nil) != (mode == 2) {
+			t.Errorf("mode %d: %+v", mode, c)
+		}
 	}
 	if err := TLSConfig(2, now).VerifyConnection(state); !errors.Is(err, ErrCertificate) {
 		t.Errorf("mode 2, a certificate of its own: %v", err)

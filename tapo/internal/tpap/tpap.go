@@ -26,6 +26,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +48,15 @@ type UnsupportedError struct{ What string }
 
 func (e *UnsupportedError) Error() string { return "the plug announces " + e.What }
 
+// maxText bounds how much of a plug's own words goes into an error.
+const maxText = 200
+
 func unsupported(format string, args ...any) error {
-	return &UnsupportedError{fmt.Sprintf(format, args...)}
+	what := fmt.Sprintf(format, args...)
+	if len(what) > maxText {
+		what = strings.ToValidUTF8(what[:maxText], "") + "…"
+	}
+	return &UnsupportedError{what}
 }
 
 // PasscodeType says which kind of passcode a login uses.
@@ -72,30 +80,51 @@ type Announcement struct {
 	MAC          string // bare hex digits in capitals, "" if it does not say
 }
 
-// rawAnnouncement is its JSON.
-type rawAnnouncement struct {
-	TLS          wire.Number   `json:"tls"`
-	Port         wire.Number   `json:"port"`
-	Pake         []wire.Number `json:"pake"`
-	UserHashType wire.Number   `json:"user_hash_type"`
-	DAC          wire.Number   `json:"dac"`
+// parseAnnouncement reads the `tpap` object. A member of another type than
+// expected may mean anything, so it is not taken for one that is missing. The
+// error is an [*UnsupportedError].
+func parseAnnouncement(object []byte, mac string) (Announcement, error) {
+	var raw struct {
+		TLS          *wire.Number  `json:"tls"`
+		Port         *wire.Number  `json:"port"`
+		Pake         []wire.Number `json:"pake"`
+		UserHashType *wire.Number  `json:"user_hash_type"`
+		DAC          *wire.Number  `json:"dac"`
+	}
+	if json.Unmarshal(object, &raw) != nil {
+		return Announcement{}, unsupported("tpap %s", object)
+	}
+	a := Announcement{MAC: strings.ToUpper(strings.NewReplacer(":", "", "-", "").Replace(mac))}
+	attests := 0
+	for _, m := range []struct {
+		number *wire.Number
+		most   int
+		into   *int
+	}{{raw.TLS, 2, &a.TLS}, {raw.Port, 65535, &a.Port}, {raw.UserHashType, 255, &a.UserHashType}, {raw.DAC, 255, &attests}} {
+		if m.number == nil {
+			continue
+		}
+		n, ok := integer(*m.number, m.most)
+		if !ok {
+			return Announcement{}, unsupported("tpap %s", object)
+		}
+		*m.into = n
+	}
+	for _, number := range raw.Pake {
+		n, ok := integer(number, 255)
+		if !ok {
+			return Announcement{}, unsupported("tpap %s", object)
+		}
+		a.Pake = append(a.Pake, n)
+	}
+	a.Attests = attests != 0
+	return a, nil
 }
 
-func (r rawAnnouncement) announcement(mac string) (Announcement, error) {
-	a := Announcement{
-		TLS: int(r.TLS.Value), Port: int(r.Port.Value), UserHashType: int(r.UserHashType.Value), Attests: r.DAC.Value != 0,
-		MAC: strings.ToUpper(strings.NewReplacer(":", "", "-", "").Replace(mac)),
-	}
-	for _, n := range r.Pake {
-		a.Pake = append(a.Pake, int(n.Value))
-	}
-	switch {
-	case r.TLS.Value < 0 || r.TLS.Value > 2 || r.TLS.Value != float64(a.TLS):
-		return a, unsupported("tls %v", r.TLS.Value)
-	case r.Port.Value < 0 || r.Port.Value > 65535 || r.Port.Value != float64(a.Port):
-		return a, unsupported("port %v", r.Port.Value)
-	}
-	return a, nil
+// integer returns a whole number from 0 to most.
+func integer(n wire.Number, most int) (int, bool) {
+	i := int(min(max(n.Value, -1), 1<<30))
+	return i, n.Valid && float64(i) == n.Value && i >= 0 && i <= most
 }
 
 // PasscodeType chooses among the passcode types that the plug takes. The error

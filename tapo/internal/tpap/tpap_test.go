@@ -36,6 +36,7 @@ type vectors struct {
 		PBKDF2     hexBytes
 		W0         hexBytes
 		Context    hexBytes
+		Y          hexBytes
 		SharedKey  hexBytes
 		Key        hexBytes
 		BaseNonce  hexBytes `json:"base_nonce"`
@@ -399,9 +400,7 @@ func FuzzLogin(f *testing.F) {
 			if session, err := s.session(nil, make([]byte, 32)); err == nil && (session.Lifetime() < 0 || strings.ContainsAny(session.path, " ?#")) {
 				t.Errorf("%+v", session)
 			}
-			var raw rawAnnouncement
-			unmarshal(result, &raw)
-			if a, err := raw.announcement("AA:BB"); err == nil && (a.TLS < 0 || a.TLS > 2 || a.Port < 0 || a.Port > 65535) {
+			if a, err := parseAnnouncement(result, "AA:BB"); err == nil && (a.TLS < 0 || a.TLS > 2 || a.Port < 0 || a.Port > 65535) {
 				t.Errorf("%+v", a)
 			}
 		}

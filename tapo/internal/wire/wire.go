@@ -9,7 +9,7 @@
 // no pool here but one connection, kept while the plug keeps it, and no cookie
 // jar, proxy, redirect or compression; what is read is bounded. Everything
 // sent is a read or a login step, so a request whose connection died before
-// any answer is sent once more.
+// any answer is sent once more, but for those that must not arrive twice.
 package wire
 
 import (

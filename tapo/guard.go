@@ -1,0 +1,281 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"context"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// unknownWait follows a login that the plug may have counted as a wrong one,
+	// or not; after maxUnknown of them in a row there is no other.
+	unknownWait = 30 * time.Second
+	maxUnknown  = 3
+
+	// spareAttempts are the attempts that a plug has left before it locks itself
+	// which are its owner's.
+	spareAttempts = 5
+
+	// lockTime is how long a plug is left alone that is locked and does not say
+	// for how long; maxLock is the longest that is believed, since anybody could
+	// have sent the answer, and asking again costs no attempt.
+	lockTime = 30 * time.Minute
+	maxLock  = 24 * time.Hour
+
+	maxRefused = 20 // credentials that are remembered per plug
+)
+
+// Guard keeps a plug from being locked. A TPAP plug counts logins with a wrong
+// password and locks itself, for its owner as well; a Guard remembers what it
+// has refused and said, and permits no login that could do harm. It belongs to
+// the plug, not to an account: all devices of one plug must have the same. It
+// is safe for concurrent use.
+type Guard struct {
+	address string
+	store   RejectionStore
+	busy    chan struct{} // holds a token during a login; guards what follows
+	state   guardState
+}
+
+// RejectionStore keeps, beyond the life of the process, what guards remember,
+// so that a restart spends no attempt. Its methods may be called concurrently.
+type RejectionStore interface {
+	// Load returns what was saved for an address, nil if nothing is.
+	Load(address string) []byte
+	// Save replaces it; a nil state removes it.
+	Save(address string, state []byte)
+}
+
+// guardState is what a guard remembers, and the JSON that is stored.
+type guardState struct {
+	AttemptsLeft *int         `json:"attempts_left,omitempty"` // nil if the plug has not said
+	Unknown      int          `json:"unknown_outcomes,omitempty"`
+	Next         time.Time    `json:"next,omitzero"` // no login before that
+	Cause        *cause       `json:"cause,omitempty"`
+	Refused      []*refusedBy `json:"refused,omitempty"` // the oldest first
+}
+
+// cause is how the last login failed.
+type cause struct {
+	Reason Reason `json:"reason"`
+	Text   string `json:"text"`
+	Advice string `json:"advice"`
+}
+
+// refusedBy is credentials that the plug has refused. They are stored as hashes
+// with a salt of their own, slow enough to be of little use to a thief; what
+// did not enter the login is left out.
+type refusedBy struct {
+	Salt     []byte `json:"salt"`
+	Username []byte `json:"username,omitempty"`
+	Password []byte `json:"password,omitempty"`
+	Cause    cause  `json:"cause"`
+
+	compared map[Credentials]bool // what the slow comparison has yielded
+}
+
+// NewGuard returns the guard of the plug at an address, with what an earlier
+// process has stored of it. store may be nil.
+func NewGuard(address string, store RejectionStore) *Guard {
+	g := &Guard{address: address, store: store, busy: make(chan struct{}, 1)}
+	if store != nil {
+		s := &g.state
+		if json.Unmarshal(store.Load(address), s) != nil {
+			*s = guardState{} // nothing is stored, or it is damaged
+		}
+		s.Refused = slices.DeleteFunc(s.Refused, func(r *refusedBy) bool { return r == nil })
+		if s.Cause == nil { // nor is it what we have written
+			*s = guardState{Refused: s.Refused}
+		}
+	}
+	return g
+}
+
+// Idle reports whether nobody uses the guard and nothing is remembered, so that
+// it can be forgotten.
+func (g *Guard) Idle() bool {
+	select {
+	case g.busy <- struct{}{}:
+		defer g.release()
+		return g.state.empty()
+	default:
+		return false
+	}
+}
+
+func (s *guardState) empty() bool { return s.Cause == nil && len(s.Refused) == 0 }
+
+// acquire waits until no other device logs in to the plug.
+func (g *Guard) acquire(ctx context.Context) error {
+	select {
+	case g.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *Guard) release() { <-g.busy }
+
+// check returns why no login may be tried with c, nil if one may. g is busy.
+func (g *Guard) check(c Credentials, now time.Time) error {
+	s := &g.state
+	switch {
+	case now.Before(s.Next):
+		f := s.Cause.failure()
+		at := s.Next.Format(time.RFC3339)
+		if f.reason == Locked {
+			f.text = fmt.Sprintf("not tried before %s: %s", at, f.text)
+		} else {
+			f.reason = LoginBackoff
+			f.text = fmt.Sprintf("not tried again before %s, since the plug may have counted the last login: %s", at, f.text)
+		}
+		f.advice += " The next try is at " + at + "."
+		return f
+	case s.Unknown >= maxUnknown:
+		f := s.Cause.failure()
+		f.reason = LoginBackoff
+		f.text = fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known: %s", s.Unknown, f.text)
+		f.advice += ` The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says ` +
+			"how to have the login tried again."
+		return f
+	case s.AttemptsLeft != nil && *s.AttemptsLeft <= spareAttempts:
+		f := s.Cause.failure()
+		f.reason = LoginBackoff
+		f.text = fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left: %s", *s.AttemptsLeft, f.text)
+		f.advice += " None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, " +
+			`and correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`
+		return f
+	}
+	for _, r := range s.Refused {
+		if !r.is(c) {
+			continue
+		}
+		f := r.Cause.failure()
+		f.reason = LoginBackoff
+		f.text = "not tried again with the same credentials: " + f.text
+		f.advice += ` Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in ` +
+			"docs/protocols.md says how to have them tried again."
+		return f
+	}
+	return nil
+}
+
+func (c *cause) failure() *failure {
+	return &failure{reason: c.Reason, protocol: TPAP, text: c.Text, advice: c.Advice}
+}
+
+// note remembers a login that failed, if it is one to remember. g is busy.
+func (g *Guard) note(c Credentials, f *failure, now time.Time) {
+	s := &g.state
+	why := cause{f.reason, f.text, f.advice}
+	if why.Advice == "" {
+		why.Advice = f.reason.Advice()
+	}
+	switch {
+	case f.reason == Locked:
+		wait := f.lock
+		if wait <= 0 {
+			wait = lockTime
+		}
+		s.Next = now.Add(min(wait, maxLock))
+	case f.outcomeUnknown:
+		s.spend()
+		s.Unknown++
+		s.Next = now.Add(unknownWait)
+	case f.final:
+		s.spend()
+		s.Unknown = 0
+		if f.attemptsLeft >= 0 {
+			s.AttemptsLeft = new(f.attemptsLeft)
+		}
+		s.Refused = append(s.Refused, newRefused(c, f, why))
+		s.Refused = s.Refused[max(0, len(s.Refused)-maxRefused):]
+	default:
+		return
+	}
+	s.Cause = &why
+	g.save()
+}
+
+// spend takes an attempt off what the plug has left, until it says itself.
+func (s *guardState) spend() {
+	if left := s.AttemptsLeft; left != nil {
+		s.AttemptsLeft = new(max(0, *left-1))
+	}
+}
+
+// succeeded notes a login that the plug took, which sets its count back. Other
+// credentials stay refused. g is busy.
+func (g *Guard) succeeded() {
+	s := &g.state
+	if s.Cause == nil && s.AttemptsLeft == nil {
+		return
+	}
+	g.state = guardState{Refused: s.Refused}
+	g.save()
+}
+
+func (g *Guard) save() {
+	if g.store == nil {
+		return
+	}
+	if g.state.empty() {
+		g.store.Save(g.address, nil)
+		return
+	}
+	state, err := json.Marshal(g.state)
+	if err != nil {
+		panic(err) // of numbers, texts and times that we made
+	}
+	g.store.Save(g.address, state)
+}
+
+const (
+	refusedRounds = 10_000
+	refusedSize   = 16
+)
+
+func newRefused(c Credentials, f *failure, why cause) *refusedBy {
+	r := &refusedBy{Salt: make([]byte, refusedSize), Cause: why, compared: map[Credentials]bool{c: true}}
+	rand.Read(r.Salt)
+	if !f.usernameUnused {
+		r.Username = r.hash(c.Username)
+	}
+	if !f.passwordUnused {
+		r.Password = r.hash(string(c.Password))
+	}
+	return r
+}
+
+// is reports whether c leads to the login that was refused.
+func (r *refusedBy) is(c Credentials) bool {
+	same, known := r.compared[c]
+	if known {
+		return same
+	}
+	same = (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
+		(r.Password == nil || subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1)
+	if r.compared == nil { // it was stored
+		r.compared = map[Credentials]bool{}
+	}
+	r.compared[c] = same
+	return same
+}
+
+func (r *refusedBy) hash(secret string) []byte {
+	hash, err := pbkdf2.Key(sha256.New, secret, r.Salt, refusedRounds, refusedSize)
+	if err != nil {
+		panic(err) // of the constants above
+	}
+	return hash
+}

@@ -1,0 +1,242 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// memoryStore is a tapo.RejectionStore that says what it holds.
+type memoryStore map[string][]byte
+
+func (m memoryStore) Load(address string) []byte { return m[address] }
+
+func (m memoryStore) Save(address string, state []byte) {
+	m[address] = state
+	if state == nil {
+		delete(m, address)
+	}
+}
+
+// TestRestarts: what a plug has refused outlives the process.
+func TestRestarts(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		store := memoryStore{}
+		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
+			h.guard = tapo.NewGuard("192.0.2.1:80", store)
+			h.device = h.newDevice(c)
+			return h.probe()
+		}
+		for range 3 { // each takes some time: what is stored is made to be slow
+			_, _ = restart(wrong)
+		}
+		h.saw("after three restarts", 1, 1, 1)
+		reason, e := restart(wrong)
+		if reason != tapo.LoginBackoff || e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, "14 attempts left") || !strings.Contains(e.Advice, "no part") {
+			h.Errorf("%v, %s", e, e.Advice)
+		}
+		for _, secret := range []string{username, string(wrong.Password)} {
+			if strings.Contains(string(store["192.0.2.1:80"]), secret) {
+				h.Errorf("%q is stored", secret)
+			}
+		}
+		_, _ = restart(tapo.Credentials{Username: "other@example.com", Password: wrong.Password})
+		h.saw("another e-mail", 1, 1, 1)
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("the right password: %v", e)
+		}
+		_, _ = restart(wrong)
+		h.saw("the wrong password again", 2, 2, 1)
+		for i := range 12 {
+			_, _ = restart(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+		}
+		h.saw("after 12 wrong passwords more", 12, 12, 11)
+		if reason, _ := restart(credentials); reason != tapo.LoginBackoff {
+			h.Errorf("one of the last five: %s", reason)
+		}
+		clear(store) // as who deletes the file
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("deleted: %v", e)
+		}
+
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
+		h.plug.LoseSession()
+		shares := h.plug.Stats().Steps["pake_share"]
+		for _, want := range []tapo.Reason{tapo.Timeout, tapo.LoginBackoff} {
+			if reason, e := restart(credentials); reason != want {
+				h.Errorf("%v, want %s", e, want)
+			}
+		}
+		for range 6 {
+			_, _ = restart(credentials)
+			time.Sleep(40 * time.Second)
+		}
+		if got := h.plug.Stats().Steps["pake_share"] - shares; got != 3 {
+			h.Errorf("%d logins of unknown outcome", got)
+		}
+		store["192.0.2.1:80"] = []byte("{")
+		h.plug.Heal()
+		if reason, e := restart(credentials); reason != "" {
+			h.Errorf("what is stored is damaged: %v", e)
+		}
+	})
+}
+
+// TestUnknownOutcomesCount: with six attempts left, a login of unknown outcome
+// may have been the one before the last five.
+func TestUnknownOutcomesCount(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		for i := range 9 {
+			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			h.poll(time.Minute)
+		}
+		h.plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
+		for i := range 9 {
+			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("y", i+1))})
+			h.poll(10 * time.Minute)
+		}
+		h.saw("with an unknown outcome", 10, 10, 10)
+	})
+}
+
+// TestUnknownOutcomeIsThePlugs: other credentials are no reason not to wait, nor
+// to begin to count anew.
+func TestUnknownOutcomeIsThePlugs(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
+		began := time.Now()
+		for i := range 100 {
+			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			_, _ = h.probe()
+			if h.plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
+				t.Fatal("three in less than a minute")
+			}
+			time.Sleep(5 * time.Second)
+		}
+		h.saw("in all", 3, 3, 3)
+	})
+}
+
+// TestAccountsShareThePlug: what a plug counts, it counts for all accounts.
+func TestAccountsShareThePlug(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		first := h.device
+		for i := range 20 {
+			h.device = h.newDevice(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			_, _ = h.probe()
+		}
+		h.saw("twenty accounts", 10, 10, 10)
+		h.device = first
+		if reason, e := h.probe(); reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") {
+			h.Errorf("the first account: %v", e)
+		}
+	})
+}
+
+// TestToAndFro: a password that was refused before another one is still refused.
+func TestToAndFro(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		for range 5 {
+			h.reload(tapo.Credentials{Username: username, Password: "wrong, too"})
+			h.poll(time.Minute)
+			h.reload(wrong)
+			h.poll(time.Minute)
+		}
+		h.saw("two wrong passwords in turn", 2, 2, 2)
+	})
+}
+
+// TestChangedPlug: when a login is refused in a way that is not on record, the
+// plug is asked again how it wants it.
+func TestChangedPlug(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.poll(time.Minute)
+		h.plug.SetCompatibility(true)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -1002, Path: "pake_register"})
+		if seen := h.poll(time.Minute); seen[""] < 3 {
+			h.Errorf("reasons %v", seen)
+		}
+	})
+}
+
+// TestSlowPlug: a proof of which the answer would come too late is not sent.
+func TestSlowPlug(t *testing.T) {
+	inBubble(t, &simulator.Plug{Latency: 4 * time.Second}, credentials, func(h *household) {
+		if seen := h.poll(time.Hour); len(seen) != 1 || seen[tapo.Timeout] == 0 {
+			h.Errorf("reasons %v", seen)
+		}
+		if got := h.plug.Stats().Steps["pake_share"]; got != 0 {
+			h.Errorf("%d proofs sent", got)
+		}
+	})
+}
+
+// TestLockedWhileReading: the data channel may say so, too.
+func TestLockedWhileReading(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.poll(time.Minute)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -2101, Path: "/ds", Times: 1})
+		if seen := h.poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[""] != 10*4 {
+			h.Errorf("reasons %v", seen)
+		}
+		h.saw("in all", 2, 2, 0)
+	})
+}
+
+// TestForgedLock: anybody can say that a plug is locked, so nobody is believed
+// for long.
+func TestForgedLock(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Path: "discover", Times: 1, Rewrite: func([]byte) []byte {
+			return []byte(`{"error_code":-2101,"error_info":{"lockedMinute":1e9}}`)
+		}})
+		if seen := h.poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[""] != 60*4 {
+			h.Errorf("reasons %v", seen)
+		}
+	})
+}
+
+// TestTooManyRequests: a plug that wants a pause keeps the session.
+func TestTooManyRequests(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.poll(time.Minute)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})
+		h.poll(20 * time.Minute)
+		h.saw("in all", 1, 1, 0)
+	})
+}
+
+// TestDamagedStore: whatever is stored, the guard works.
+func TestDamagedStore(t *testing.T) {
+	for _, state := range []string{
+		``, `{`, `[]`, `null`, `{"next":"2099-01-01T00:00:00Z"}`, `{"unknown_outcomes":7}`, `{"attempts_left":0}`, `{"refused":[null]}`,
+		`{"refused":[{"salt":"AA==","password":"AA=="}]}`,
+	} {
+		g := tapo.NewGuard("a", memoryStore{"a": []byte(state)})
+		p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+		read(t, device(t, p, func(c *tapo.Config) { c.Guard = g }))
+	}
+}
+
+func TestGuardIsIdle(t *testing.T) {
+	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	store := memoryStore{}
+	g := tapo.NewGuard("a", store)
+	d := device(t, p, func(c *tapo.Config) { c.Guard = g })
+	read(t, d)
+	if !g.Idle() || len(store) != 0 {
+		t.Errorf("after a login that succeeded: %s", store)
+	}
+	p.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 1})
+	p.LoseSession()
+	fails(t, d, tapo.Unreachable)
+	if g.Idle() || len(store) != 1 {
+		t.Errorf("after one of unknown outcome: %s", store)
+	}
+}
