@@ -333,7 +333,8 @@ func (d *Device) drop() {
 
 // wantsLogin reports whether an error is one that a new login may mend.
 func wantsLogin(err error) bool {
-	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) || errors.Is(err, wire.ErrRefused) {
+	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) ||
+		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) {
 		return true
 	}
 	if status, ok := errors.AsType[*wire.StatusError](err); ok {

@@ -274,16 +274,20 @@ func (s *Session) Lifetime() time.Duration { return s.lifetime }
 
 // RoundTrip sends one JSON request and returns the JSON reply. Where the plug
 // closes the connection instead of answering, it is sent once more, under a
-// sequence number of its own, but for a session's first request. An error wraps [wire.ErrSessionLost] when a new
-// login is needed, [wire.ErrRefused] when it may help, or [wire.ErrBadReply], or
-// is a [*Refusal] of a plug that has locked itself, a [*wire.StatusError], or
-// one of the network: what the plug makes of the session then is not known.
+// sequence number of its own, but for a session's first request. An error wraps
+// [wire.ErrSessionLost] or [wire.ErrUnsettled] when a new login is needed,
+// [wire.ErrRefused] when it may help, or [wire.ErrBadReply], or is a [*Refusal]
+// of a plug that has locked itself, a [*wire.StatusError], or one of the
+// network: what the plug makes of the session then is not known.
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	text, err := s.exchange(ctx, request)
-	if errors.Is(err, wire.ErrNoReply) && s.sent > 1 && ctx.Err() == nil {
-		text, err = s.exchange(ctx, request)
+	switch {
+	case !errors.Is(err, wire.ErrNoReply) || ctx.Err() != nil:
+		return text, err
+	case s.sent == 1: // on a new connection, so it was the plug that closed it
+		return nil, fmt.Errorf("%w: %w", wire.ErrUnsettled, err)
 	}
-	return text, err
+	return s.exchange(ctx, request)
 }
 
 func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) {

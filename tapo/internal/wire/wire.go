@@ -43,6 +43,9 @@ var (
 	// ErrRefused says that the plug refused a request over a session, outside of
 	// the session, for a reason that a new login may mend.
 	ErrRefused = errors.New("the plug refuses the request")
+	// ErrUnsettled says that nobody knows what became of a session, so that a new
+	// login is the answer.
+	ErrUnsettled = errors.New("the session may be out of step")
 	// ErrNoReply says that the connection was closed instead of an answer, so
 	// that nobody knows whether the plug has read the request.
 	ErrNoReply = errors.New("the connection was closed without an answer")
