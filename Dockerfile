@@ -6,7 +6,7 @@ COPY . .
 ARG TARGETOS TARGETARCH VERSION REVISION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X github.com/prometheus/common/version.Version=${VERSION:-$(cat VERSION)} -X github.com/prometheus/common/version.Revision=$REVISION" \
-    -o /tapo_exporter .
+    -o /tapo_exporter . && mkdir /state
 
 FROM gcr.io/distroless/static-debian13:nonroot
 LABEL org.opencontainers.image.title="tapo_exporter" \
@@ -14,7 +14,10 @@ LABEL org.opencontainers.image.title="tapo_exporter" \
       org.opencontainers.image.source="https://github.com/tapo-exporter/tapo_exporter" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /tapo_exporter /bin/tapo_exporter
+COPY --from=build --chown=nonroot:nonroot /state /var/lib/tapo_exporter
 COPY LICENSE /LICENSE
+ENV STATE_DIRECTORY=/var/lib/tapo_exporter
+VOLUME /var/lib/tapo_exporter
 USER nonroot
 WORKDIR /etc/tapo_exporter
 EXPOSE 9782

@@ -206,7 +206,11 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	opts := collector.Options{
 		Store: store, Timeout: f.timeout, TimeoutOffset: f.timeoutOffset, HistoryLimit: f.historyLimit, Logger: logger,
 	}
-	if f.rejections != "" && !f.demo {
+	switch {
+	case f.demo:
+	case f.rejections == "":
+		logger.Warn("Logins that plugs refuse are not remembered over restarts: see --rejections.file")
+	default:
 		opts.Rejections = rejections.Open(f.rejections, logger)
 	}
 	server.Handler = collector.New(opts)

@@ -82,7 +82,7 @@ func (f *File) write() error {
 		return err
 	}
 	_, err = temporary.Write(data)
-	if err = errors.Join(err, temporary.Close()); err == nil {
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err == nil {
 		err = os.Rename(temporary.Name(), f.path)
 	}
 	if err != nil {
