@@ -123,6 +123,20 @@ func TestUnknownOutcomeIsThePlugs(t *testing.T) {
 	})
 }
 
+// TestUnknownOutcomesInARow: a definite answer between them ends the row.
+func TestUnknownOutcomesInARow(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.poll(5 * time.Minute)
+		h.saw("two unknown, one refused", 3, 3, 3)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.reload(credentials)
+		if seen := h.poll(5 * time.Minute); seen[""] == 0 {
+			h.Errorf("two more are not three in a row: %v", seen)
+		}
+	})
+}
+
 // TestAccountsShareThePlug: what a plug counts, it counts for all accounts.
 func TestAccountsShareThePlug(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {

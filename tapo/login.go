@@ -49,7 +49,7 @@ func (d *Device) failed(err error) error {
 		return err
 	}
 	d.cfg.Guard.note(d.cfg.Credentials, f, d.cfg.Now())
-	if f.reason == BadCredentials && !f.final {
+	if f.reason == BadCredentials {
 		d.memory.rejected.add(f, d.cfg.Now())
 	}
 	if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-var testTime = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+var testTime = time.Date(2040, 5, 1, 0, 0, 0, 0, time.UTC)
 
 // issue makes a certificate for a new key.
 func issue(t *testing.T, name string, ca bool, parent *x509.Certificate, signer *ecdsa.PrivateKey, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
