@@ -164,6 +164,9 @@ func TestUnlistedPlugsAreForgotten(t *testing.T) {
 	if n := len(f.sessions.plugs); n != 1 {
 		t.Errorf("%d plugs are remembered", n)
 	}
+	if n := len(f.sessions.guards); n != 1 {
+		t.Errorf("%d guards are remembered", n)
+	}
 }
 
 func TestProbeFailures(t *testing.T) {

@@ -16,8 +16,7 @@ const (
 // rejection spaces the attempts to log in with credentials that a plug does not
 // know. The zero value is that of a plug that has rejected nothing.
 //
-// It is for KLAP and securePassthrough, whose plugs do not count attempts; see
-// [Guard] for TPAP.
+// It is for plugs that do not count attempts; see [Guard] for those that do.
 type rejection struct {
 	cause *failure
 	next  time.Time
@@ -41,6 +40,9 @@ func (r *rejection) check(now time.Time) error {
 	at := r.next.Format(time.RFC3339)
 	f.reason = LoginBackoff
 	f.text = fmt.Sprintf("not tried again before %s: %s", at, f.text)
-	f.advice += " Correct the credentials and reload, which tries at once. The next try is at " + at + "."
+	if f.protocol != TPAP { // there it is the plug that wants correcting
+		f.advice += " Correct the credentials and reload, which tries at once."
+	}
+	f.advice += " The next try is at " + at + "."
 	return &f
 }

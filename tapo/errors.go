@@ -47,7 +47,7 @@ var advices = map[Reason]string{
 		"the e-mail in the very spelling in which it was registered. After a change of the password a plug keeps the old one until it " +
 		"has been online, or is added again in the app.",
 	LoginBackoff: "The plug rejected these credentials, and trying them over and over may lock it. Correct them and reload; that tries at once.",
-	Locked:       "The plug has locked itself after too many wrong passwords. Leave it alone until the lock is over: every attempt prolongs it.",
+	Locked:       "The plug has locked itself after too many wrong passwords. Leave it alone until the lock is over: an attempt is said to prolong it.",
 	LocalAccessRefused: "The plug refuses KLAP and does not offer TPAP. In the Tapo app open Me > Third-Party Services > Third-Party Compatibility, switch it off, wait a minute, and switch it on again. " +
 		"Firmware updates undo it. The plug needs internet access for the switch to reach it.",
 	PassthroughNotAllowed: "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers at the address. " +
@@ -104,13 +104,17 @@ func (f *failure) Error() string { return f.text }
 // known to speak the given protocol.
 func newError(address string, last Protocol, err error) *Error {
 	e := &Error{Address: address, Protocol: last, Err: err}
-	if f, ok := errors.AsType[*failure](err); ok {
+	f, ok := errors.AsType[*failure](err)
+	if ok {
 		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advice
 	} else {
 		e.Reason = reasonOf(err)
 	}
 	if e.Advice == "" {
 		e.Advice = e.Reason.Advice()
+	}
+	if ok && f.final && f.attemptsLeft >= 0 {
+		e.Advice += fmt.Sprintf(" Attempts left before the plug locks itself: %d.", f.attemptsLeft)
 	}
 	return e
 }

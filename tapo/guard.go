@@ -72,15 +72,19 @@ type cause struct {
 }
 
 // refusedBy is credentials that the plug has refused. They are stored as hashes
-// with a salt of their own, slow enough to be of little use to a thief; what
-// did not enter the login is left out.
+// with a salt of their own, slow enough to make a search long; what did not
+// enter the login is left out.
 type refusedBy struct {
 	Salt     []byte `json:"salt"`
 	Username []byte `json:"username,omitempty"`
 	Password []byte `json:"password,omitempty"`
 	Cause    cause  `json:"cause"`
 
-	compared map[Credentials]bool // what the slow comparison has yielded
+	// Of credentials that were refused to this process.
+	of                             *Credentials
+	usernameUnused, passwordUnused bool
+	// Of others: what the slow comparison has yielded.
+	compared map[Credentials]bool
 }
 
 // NewGuard returns the guard of the plug at an address, with what an earlier
@@ -95,6 +99,9 @@ func NewGuard(address string, store RejectionStore) *Guard {
 		s.Refused = slices.DeleteFunc(s.Refused, func(r *refusedBy) bool { return r == nil })
 		if s.Cause == nil { // nor is it what we have written
 			*s = guardState{Refused: s.Refused}
+		}
+		if latest := time.Now().Add(maxLock); s.Next.After(latest) { // the clock was wrong when it was stored, or is now
+			s.Next = latest
 		}
 	}
 	return g
@@ -126,52 +133,45 @@ func (g *Guard) acquire(ctx context.Context) error {
 
 func (g *Guard) release() { <-g.busy }
 
-// check returns why no login may be tried with c, nil if one may. g is busy.
-func (g *Guard) check(c Credentials, now time.Time) error {
+// waiting reports whether the plug is to be left alone for a while. g is busy.
+func (g *Guard) waiting(now time.Time) bool { return now.Before(g.state.Next) }
+
+// check returns why no TPAP login may be tried with c, nil if one may. g is
+// busy.
+func (g *Guard) check(c Credentials, now time.Time) *failure {
 	s := &g.state
+	f := &failure{protocol: TPAP, final: true, attemptsLeft: -1}
+	if s.AttemptsLeft != nil {
+		f.attemptsLeft = *s.AttemptsLeft
+	}
+	because := func(why *cause, text, advice string) *failure {
+		f.reason, f.text, f.advice = LoginBackoff, text+": "+why.Text, why.Advice+" "+advice
+		return f
+	}
+	at := s.Next.Format(time.RFC3339)
 	switch {
-	case now.Before(s.Next):
-		f := s.Cause.failure()
-		at := s.Next.Format(time.RFC3339)
-		if f.reason == Locked {
-			f.text = fmt.Sprintf("not tried before %s: %s", at, f.text)
-		} else {
-			f.reason = LoginBackoff
-			f.text = fmt.Sprintf("not tried again before %s, since the plug may have counted the last login: %s", at, f.text)
-		}
-		f.advice += " The next try is at " + at + "."
+	case g.waiting(now) && s.Cause.Reason == Locked:
+		because(s.Cause, "not tried before "+at, "The next try is at "+at+".").reason = Locked
 		return f
+	case g.waiting(now):
+		return because(s.Cause, "not tried again before "+at+", since the plug may have counted the last login", "The next try is at "+at+".")
 	case s.Unknown >= maxUnknown:
-		f := s.Cause.failure()
-		f.reason = LoginBackoff
-		f.text = fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known: %s", s.Unknown, f.text)
-		f.advice += ` The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says ` +
-			"how to have the login tried again."
-		return f
+		return because(s.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", s.Unknown),
+			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
+				"login tried again.")
 	case s.AttemptsLeft != nil && *s.AttemptsLeft <= spareAttempts:
-		f := s.Cause.failure()
-		f.reason = LoginBackoff
-		f.text = fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left: %s", *s.AttemptsLeft, f.text)
-		f.advice += " None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, " +
-			`and correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`
-		return f
+		return because(s.Cause, fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left", *s.AttemptsLeft),
+			"None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, and "+
+				`correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`)
 	}
 	for _, r := range s.Refused {
-		if !r.is(c) {
-			continue
+		if r.is(c) {
+			return because(&r.Cause, "not tried again with the same credentials",
+				`Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in docs/protocols.md `+
+					"says how to have them tried again.")
 		}
-		f := r.Cause.failure()
-		f.reason = LoginBackoff
-		f.text = "not tried again with the same credentials: " + f.text
-		f.advice += ` Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in ` +
-			"docs/protocols.md says how to have them tried again."
-		return f
 	}
 	return nil
-}
-
-func (c *cause) failure() *failure {
-	return &failure{reason: c.Reason, protocol: TPAP, text: c.Text, advice: c.Advice}
 }
 
 // note remembers a login that failed, if it is one to remember. g is busy.
@@ -187,6 +187,10 @@ func (g *Guard) note(c Credentials, f *failure, now time.Time) {
 		if wait <= 0 {
 			wait = lockTime
 		}
+		if f.outcomeUnknown {
+			s.spend()
+			s.Unknown++
+		}
 		s.Next = now.Add(min(wait, maxLock))
 	case f.outcomeUnknown:
 		s.spend()
@@ -198,7 +202,7 @@ func (g *Guard) note(c Credentials, f *failure, now time.Time) {
 		if f.attemptsLeft >= 0 {
 			s.AttemptsLeft = new(f.attemptsLeft)
 		}
-		s.Refused = append(s.Refused, newRefused(c, f, why))
+		s.Refused = append(s.Refused, newRefused(c, f, why, g.store != nil))
 		s.Refused = s.Refused[max(0, len(s.Refused)-maxRefused):]
 	default:
 		return
@@ -218,7 +222,7 @@ func (s *guardState) spend() {
 // credentials stay refused. g is busy.
 func (g *Guard) succeeded() {
 	s := &g.state
-	if s.Cause == nil && s.AttemptsLeft == nil {
+	if s.Cause == nil {
 		return
 	}
 	g.state = guardState{Refused: s.Refused}
@@ -241,12 +245,17 @@ func (g *Guard) save() {
 }
 
 const (
-	refusedRounds = 10_000
+	refusedRounds = 100_000
 	refusedSize   = 16
 )
 
-func newRefused(c Credentials, f *failure, why cause) *refusedBy {
-	r := &refusedBy{Salt: make([]byte, refusedSize), Cause: why, compared: map[Credentials]bool{c: true}}
+// newRefused takes some tenths of a second to hash what is to be stored.
+func newRefused(c Credentials, f *failure, why cause, stored bool) *refusedBy {
+	r := &refusedBy{Cause: why, of: &c, usernameUnused: f.usernameUnused, passwordUnused: f.passwordUnused}
+	if !stored {
+		return r
+	}
+	r.Salt = make([]byte, refusedSize)
 	rand.Read(r.Salt)
 	if !f.usernameUnused {
 		r.Username = r.hash(c.Username)
@@ -259,13 +268,19 @@ func newRefused(c Credentials, f *failure, why cause) *refusedBy {
 
 // is reports whether c leads to the login that was refused.
 func (r *refusedBy) is(c Credentials) bool {
+	if r.of != nil {
+		if r.usernameUnused && r.passwordUnused {
+			return c == *r.of
+		}
+		return (r.usernameUnused || c.Username == r.of.Username) && (r.passwordUnused || c.Password == r.of.Password)
+	}
 	same, known := r.compared[c]
 	if known {
 		return same
 	}
-	same = (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
+	same = (r.Username != nil || r.Password != nil) && (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
 		(r.Password == nil || subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1)
-	if r.compared == nil { // it was stored
+	if r.compared == nil {
 		r.compared = map[Credentials]bool{}
 	}
 	r.compared[c] = same

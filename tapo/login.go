@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
@@ -22,7 +23,7 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	defer d.cfg.Guard.release()
-	if err := d.cfg.Guard.check(d.cfg.Credentials, d.cfg.Now()); err != nil {
+	if err := d.mayAsk(); err != nil {
 		return nil, err
 	}
 	if err := d.memory.rejected.check(d.cfg.Now()); err != nil {
@@ -39,18 +40,38 @@ func (d *Device) logIn(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// lookAgain is how often a plug that has refused our logins over TPAP is asked
+// whether it speaks KLAP by now, with which there is nothing to lose.
+const lookAgain = 30 * time.Minute
+
+// mayAsk returns why the plug may not even be asked what it speaks. Whether it
+// may be logged in to is asked again in loginTPAP.
+func (d *Device) mayAsk() error {
+	now := d.cfg.Now()
+	f := d.cfg.Guard.check(d.cfg.Credentials, now)
+	switch {
+	case f == nil || d.cfg.Protocol == KLAP || d.cfg.Protocol == Passthrough:
+		return nil
+	case d.cfg.Guard.waiting(now) || now.Before(d.looked.Add(lookAgain)):
+		return f
+	}
+	d.looked, d.last = now, ""
+	return nil
+}
+
 // failed notes a login that failed, so that the next one comes when it may.
 func (d *Device) failed(err error) error {
 	if d.last == TPAP {
 		d.last = "" // begin with the question that costs no attempt: the plug may have changed
 	}
 	f, ok := errors.AsType[*failure](err)
-	if !ok {
+	if !ok || f.reason == LoginBackoff { // which was no login
 		return err
 	}
-	d.cfg.Guard.note(d.cfg.Credentials, f, d.cfg.Now())
+	d.looked = d.cfg.Now()
+	d.cfg.Guard.note(d.cfg.Credentials, f, d.looked)
 	if f.reason == BadCredentials {
-		d.memory.rejected.add(f, d.cfg.Now())
+		d.memory.rejected.add(f, d.looked)
 	}
 	if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {
 		d.cfg.Trace.LoginFailed(f.protocol, f.reason)

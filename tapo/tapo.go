@@ -101,6 +101,7 @@ type Device struct {
 	session *session
 	last    Protocol // what the last login spoke
 	memory  memory
+	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
 

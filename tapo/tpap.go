@@ -42,15 +42,15 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 			advice: unboundAdvice,
 		}
 	}
+	if f := d.cfg.Guard.check(d.cfg.Credentials, d.cfg.Now()); f != nil {
+		return nil, f
+	}
 	d.wire.Use(d.endpoint(a))
 	start := time.Now()
 	challenge, err := tpap.Register(ctx, d.wire, a)
+	took := time.Since(start)
 	if err != nil {
 		return nil, tpapFailure(err)
-	}
-	// An answer that comes too late leaves open whether the plug has counted.
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*time.Since(start) {
-		return nil, fmt.Errorf("pake_share: not sent, the plug is too slow for the time that is left: %w", context.DeadlineExceeded)
 	}
 	account := tpap.Account{Username: d.cfg.Credentials.Username, Password: string(d.cfg.Credentials.Password), MAC: a.MAC}
 	secret, credential, err := d.deriver.Secret(account, challenge)
@@ -60,9 +60,13 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 	if credential.Password && !isASCII(account.Password) {
 		d.cfg.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
 	}
+	// An answer that comes too late leaves open whether the plug has counted.
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*took {
+		return nil, fmt.Errorf("pake_share: not sent, the plug is too slow for the time that is left: %w", context.DeadlineExceeded)
+	}
 	s, err := challenge.Share(ctx, d.wire, secret)
-	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok && refusal.Rejects() {
-		return nil, d.rejectedTPAP(refusal, credential)
+	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok && !errors.Is(err, tpap.ErrOutcomeUnknown) {
+		return nil, d.refusedTPAP(refusal, credential)
 	}
 	if errors.Is(err, tpap.ErrImpostor) {
 		return nil, &failure{
@@ -113,7 +117,7 @@ func tpapFailure(err error) error {
 	if refused {
 		switch {
 		case refusal.Locked():
-			return &failure{reason: Locked, protocol: TPAP, lock: refusal.Lock, text: fmt.Sprintf("the plug refuses all logins for now (%s: error_code %d)", refusal.Step, refusal.Code)}
+			return &failure{reason: Locked, protocol: TPAP, lock: refusal.Lock, text: lockedText(refusal)}
 		case refusal.Code == wire.CodeUnknownTransport:
 			return fmt.Errorf("%w: %w", tpap.ErrOther, &wire.CodeError{Step: refusal.Step, Code: refusal.Code})
 		case refusal.Rejects():
@@ -130,8 +134,11 @@ func tpapFailure(err error) error {
 	return err
 }
 
-// rejectedTPAP is a login that the plug has counted as a wrong one.
-func (d *Device) rejectedTPAP(r *tpap.Refusal, c tpap.Credential) error {
+// refusedTPAP is what a plug makes of a proof that it does not accept.
+func (d *Device) refusedTPAP(r *tpap.Refusal, c tpap.Credential) error {
+	if r.Locked() { // it has had the proof all the same: a host that only says so might try passwords with it
+		return &failure{reason: Locked, protocol: TPAP, lock: max(r.Lock, lockTime), outcomeUnknown: true, text: lockedText(r)}
+	}
 	f := &failure{
 		reason: BadCredentials, protocol: TPAP, text: r.Error(), final: true, attemptsLeft: r.Remaining,
 		usernameUnused: !c.Username, passwordUnused: !c.Password,
@@ -149,11 +156,12 @@ func (d *Device) rejectedTPAP(r *tpap.Refusal, c tpap.Credential) error {
 	if c.Password && !isASCII(string(d.cfg.Credentials.Password)) {
 		advice.WriteString(" The password has characters beyond ASCII, of which nobody knows how a plug encodes them: a password without them may help.")
 	}
-	if r.Remaining >= 0 {
-		fmt.Fprintf(&advice, " The plug has %d attempts left before it locks itself.", r.Remaining)
-	}
 	f.advice = advice.String()
 	return f
+}
+
+func lockedText(r *tpap.Refusal) string {
+	return fmt.Sprintf("the plug refuses all logins for now (%s: error_code %d)", r.Step, r.Code)
 }
 
 func isASCII(s string) bool {

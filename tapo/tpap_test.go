@@ -305,7 +305,7 @@ func TestRejectedAdvice(t *testing.T) {
 		if e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, tc.want) || strings.Contains(e.Advice, tc.lack) {
 			t.Errorf("%s: %s", name, e.Advice)
 		}
-		if !strings.Contains(e.Advice, "14 attempts left") || !strings.Contains(e.Error(), "-2203") {
+		if !strings.Contains(e.Advice, "locks itself: 14.") || !strings.Contains(e.Error(), "-2203") {
 			t.Errorf("%s: %v, %s", name, e, e.Advice)
 		}
 	}

@@ -37,6 +37,9 @@ func Open(path string, logger *slog.Logger) *File {
 	if err == nil {
 		err = json.Unmarshal(data, &f.states)
 	}
+	if f.states == nil { // as JSON's null makes it
+		f.states = map[string]json.RawMessage{}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		logger.Warn("Refused logins of earlier runs are not known", "file", path, "err", err)
 	}

@@ -74,6 +74,12 @@ func TestTrouble(t *testing.T) {
 		t.Errorf("not replaced: %s", log)
 	}
 
+	if err := os.WriteFile(path, []byte("null"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, _ = open(path)
+	f.Save("a", []byte("{}")) // does not panic
+
 	below, log := open(filepath.Join(path, "below-a-file"))
 	below.Save("a", []byte("{}"))
 	if !strings.Contains(log.String(), "--rejections.file") || string(below.Load("a")) != "{}" {

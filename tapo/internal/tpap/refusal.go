@@ -41,11 +41,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	text := fmt.Sprintf("%s: error_code %d (%s)", r.Step, r.Code, wire.CodeName(r.Code))
-	if r.Remaining >= 0 {
-		text += fmt.Sprintf(", %d attempts left before the plug locks itself", r.Remaining)
-	}
-	return text
+	return fmt.Sprintf("%s: error_code %d (%s)", r.Step, r.Code, wire.CodeName(r.Code))
 }
 
 // Locked reports whether the plug refuses all logins for now.

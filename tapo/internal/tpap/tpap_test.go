@@ -310,8 +310,8 @@ func TestRefusals(t *testing.T) {
 			Refusal{Code: -2101, Failed: 15, Remaining: 0, Lock: 29 * time.Minute}, true, false,
 		},
 		`{"error_code":-2203,"error_info":{"failedAttempts":6}}`: {Refusal{Code: -2203, Failed: 6, Remaining: 9}, false, true},
-		`{"err_code":-2203,"err_msg":{"remainAttempts":"7"}}`: {Refusal{Code: -2203, Failed: -1, Remaining: 7}, false, true},
-		`{"err_code":-2101,"err_msg":"locked"}`:               {Refusal{Code: -2101, Failed: -1, Remaining: -1}, true, false},
+		`{"err_code":-2203,"err_msg":{"remainAttempts":"7"}}`:    {Refusal{Code: -2203, Failed: -1, Remaining: 7}, false, true},
+		`{"err_code":-2101,"err_msg":"locked"}`:                  {Refusal{Code: -2101, Failed: -1, Remaining: -1}, true, false},
 		`{"error_code":-40404,"data":{"sec_left":1700}}`: {
 			Refusal{Code: -40404, Failed: -1, Remaining: -1, Lock: 1700 * time.Second}, true, false,
 		},
