@@ -48,14 +48,24 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 	d.wire.Use(d.endpoint(a))
 	start := time.Now()
 	challenge, err := tpap.Register(ctx, d.wire, a)
-	took := time.Since(start)
 	if err != nil {
 		return nil, tpapFailure(err)
 	}
+	s, err := d.answerTPAP(ctx, a, challenge, time.Since(start))
+	if err != nil {
+		return nil, tpapFailure(err)
+	}
+	d.memory.announced = a
+	return &session{conversation: s, protocol: TPAP}, nil
+}
+
+// answerTPAP proves to the plug that we know the password, which is an attempt
+// that it counts. took is the time of the exchange before.
+func (d *Device) answerTPAP(ctx context.Context, a tpap.Announcement, challenge *tpap.Challenge, took time.Duration) (*tpap.Session, error) {
 	account := tpap.Account{Username: d.cfg.Credentials.Username, Password: string(d.cfg.Credentials.Password), MAC: a.MAC}
 	secret, credential, err := d.deriver.Secret(account, challenge)
 	if err != nil {
-		return nil, tpapFailure(err)
+		return nil, err
 	}
 	if credential.Password && !isASCII(account.Password) {
 		d.cfg.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
@@ -76,11 +86,7 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 				"look the plug's address up in the Tapo app. If it is the plug, restart it.",
 		}
 	}
-	if err != nil {
-		return nil, tpapFailure(err)
-	}
-	d.memory.announced = a
-	return &session{conversation: s, protocol: TPAP}, nil
+	return s, err
 }
 
 // endpoint is where a plug wants to be logged in to. A plug whose address was
