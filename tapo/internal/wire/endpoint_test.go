@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,20 +47,7 @@ func TestOnce(t *testing.T) {
 
 // TestConnect: a connection that the plug has closed meanwhile is not used.
 func TestConnect(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answer(c, "silently")
-		}
-	}()
+	l := listen(t, "silently")
 	c := NewClient(Options{Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler)})
 	defer c.Close()
 	for range 5 {

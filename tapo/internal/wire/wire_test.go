@@ -266,20 +266,7 @@ func TestConnections(t *testing.T) {
 		"closed, unannounced": {"silently", 10, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			go func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go answer(c, tc.closing)
-				}
-			}()
+			l := listen(t, tc.closing)
 			dialled := 0
 			c := NewClient(Options{
 				Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler),
@@ -299,6 +286,26 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
+}
+
+// listen answers requests, and closes connections as closing says.
+func listen(t *testing.T, closing string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answer(c, closing)
+		}
+	}()
+	return l
 }
 
 // answer answers requests on a connection.
