@@ -1,0 +1,78 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+// refusedBy is credentials that the plug has refused. They are stored as hashes
+// with a salt of their own, slow enough to make a search long; what did not
+// enter the login is left out.
+type refusedBy struct {
+	Salt     []byte `json:"salt"`
+	Username []byte `json:"username,omitempty"`
+	Password []byte `json:"password,omitempty"`
+	Cause    cause  `json:"cause"`
+
+	// Of credentials that were refused to this process.
+	of                             *Credentials
+	usernameUnused, passwordUnused bool
+	// Of others: what the slow comparison has yielded.
+	compared map[Credentials]bool
+}
+
+const (
+	refusedRounds = 100_000
+	refusedSize   = 16
+)
+
+// newRefused takes some tenths of a second to hash what is to be stored.
+func newRefused(c Credentials, f *failure, why cause, stored bool) *refusedBy {
+	r := &refusedBy{Cause: why, of: &c, usernameUnused: f.usernameUnused, passwordUnused: f.passwordUnused}
+	if !stored {
+		return r
+	}
+	r.Salt = make([]byte, refusedSize)
+	rand.Read(r.Salt)
+	if !f.usernameUnused {
+		r.Username = r.hash(c.Username)
+	}
+	if !f.passwordUnused {
+		r.Password = r.hash(string(c.Password))
+	}
+	return r
+}
+
+// is reports whether c leads to the login that was refused.
+func (r *refusedBy) is(c Credentials) bool {
+	if r.of != nil {
+		if r.usernameUnused && r.passwordUnused {
+			return c == *r.of
+		}
+		return (r.usernameUnused || c.Username == r.of.Username) && (r.passwordUnused || c.Password == r.of.Password)
+	}
+	same, known := r.compared[c]
+	if known {
+		return same
+	}
+	same = (r.Username != nil || r.Password != nil) && (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
+		(r.Password == nil || subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1)
+	if r.compared == nil {
+		r.compared = map[Credentials]bool{}
+	}
+	r.compared[c] = same
+	return same
+}
+
+func (r *refusedBy) hash(secret string) []byte {
+	hash, err := pbkdf2.Key(sha256.New, secret, r.Salt, refusedRounds, refusedSize)
+	if err != nil {
+		panic(err) // of the constants above
+	}
+	return hash
+}
