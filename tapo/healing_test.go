@@ -140,6 +140,8 @@ func TestFaultsAtLogin(t *testing.T) {
 		{"first request refused", simulator.P110TPAP, simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "/ds", Times: 1}, ""},
 		{"reset at the first request", simulator.P110TPAP, simulator.Fault{Kind: simulator.Reset, Path: "/ds", Times: 1}, ""},
 		{"reset at all requests", simulator.P110TPAP, simulator.Fault{Kind: simulator.Reset, Path: "/ds"}, tapo.Unreachable},
+		{"discover truncated", simulator.P110TPAP, simulator.Fault{Kind: simulator.Truncate, Path: "discover"}, tapo.BadReply},
+		{"discover truncated once", simulator.P110TPAP, simulator.Fault{Kind: simulator.Truncate, Path: "discover", Times: 1}, ""},
 		{"register truncated", simulator.P110TPAP, simulator.Fault{Kind: simulator.Truncate, Path: "pake_register"}, tapo.BadReply},
 		{"register garbled once", simulator.P110TPAP, simulator.Fault{Kind: simulator.Garble, Path: "pake_register", Times: 1}, ""},
 		{"register endless", simulator.P110TPAP, simulator.Fault{Kind: simulator.Endless, Path: "pake_register"}, tapo.BadReply},

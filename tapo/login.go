@@ -132,7 +132,7 @@ func (d *Device) pinned(ctx context.Context) (*session, error) {
 			return nil, err
 		case speaks == tpap.SpeaksTPAP:
 			return d.loginTPAP(ctx, announced)
-		case speaks == tpap.SpeaksNothing:
+		case speaks == tpap.SpeaksNothing, speaks == tpap.SpeaksGarbled:
 			return nil, d.identify(ctx, 0)
 		}
 		return nil, wronglyPinned(TPAP)
@@ -174,6 +174,8 @@ func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, err
 		}
 	}
 	switch {
+	case refused && speaks == tpap.SpeaksGarbled: // it may have offered TPAP
+		return nil, fmt.Errorf("discover: %w", wire.ErrBadReply)
 	case refused && speaks != tpap.SpeaksNothing:
 		return nil, errAccessRefused
 	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.memory.newer && !refused:

@@ -41,6 +41,7 @@ const (
 	SpeaksOlder                 // it does not know TPAP
 	SpeaksKLAP                  // it knows TPAP, and wants KLAP
 	SpeaksTPAP
+	SpeaksGarbled // what it says is damaged, or too long
 )
 
 // Ask sends discover, which needs no credentials and costs no attempt. Errors
@@ -51,8 +52,8 @@ func Ask(ctx context.Context, w *wire.Client) (Speaks, Announcement, error) {
 		Protocol: protocol, Step: Discover, Path: "/", JSON: true,
 		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
 	})
-	if errors.Is(err, wire.ErrBadReply) { // an oversized page of something else
-		return SpeaksNothing, Announcement{}, nil
+	if errors.Is(err, wire.ErrBadReply) { // perhaps a page of something else
+		return SpeaksGarbled, Announcement{}, nil
 	}
 	if err != nil {
 		return SpeaksNothing, Announcement{}, err
