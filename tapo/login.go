@@ -84,7 +84,7 @@ func (d *Device) failed(err error) error {
 func (d *Device) negotiate(ctx context.Context) (*session, error) {
 	if d.last == TPAP {
 		s, err := d.loginTPAP(ctx, d.memory.announced)
-		if !errors.Is(err, tpap.ErrOther) {
+		if !mayHaveChanged(err) {
 			return s, err
 		}
 	}
@@ -120,6 +120,13 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 		return d.lastResort(ctx, err)
 	}
 	return s, err
+}
+
+// mayHaveChanged reports whether a TPAP login went wrong in a way that asking the
+// plug again may mend, without an attempt that the plug has counted.
+func mayHaveChanged(err error) bool {
+	f, failed := errors.AsType[*failure](err)
+	return errors.Is(err, tpap.ErrOther) || failed && !f.outcomeUnknown && (f.reason == PlugError || f.reason == Unsupported)
 }
 
 // pinned logs in with the protocol that the configuration names.
