@@ -115,15 +115,14 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 	if err == nil {
 		s, err = d.loginTPAP(ctx, announced)
 	}
-	f, failed := errors.AsType[*failure](err)
-	if failed && f.reason == Unsupported || errors.Is(err, tpap.ErrOther) || errors.Is(err, wire.ErrBadReply) {
+	if mayHaveChanged(err) || errors.Is(err, wire.ErrBadReply) {
 		return d.lastResort(ctx, err)
 	}
 	return s, err
 }
 
 // mayHaveChanged reports whether a TPAP login went wrong in a way that asking the
-// plug again may mend, without an attempt that the plug has counted.
+// plug again, or KLAP, may mend, without an attempt that the plug has counted.
 func mayHaveChanged(err error) bool {
 	f, failed := errors.AsType[*failure](err)
 	return errors.Is(err, tpap.ErrOther) || failed && !f.outcomeUnknown && (f.reason == PlugError || f.reason == Unsupported)
