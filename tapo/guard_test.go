@@ -59,7 +59,7 @@ func TestRestarts(t *testing.T) {
 		_, _ = restart(wrong)
 		h.saw("the wrong password again", 2, 1)
 		for i := range 12 {
-			_, _ = restart(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			_, _ = restart(wrongly(i))
 		}
 		h.saw("after 12 wrong passwords more", 12, 11)
 		if reason, _ := restart(credentials); reason != tapo.LoginBackoff {
@@ -93,17 +93,23 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
+// reloadWrongly tries so many wrong passwords, one after the other.
+func (h *household) reloadWrongly(n int) {
+	h.Helper()
+	for i := range n {
+		h.reload(wrongly(i))
+		h.poll(time.Minute)
+	}
+}
+
 // TestUnknownOutcomesCount: with six attempts left, a login of unknown outcome
 // may have been the one before the last five.
 func TestUnknownOutcomesCount(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		for i := range 9 {
-			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
-			h.poll(time.Minute)
-		}
+		h.reloadWrongly(9)
 		h.plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
 		for i := range 9 {
-			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("y", i+1))})
+			h.reload(wrongly(100 + i))
 			h.poll(10 * time.Minute)
 		}
 		h.saw("with an unknown outcome", 10, 10)
@@ -117,7 +123,7 @@ func TestUnknownOutcomeIsThePlugs(t *testing.T) {
 		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
 		began := time.Now()
 		for i := range 100 {
-			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			h.reload(wrongly(i))
 			_, _ = h.probe()
 			if h.plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
 				t.Fatal("three in less than a minute")
@@ -147,7 +153,7 @@ func TestAccountsShareThePlug(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
 		first := h.device
 		for i := range 20 {
-			h.device = h.newDevice(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			h.device = h.newDevice(wrongly(i))
 			_, _ = h.probe()
 		}
 		h.saw("twenty accounts", 10, 10)
@@ -200,10 +206,7 @@ func TestSlowPlug(t *testing.T) {
 // KLAP, with which a plug counts nothing.
 func TestKLAPIsAWayOut(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		for i := range 12 {
-			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
-			h.poll(time.Minute)
-		}
+		h.reloadWrongly(12)
 		h.reload(credentials)
 		h.poll(time.Hour)
 		h.saw("before", 10, 10)
@@ -212,6 +215,71 @@ func TestKLAPIsAWayOut(t *testing.T) {
 			h.Errorf("reasons %v", seen)
 		}
 		h.saw("after", 10, 10)
+	})
+}
+
+// TestPinnedToKLAP: such a target does not wait for what TPAP waits for.
+func TestPinnedToKLAP(t *testing.T) {
+	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	g := tapo.NewGuard("", nil)
+	fails(t, device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrong }), tapo.BadCredentials)
+	pinned := device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials, c.Protocol = g, wrong, tapo.KLAP })
+	fails(t, pinned, tapo.Unsupported)
+	p.SetCredentials(username, string(wrong.Password))
+	p.SetCompatibility(true)
+	read(t, pinned)
+}
+
+// TestBarredByAnother: a device that has been reading learns that the plug is
+// barred, because of another account, and that it speaks KLAP by now.
+func TestBarredByAnother(t *testing.T) {
+	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	g := tapo.NewGuard("", nil)
+	ours := device(t, p, func(c *tapo.Config) { c.Guard = g })
+	read(t, ours)
+	for i := range 11 {
+		_, _ = device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrongly(i) }).Read(t.Context())
+	}
+	if r := read(t, ours); r.Protocol != tapo.TPAP { // the session stands
+		t.Errorf("read over %s", r.Protocol)
+	}
+	p.SetCompatibility(true)
+	if r := read(t, ours); r.Protocol != tapo.KLAP {
+		t.Errorf("read over %s", r.Protocol)
+	}
+}
+
+// TestOneProofPerRead: an answer that is not on record is no reason to send
+// another proof at once.
+func TestOneProofPerRead(t *testing.T) {
+	p := start(t, tpapPlug(simulator.TPAPOptions{}))
+	d := device(t, p)
+	read(t, d)
+	p.LoseSession()
+	p.Inject(simulator.Fault{Kind: simulator.Code, Code: -1008, Path: "pake_share"})
+	fails(t, d, tapo.PlugError)
+	if got := p.Stats().Steps["pake_share"]; got != 2 {
+		t.Errorf("%d proofs, want 2", got)
+	}
+}
+
+// TestSetUpPasscodeRefused: no account has been tried with it.
+func TestSetUpPasscodeRefused(t *testing.T) {
+	g := tapo.NewGuard("", nil)
+	unbound := start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
+	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
+	fails(t, device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
+	read(t, device(t, start(t, tpapPlug(simulator.TPAPOptions{})), func(c *tapo.Config) { c.Guard = g }))
+}
+
+// TestClockWasWrong: what is stored cannot keep a plug waiting for years.
+func TestClockWasWrong(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.guard = tapo.NewGuard("a", memoryStore{"a": []byte(`{"next":"2099-01-01T00:00:00Z","cause":{"reason":"locked","text":"x","advice":"y"}}`)})
+		h.device = h.newDevice(credentials)
+		if seen := h.poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[""] != 60*4 {
+			h.Errorf("reasons %v", seen)
+		}
 	})
 }
 
@@ -235,7 +303,7 @@ func TestManyAtATime(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 30 {
 		d := device(t, p, func(c *tapo.Config) {
-			c.Guard, c.Credentials.Password = g, tapo.Secret(strings.Repeat("x", i+1))
+			c.Guard, c.Credentials = g, wrongly(i)
 		})
 		group.Go(func() { _, _ = d.Read(t.Context()) })
 	}

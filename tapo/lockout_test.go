@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,11 @@ func (h *household) asked(when string, want int) {
 
 var wrong = tapo.Credentials{Username: username, Password: "wrong"}
 
+// wrongly returns other wrong credentials for each number.
+func wrongly(i int) tapo.Credentials {
+	return tapo.Credentials{Username: username, Password: tapo.Secret("wrong-" + strconv.Itoa(i))}
+}
+
 // TestPasswordIsTriedOnce: one attempt in a day, one more with other credentials.
 func TestPasswordIsTriedOnce(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
@@ -177,7 +183,7 @@ func TestPasswordIsTriedOnce(t *testing.T) {
 func TestLastAttempts(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
 		for i := range 30 {
-			h.reload(tapo.Credentials{Username: username, Password: tapo.Secret(strings.Repeat("x", i+1))})
+			h.reload(wrongly(i))
 			h.poll(10 * time.Minute)
 		}
 		h.saw("after 30 wrong passwords", 10, 10)

@@ -146,6 +146,19 @@ func TestChallengeIsSingleUse(t *testing.T) {
 	}
 }
 
+// TestNewCredentials: the plug's record follows its credentials.
+func TestNewCredentials(t *testing.T) {
+	p := newProver(t, TPAPOptions{})
+	p.login()
+	p.plug.SetCredentials("u", "q")
+	for password, want := range map[string]int{"p": tpap.CodeDenied, "q": 0} {
+		params, _ := p.register(password)
+		if code, _ := p.step(params); code != want {
+			t.Errorf("password %s: %d, want %d", password, code, want)
+		}
+	}
+}
+
 func TestLockOut(t *testing.T) {
 	now := time.Now()
 	p := newProverAt(t, TPAPOptions{}, func() time.Time { return now })
