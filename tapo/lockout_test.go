@@ -6,10 +6,8 @@ package tapo_test
 import (
 	"context"
 	"errors"
-	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,49 +20,11 @@ import (
 // what the plug saw. A plug counts logins with a wrong password and locks its
 // owner out, so each number is exact.
 
-// pipes is a network without sockets, which the simulated time of
-// testing/synctest cannot see.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // household is a plug and its client in a bubble.
 type household struct {
 	*testing.T
 	plug    *simulator.Plug
-	network *pipes
+	network *simulator.Network
 	guard   *tapo.Guard
 	device  *tapo.Device
 }
@@ -73,8 +33,8 @@ type household struct {
 func inBubble(t *testing.T, p *simulator.Plug, c tapo.Credentials, test func(h *household)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := &household{T: t, plug: p, network: newPipes(), guard: tapo.NewGuard("", nil)}
-		p.Model, p.Listener = simulator.P110TPAP, h.network
+		h := &household{T: t, plug: p, network: new(simulator.Network), guard: tapo.NewGuard("", nil)}
+		p.Model, p.Network, p.Listen = simulator.P110TPAP, h.network, "192.0.2.1:80"
 		p.TPAP.Iterations = 10
 		start(t, p)
 		h.device = h.newDevice(c)
@@ -84,7 +44,7 @@ func inBubble(t *testing.T, p *simulator.Plug, c tapo.Credentials, test func(h *
 
 func (h *household) newDevice(c tapo.Credentials) *tapo.Device {
 	h.Helper()
-	d, err := tapo.New(tapo.Config{Address: "192.0.2.1", Credentials: c, DialContext: h.network.dial, Guard: h.guard})
+	d, err := tapo.New(tapo.Config{Address: "192.0.2.1", Credentials: c, DialContext: h.network.DialContext, Guard: h.guard})
 	if err != nil {
 		h.Fatal(err)
 	}

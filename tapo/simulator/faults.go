@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"net/http"
 	"slices"
@@ -62,6 +63,18 @@ const (
 	BadSequence
 	// BadConfirm answers pake_share with a wrong dev_confirm.
 	BadConfirm
+	// LoseSessionAfter forgets the session once the request has been answered.
+	LoseSessionAfter
+	// Replay answers with the body of the answer before to the same step.
+	Replay
+	// Overstate announces more bytes than it sends, and closes the connection.
+	Overstate
+	// Understate announces fewer bytes than it sends.
+	Understate
+	// NoLength announces none, and closes the connection after the body.
+	NoLength
+	// OddHeaders writes the names of headers in small and in capital letters.
+	OddHeaders
 )
 
 // Fault is injected with [Plug.Inject].
@@ -69,7 +82,8 @@ type Fault struct {
 	Kind FaultKind
 	// Path limits the fault to requests whose path has this suffix: "" is any,
 	// "/app/handshake1", "/app/handshake2" and "/app/request" are KLAP's steps,
-	// "/app" is all of passthrough, "/ds" is TPAP's data, and "discover",
+	// "/app" is all of passthrough, of which "handshake /app", "login_device /app"
+	// and "request /app" are the steps, "/ds" is TPAP's data, and "discover",
 	// "pake_register" and "pake_share" are its login.
 	Path string
 	// Times is how many requests are hit; 0 means all until [Plug.Heal].
@@ -78,7 +92,8 @@ type Fault struct {
 	Skip int
 	// Delay is added to the answer's time, with any kind.
 	Delay time.Duration
-	// Status is for the kind Status, Location for Redirect, Code for Code.
+	// Status is for the kind Status, and for Redirect if it is not 302; Location
+	// is for Redirect, Code for Code.
 	Status   int
 	Location string
 	Code     int
@@ -144,7 +159,7 @@ func (f Fault) response() response {
 	case Code:
 		return jsonCode(f.Code)
 	case Redirect:
-		return response{status: http.StatusFound, location: f.Location}
+		return response{status: cmp.Or(f.Status, http.StatusFound), location: f.Location}
 	}
 	return page()
 }
@@ -162,16 +177,33 @@ func (f Fault) send(conn net.Conn, resp response, closing bool, done <-chan stru
 		}
 		return errNoAnswer
 	case Truncate:
-		_, _ = conn.Write(append(resp.head(len(resp.body), closing), resp.body[:len(resp.body)/2]...))
-		return errNoAnswer
+		return sendAndClose(conn, resp.head(len(resp.body), closing), resp.body[:len(resp.body)/2])
 	case Endless:
 		return sendForever(conn)
 	case CloseAfterReply:
-		_, _ = conn.Write(append(resp.head(len(resp.body), closing), resp.body...))
-		return errNoAnswer
+		return sendAndClose(conn, resp.head(len(resp.body), closing), resp.body)
+	case Overstate:
+		return sendAndClose(conn, resp.head(len(resp.body)+10, closing), resp.body)
+	case Understate:
+		return sendAndClose(conn, resp.head(len(resp.body)/2, closing), resp.body)
+	case NoLength:
+		head := bytes.Replace(resp.head(0, true), []byte("Content-Length: 0\r\n"), nil, 1)
+		return sendAndClose(conn, head, resp.body)
+	case OddHeaders:
+		head := resp.head(len(resp.body), closing)
+		for _, name := range []string{"Content-Length", "Content-Type"} {
+			head = bytes.Replace(head, []byte(name), []byte(strings.ToLower(name)), 1)
+		}
+		_, err := conn.Write(append(bytes.Replace(head, []byte("Set-Cookie"), []byte("SET-COOKIE"), 1), resp.body...))
+		return err
 	}
 	_, err := conn.Write(append(resp.head(len(resp.body), closing), resp.body...))
 	return err
+}
+
+func sendAndClose(conn net.Conn, head, body []byte) error {
+	_, _ = conn.Write(append(head, body...))
+	return errNoAnswer
 }
 
 // sendForever writes until the client has had enough.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
@@ -34,6 +35,9 @@ func (p *Plug) serveConn(conn net.Conn) {
 			p.LoseSession()
 		}
 		resp, last := p.answer(req, fault)
+		if fault.Kind == LoseSessionAfter {
+			p.LoseSession()
+		}
 		if fault.send(conn, resp, req.close, p.server.done) != nil || req.close || last {
 			return
 		}
@@ -66,7 +70,36 @@ func (p *Plug) answer(req request, fault Fault) (resp response, last bool) {
 	if fault.Rewrite != nil {
 		resp.body = fault.Rewrite(resp.body)
 	}
+	if earlier, ok := p.answers[req.step]; ok && fault.Kind == Replay {
+		resp.body = earlier
+	}
+	p.answers[req.step] = resp.body
 	return resp, p.Model.Closes
+}
+
+// stepOf names what a request is for, where the path does not say it alone: the
+// steps of securePassthrough and of a TPAP login, and TPAP's data channel.
+func stepOf(req request) string {
+	var call struct {
+		Method string `json:"method"`
+		Params struct {
+			SubMethod string `json:"sub_method"`
+		} `json:"params"`
+	}
+	switch {
+	case strings.HasPrefix(req.path, "/stok=") && strings.HasSuffix(req.path, stepData):
+		return stepData
+	case req.path == "/app" && req.query != "":
+		return "request /app"
+	case req.path != "/" && req.path != "/app" || !unmarshal(req.body, &call):
+	case req.path == "/" && call.Method == "login":
+		return call.Params.SubMethod
+	case call.Method == "securePassthrough":
+		return "login_device /app"
+	case call.Method == "handshake":
+		return "handshake /app"
+	}
+	return req.path
 }
 
 func (p *Plug) route(req request, fault Fault) response {

@@ -18,25 +18,36 @@ import (
 // does not allow to imitate (it reads header names to the letter and takes no
 // chunks), so this file has the little HTTP that a plug speaks.
 type server struct {
-	listener net.Listener
-	done     chan struct{}
-	closing  sync.Once
-	group    sync.WaitGroup
+	done    chan struct{}
+	closing sync.Once
+	group   sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu       sync.Mutex
+	listener net.Listener
+	conns    map[io.Closer]struct{} // and what else is to be closed; nil once closed
 }
 
 func (s *server) start(l net.Listener, serve func(net.Conn)) {
-	s.listener, s.done, s.conns = l, make(chan struct{}), map[net.Conn]struct{}{}
+	s.done, s.conns = make(chan struct{}), map[io.Closer]struct{}{}
+	s.resume(l, serve)
+}
+
+// resume accepts connections, unless the server has been closed.
+func (s *server) resume(l net.Listener, serve func(net.Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		l.Close()
+		return
+	}
+	s.listener = l
 	s.group.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			if !s.track(conn) {
-				conn.Close()
+			if !s.onClose(conn) {
 				return
 			}
 			s.group.Go(func() {
@@ -47,13 +58,36 @@ func (s *server) start(l net.Listener, serve func(net.Conn)) {
 	})
 }
 
-func (s *server) track(c net.Conn) bool {
+// pause closes the listener and all connections.
+func (s *server) pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns != nil {
-		s.conns[c] = struct{}{}
+	s.listener.Close()
+	s.closeConnsLocked()
+}
+
+func (s *server) closeConns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeConnsLocked()
+}
+
+func (s *server) closeConnsLocked() {
+	for c := range s.conns {
+		c.Close()
 	}
-	return s.conns != nil
+}
+
+// onClose has c closed with the server, which is at once if it has been.
+func (s *server) onClose(c io.Closer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		c.Close()
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
 }
 
 func (s *server) untrack(c net.Conn) {
@@ -66,11 +100,8 @@ func (s *server) untrack(c net.Conn) {
 func (s *server) close() {
 	s.closing.Do(func() {
 		close(s.done)
-		s.listener.Close()
+		s.pause()
 		s.mu.Lock()
-		for c := range s.conns {
-			c.Close()
-		}
 		s.conns = nil
 		s.mu.Unlock()
 	})
@@ -179,7 +210,8 @@ func readLine(r *bufio.Reader) (string, error) {
 	return string(bytes.TrimRight(line, "\r\n")), err
 }
 
-// head writes the status line and the headers of a response.
+// head writes the status line and the headers of a response that has a body of
+// some length.
 func (resp response) head(length int, closing bool) []byte {
 	b := make([]byte, 0, 256+len(resp.body))
 	b = append(b, "HTTP/1.1 "...)

@@ -44,8 +44,9 @@ type Plug struct {
 	Off bool
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
-	// Listener is used instead of one on Listen if it is not nil.
-	Listener net.Listener
+	// Network, if it is not nil, is used instead of sockets; Listen must name an
+	// IP address and a port then. TLS is not to be had there.
+	Network *Network
 	// Latency is the time that every answer takes.
 	Latency time.Duration
 	// SessionLifetime is announced to clients and enforced; 0 means 24 hours, or
@@ -65,6 +66,7 @@ type Plug struct {
 	server   server
 	secure   server // for TLS; its listener is nil without
 	identity identity
+	address  netip.AddrPort
 
 	mu          sync.Mutex // guards what follows
 	meter       meter
@@ -74,6 +76,7 @@ type Plug struct {
 	faults      []*Fault
 	refusals    map[string]int
 	stats       Stats
+	answers     map[string][]byte // the last body by step, for Replay
 }
 
 // identity is what never changes about a plug.
@@ -88,6 +91,7 @@ type Stats struct {
 	ClearLogins   int            // logins with the password in clear, refused ones included
 	Steps         map[string]int // HTTP requests by path without the query, those of TPAP as in Fault.Path
 	Methods       map[string]int // methods executed, those inside batches included
+	Datagrams     int            // received over UDP while asleep
 }
 
 // Start listens and serves in the background until Close.
@@ -119,18 +123,29 @@ func (p *Plug) Start() error {
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
 	p.refusals = map[string]int{}
 	p.TPAP.setDefaults()
-	if p.Listener == nil {
-		p.Listener, err = net.Listen("tcp", p.Listen) //nolint:noctx // listening on loopback does not block
-		if err != nil {
-			return err
-		}
-	}
-	if err := p.startSecure(); err != nil {
-		p.Listener.Close()
+	p.answers = map[string][]byte{}
+	listener, err := p.listen(p.Listen)
+	if err != nil {
 		return err
 	}
-	p.server.start(p.Listener, p.serveConn)
+	if err := p.startSecure(); err != nil {
+		listener.Close()
+		return err
+	}
+	p.address = addrOf(listener)
+	p.server.start(listener, p.serveConn)
 	return nil
+}
+
+func (p *Plug) listen(address string) (net.Listener, error) {
+	if p.Network == nil {
+		return net.Listen("tcp", address) //nolint:noctx // listening on loopback does not block
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	return p.Network.listen(at), nil
 }
 
 // startSecure serves what a plug that announces TLS has on a port of its own.
@@ -159,9 +174,8 @@ func (p *Plug) Close() {
 	}
 }
 
-// Addr is the address that the plug listens on, the zero one if that is none of
-// TCP's.
-func (p *Plug) Addr() netip.AddrPort { return addrOf(p.server.listener) }
+// Addr is the address that the plug listens on.
+func (p *Plug) Addr() netip.AddrPort { return p.address }
 
 func addrOf(l net.Listener) netip.AddrPort {
 	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
@@ -234,6 +248,16 @@ func (p *Plug) LoseSession() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loseSession()
+}
+
+// CloseConnections closes all connections, as plugs do with idle ones.
+func (p *Plug) CloseConnections() { p.server.closeConns() }
+
+// OpenConnections counts the connections that are open.
+func (p *Plug) OpenConnections() int {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	return len(p.server.conns)
 }
 
 func (p *Plug) loseSession() {

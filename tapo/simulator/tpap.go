@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/spake2plus"
@@ -163,21 +162,3 @@ func (p *Plug) tpapRequest(req request, fault Fault) response {
 
 // stepData names the data channel, whose path holds the token.
 const stepData = "/ds"
-
-// stepOf names what a request is for, where the path does not: the step of a
-// TPAP login, or the data channel.
-func stepOf(req request) string {
-	if strings.HasPrefix(req.path, "/stok=") && strings.HasSuffix(req.path, stepData) {
-		return stepData
-	}
-	var login struct {
-		Method string `json:"method"`
-		Params struct {
-			SubMethod string `json:"sub_method"`
-		} `json:"params"`
-	}
-	if req.path == "/" && unmarshal(req.body, &login) && login.Method == "login" {
-		return login.Params.SubMethod
-	}
-	return req.path
-}

@@ -1,0 +1,147 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Network is plugs within one process and without sockets, for tests in the
+// simulated time of testing/synctest, which does not see sockets. Give it to
+// plugs, and its DialContext to their clients. The zero value is ready to use;
+// its methods are safe for concurrent use.
+type Network struct {
+	mu        sync.Mutex
+	listeners map[string]*pipes       // by host:port
+	datagrams map[string]func([]byte) // by host:port
+}
+
+// DialContext connects to a plug. Where none listens the error is that of a
+// refused connection. A connection of the network "udp" only carries datagrams
+// to the plug.
+func (n *Network) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	n.mu.Lock()
+	l, receive := n.listeners[address], n.datagrams[address]
+	n.mu.Unlock()
+	if network == "udp" {
+		return datagrams{receive: receive}, nil
+	}
+	if l == nil {
+		return nil, refused(address)
+	}
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return stream{ours}, nil
+	case <-l.closed:
+		return nil, refused(address)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func refused(address string) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect "+address, syscall.ECONNREFUSED)}
+}
+
+func (n *Network) listen(address netip.AddrPort) net.Listener {
+	l := &pipes{network: n, address: address, conns: make(chan net.Conn), closed: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listeners == nil {
+		n.listeners = map[string]*pipes{}
+	}
+	n.listeners[address.String()] = l
+	return l
+}
+
+// onDatagram has the datagrams to an address handed over; nil ends that.
+func (n *Network) onDatagram(address string, receive func([]byte)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.datagrams == nil {
+		n.datagrams = map[string]func([]byte){}
+	}
+	n.datagrams[address] = receive
+}
+
+// pipes is a listener of a [Network].
+type pipes struct {
+	network *Network
+	address netip.AddrPort
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+}
+
+// Accept implements [net.Listener].
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (p *pipes) Close() error {
+	p.once.Do(func() {
+		close(p.closed)
+		p.network.mu.Lock()
+		defer p.network.mu.Unlock()
+		if address := p.address.String(); p.network.listeners[address] == p {
+			delete(p.network.listeners, address)
+		}
+	})
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (p *pipes) Addr() net.Addr { return net.TCPAddrFromAddrPort(p.address) }
+
+// stream is a connection whose errors are those of sockets.
+type stream struct{ net.Conn }
+
+// Write implements [net.Conn].
+func (s stream) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}
+	}
+	return n, err
+}
+
+// SetDeadline implements [net.Conn].
+func (s stream) SetDeadline(t time.Time) error {
+	if err := s.Conn.SetDeadline(t); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	return nil
+}
+
+// datagrams is a connection that can only be written to and closed.
+type datagrams struct {
+	net.Conn // nil
+	receive  func([]byte)
+}
+
+// Write implements [net.Conn].
+func (d datagrams) Write(b []byte) (int, error) {
+	if d.receive != nil {
+		d.receive(b)
+	}
+	return len(b), nil
+}
+
+// Close implements [net.Conn].
+func (datagrams) Close() error { return nil }
