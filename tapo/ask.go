@@ -71,8 +71,9 @@ func (l *learnt) has(component string, version int) bool {
 }
 
 // read asks the plug, over the standing session, for everything that a reading
-// needs: in one batch, and what that left unanswered one by one.
-func (d *Device) read(ctx context.Context, deadline int) (Reading, error) {
+// needs: in one batch, and what that left unanswered one by one. mayRepeat says
+// that the whole of it may be done again.
+func (d *Device) read(ctx context.Context, mayRepeat bool) (Reading, error) {
 	var got replies
 	for first := true; ; first = false {
 		methods := d.missing(&got)
@@ -83,14 +84,14 @@ func (d *Device) read(ctx context.Context, deadline int) (Reading, error) {
 		if !batch {
 			methods = methods[:1]
 		}
-		if methods[0] != getDeviceInfo && d.wire.Exchanges() >= deadline {
+		if methods[0] != getDeviceInfo && d.wire.Left() == 0 {
 			break // the rest has to wait for the next read
 		}
 		var err error
 		if batch {
-			err = d.askBatch(ctx, methods[:min(len(methods), maxBatch)], &got)
+			err = d.askBatch(ctx, methods[:min(len(methods), maxBatch)], mayRepeat, &got)
 		} else {
-			err = d.askSingle(ctx, methods[0], &got)
+			err = d.askSingle(ctx, methods[0], mayRepeat, &got)
 		}
 		if err != nil {
 			return Reading{}, err
@@ -151,8 +152,8 @@ type reply struct {
 }
 
 // askSingle asks for one method.
-func (d *Device) askSingle(ctx context.Context, m method, got *replies) error {
-	plain, err := d.session.RoundTrip(ctx, d.request(m))
+func (d *Device) askSingle(ctx context.Context, m method, mayRepeat bool, got *replies) error {
+	plain, err := d.roundTrip(ctx, d.request(m), mayRepeat)
 	if err != nil {
 		return err
 	}
@@ -170,8 +171,8 @@ func (d *Device) askSingle(ctx context.Context, m method, got *replies) error {
 
 // askBatch asks for several methods in one exchange. A plug that cannot do that
 // is remembered; then nothing is got, and no error returned.
-func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) error {
-	plain, err := d.session.RoundTrip(ctx, d.request(methods...))
+func (d *Device) askBatch(ctx context.Context, methods []method, mayRepeat bool, got *replies) error {
+	plain, err := d.roundTrip(ctx, d.request(methods...), mayRepeat)
 	if code, ok := errors.AsType[*wire.CodeError](err); ok && code.Code == wire.CodeJSONDecode && !errors.Is(err, wire.ErrRefused) {
 		return d.refuseBatch(ctx, code.Code)
 	}

@@ -5,13 +5,58 @@ package tapo
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
 const (
 	firstBackoff = time.Minute
 	maxBackoff   = 30 * time.Minute
+
+	firstRest = 10 * time.Second
+	maxRest   = 5 * time.Minute
 )
+
+// rest is how long a plug is not asked anything that has answered that it gets
+// too many requests (HTTP status 429). The zero value is that of a plug that has
+// not. It is safe for concurrent use.
+type rest struct {
+	mu    sync.Mutex
+	until time.Time
+	wait  time.Duration
+}
+
+// extend begins a rest, each longer than the one before.
+func (r *rest) extend(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wait = min(max(firstRest, 2*r.wait), maxRest)
+	r.until = now.Add(r.wait)
+}
+
+// end forgets that there was one.
+func (r *rest) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until, r.wait = time.Time{}, 0
+}
+
+// check returns an error while the plug may not be asked.
+func (r *rest) check(now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !now.Before(r.until) {
+		return nil
+	}
+	at := r.until.Format(time.RFC3339)
+	return &failure{
+		reason: PlugError, text: "not asked before " + at + ", since the plug has answered that it gets too many requests (HTTP status 429)",
+		advice: tooManyAdvice + " The next try is at " + at + ".",
+	}
+}
+
+// over reports whether nothing needs to be remembered.
+func (r *rest) over(now time.Time) bool { return r.check(now) == nil }
 
 // rejection spaces the attempts to log in with credentials that a plug does not
 // know. The zero value is that of a plug that has rejected nothing.

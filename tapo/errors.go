@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"syscall"
@@ -59,6 +60,9 @@ var advices = map[Reason]string{
 	PlugError: "The plug answered with an error. If it does so all the time, restart it, and report the code and the firmware if that does not help.",
 }
 
+const tooManyAdvice = "The plug is asked too often, by whoever it is: scrape it less often, every 15 seconds at most, " +
+	"and look for other clients that poll it."
+
 // Advice says in words what a user can do about the reason.
 func (r Reason) Advice() string { return advices[r] }
 
@@ -88,6 +92,7 @@ type failure struct {
 	protocol Protocol
 	advice   string // "" for the reason's own
 	text     string
+	again    bool // the login may go well when it is done again at once
 
 	// Of TPAP logins, for the guard.
 	lock           time.Duration // how long a locked plug stays locked, 0 if it did not say
@@ -109,6 +114,9 @@ func newError(address string, last Protocol, err error) *Error {
 		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advice
 	} else {
 		e.Reason = reasonOf(err)
+		if status, ok := errors.AsType[*wire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
+			e.Advice = tooManyAdvice
+		}
 	}
 	if e.Advice == "" {
 		e.Advice = e.Reason.Advice()
@@ -133,7 +141,7 @@ func reasonOf(err error) Reason {
 		return BadReply
 	case isType[*wire.CodeError](err), isType[*wire.StatusError](err):
 		return PlugError
-	case isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
+	case errors.Is(err, wire.ErrExhausted), isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
 		return Unreachable
 	}
 	return NotAPlug // what net/http says of an answer that is not HTTP

@@ -32,10 +32,13 @@ const (
 
 // Guard keeps a plug from being locked. A TPAP plug counts logins with a wrong
 // password and locks itself, for its owner as well; a Guard remembers what it
-// has refused and said, and permits no login that could do harm. It belongs to
-// the plug, not to an account: all devices of one plug must have the same. It
+// has refused and said, and permits no login that could do harm. Beside that it
+// lets a plug rest that has answered that it gets too many requests. It belongs
+// to the plug, not to an account: all devices of one plug must have the same. It
 // is safe for concurrent use.
 type Guard struct {
+	rest rest
+
 	address string
 	store   RejectionStore
 	busy    chan struct{} // holds a token during a login; guards what follows
@@ -93,7 +96,7 @@ func (g *Guard) Idle() bool {
 	select {
 	case g.busy <- struct{}{}:
 		defer g.release()
-		return g.state.empty()
+		return g.state.empty() && g.rest.over(time.Now())
 	default:
 		return false
 	}

@@ -5,6 +5,7 @@ package tapo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -139,7 +140,7 @@ func (d *Device) pinned(ctx context.Context) (*session, error) {
 		case speaks == tpap.SpeaksTPAP:
 			return d.loginTPAP(ctx, announced)
 		case speaks == tpap.SpeaksNothing, speaks == tpap.SpeaksGarbled:
-			return nil, d.identify(ctx, 0)
+			return nil, d.identify(ctx, wire.Reply{})
 		}
 		return nil, wronglyPinned(TPAP)
 	case Passthrough:
@@ -187,16 +188,16 @@ func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, err
 	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.memory.newer && !refused:
 		s, err := d.loginPassthrough(ctx)
 		if errors.Is(err, errChanged) {
-			err = unknownDialect(answer.Status)
+			err = unknownDialect(answer)
 		}
 		return s, err
 	}
-	return nil, d.identify(ctx, answer.Status)
+	return nil, d.identify(ctx, answer)
 }
 
-// identify finds out, without credentials, what answers at the address and does
-// not speak KLAP. The result is never nil.
-func (d *Device) identify(ctx context.Context, handshakeStatus int) error {
+// identify finds out, without credentials, what answers at the address and has
+// answered handshake1 not as KLAP does. The result is never nil.
+func (d *Device) identify(ctx context.Context, handshake1 wire.Reply) error {
 	reply, err := d.wire.Post(ctx, wire.Request{
 		Protocol: string(Passthrough), Step: "component_nego", Path: "/app", JSON: true,
 		Body: []byte(`{"method":"component_nego","params":null}`),
@@ -204,7 +205,7 @@ func (d *Device) identify(ctx context.Context, handshakeStatus int) error {
 	if err != nil {
 		return err
 	}
-	if reply.Status == http.StatusTooManyRequests || reply.Status >= http.StatusInternalServerError {
+	if reply.Status >= http.StatusInternalServerError {
 		return &failure{reason: PlugError, text: (&wire.StatusError{Step: "component_nego", Status: reply.Status}).Error()}
 	}
 	env, ok := wire.Decode(reply.Body)
@@ -212,10 +213,10 @@ func (d *Device) identify(ctx context.Context, handshakeStatus int) error {
 	switch {
 	case reply.Status != http.StatusOK || !ok || env.Code() == 0:
 		return notAPlug(reply)
-	case newer && handshakeStatus == http.StatusForbidden:
-		return errAccessRefused
+	case newer && handshake1.Status == http.StatusForbidden:
+		return accessRefusedOnce() // it may have offered TPAP, in words that did not arrive
 	case newer:
-		return unknownDialect(handshakeStatus)
+		return unknownDialect(handshake1)
 	}
 	return d.passthroughRefused()
 }
@@ -226,13 +227,15 @@ func (d *Device) answer(ctx context.Context, ch klap.Challenge, err error) (*ses
 	if err != nil {
 		return nil, err
 	}
-	d.memory.newer = true
+	d.memory.newer, d.last = true, KLAP
 	if !ch.Proves(klap.V2, d.auth) {
 		return nil, diagnose(ch, d.cfg.Credentials)
 	}
 	s, err := ch.Handshake2(ctx, d.wire, d.auth, !d.cfg.SkipReplyVerification)
 	if status, ok := errors.AsType[*wire.StatusError](err); ok && status.Status == http.StatusForbidden {
-		return nil, errAccessRefused // not the password: the plug has proved to know the same one
+		// Not the password: the plug has proved to know the same one. Perhaps
+		// another client's handshake came between.
+		return nil, accessRefusedOnce()
 	}
 	if err != nil {
 		return nil, err
@@ -257,13 +260,15 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 		s, answer, ok, err := passthrough.Handshake(ctx, d.wire) // once per login: plugs want that
 		switch code, refused := errors.AsType[*wire.CodeError](err); {
 		case refused && code.Code == wire.CodeUnknownTransport:
-			d.memory.newer = true
 			return nil, errChanged
 		case err != nil:
 			return nil, err
+		case !ok && answer.Status >= http.StatusInternalServerError:
+			return nil, &wire.StatusError{Step: "handshake", Status: answer.Status}
 		case !ok:
 			return nil, notAPlug(answer)
 		}
+		d.last = Passthrough
 		err = s.Login(ctx, v, d.cfg.Credentials.Username, string(d.cfg.Credentials.Password))
 		if err == nil {
 			d.memory.loginVer = v
@@ -290,6 +295,13 @@ var errAccessRefused = &failure{
 	reason: LocalAccessRefused, protocol: KLAP, text: "the plug refuses KLAP (HTTP status 403) and does not offer TPAP",
 }
 
+// accessRefusedOnce is errAccessRefused where it may go well the next time.
+func accessRefusedOnce() error {
+	f := *errAccessRefused
+	f.again = true
+	return &f
+}
+
 // wronglyPinned says that the plug does not speak what the configuration names.
 func wronglyPinned(p Protocol) error {
 	return &failure{
@@ -298,11 +310,21 @@ func wronglyPinned(p Protocol) error {
 	}
 }
 
-func unknownDialect(status int) error {
-	return &failure{
+// unknownDialect is about a plug that wants a newer protocol than
+// securePassthrough, but has answered handshake1 in a way of its own.
+func unknownDialect(handshake1 wire.Reply) error {
+	f := &failure{
 		reason: Unsupported,
-		text:   fmt.Sprintf("the plug wants a newer protocol than securePassthrough (error_code 1003), but answered KLAP with HTTP status %d", status),
+		text:   fmt.Sprintf("the plug wants a newer protocol than securePassthrough (error_code 1003), but answered KLAP with HTTP status %d", handshake1.Status),
 	}
+	switch {
+	case handshake1.Status >= http.StatusInternalServerError:
+		f.reason, f.again = PlugError, true
+	case handshake1.Status == http.StatusOK && !json.Valid(handshake1.Body) && !wire.IsHTML(handshake1.Body):
+		f.reason, f.again = BadReply, true
+		f.text = "handshake1: a reply of another size than KLAP's"
+	}
+	return f
 }
 
 func notAPlug(reply wire.Reply) error {

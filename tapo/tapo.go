@@ -48,10 +48,6 @@ const (
 // Protocols lists all protocols, the strongest first.
 func Protocols() []Protocol { return []Protocol{TPAP, KLAP, Passthrough} }
 
-// maxExchanges is how many HTTP exchanges one read may take: when it is reached
-// while a slow way is gone, what is not vital is left for the next read.
-const maxExchanges = 8
-
 // Config says which plug to read and how.
 type Config struct {
 	// Address is a host or host:port; the port is 80 where it is left out.
@@ -96,6 +92,7 @@ type Device struct {
 	wire *wire.Client
 	auth []byte        // KLAP's auth hash of the credentials
 	live atomic.Value  // Protocol of the session, "" without one
+	idle *time.Timer   // gives up the connection
 	busy chan struct{} // holds a token while somebody reads; guards what follows
 
 	session *session
@@ -104,6 +101,7 @@ type Device struct {
 	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
+	took    time.Duration // of the last answer over a session
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }
@@ -115,20 +113,6 @@ type memory struct {
 	rejected  rejection
 	announced tpap.Announcement        // how the last TPAP login was made
 	loginVer  passthrough.LoginVersion // the securePassthrough login that worked, 0 if none did
-}
-
-// session is a login, over whichever protocol.
-type session struct {
-	conversation
-	protocol   Protocol
-	expires    time.Time        // zero if the plug did not say
-	protection *protectionPower // read once per login; nil before that
-}
-
-// conversation carries JSON requests; the transports' sessions implement it.
-type conversation interface {
-	RoundTrip(ctx context.Context, request []byte) ([]byte, error)
-	Lifetime() time.Duration // 0 if the plug did not say
 }
 
 // New returns a device. It does no I/O; an error says what is wrong with cfg.
@@ -158,7 +142,9 @@ func New(cfg Config) (*Device, error) {
 		busy: make(chan struct{}, 1),
 	}
 	d.live.Store(Protocol(""))
-	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger}
+	d.idle = time.AfterFunc(maxIdle, d.hangUp)
+	d.idle.Stop()
+	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger, TooMany: d.tooMany}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
 		opts.Observe = func(protocol string, took time.Duration) { exchange(Protocol(protocol), took) }
 	}
@@ -207,6 +193,7 @@ func (d *Device) Close() {
 		d.predecessor.Close()
 	}
 	d.drop()
+	d.idle.Stop()
 	d.wire.Close()
 }
 
@@ -233,114 +220,13 @@ func (d *Device) takeOver(ctx context.Context) error {
 		return err
 	}
 	old.drop()
+	old.idle.Stop()
 	old.wire.Close()
 	d.memory = old.memory
 	if d.cfg.Credentials != old.cfg.Credentials {
 		d.memory.rejected, d.memory.loginVer = rejection{}, 0
+		d.cfg.Guard.rest.end()
 	}
 	d.predecessor = nil
 	return nil
-}
-
-// Read asks the plug for everything there is to know, logging in if need be.
-// The error is an [*Error]. ctx bounds the whole of it, waiting for another
-// caller's read included.
-func (d *Device) Read(ctx context.Context) (Reading, error) {
-	select {
-	case d.busy <- struct{}{}:
-	case <-ctx.Done():
-		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
-	}
-	defer func() { <-d.busy }()
-	if err := d.takeOver(ctx); err != nil {
-		return Reading{}, newError(d.cfg.Address, "", err)
-	}
-
-	deadline := d.wire.Exchanges() + maxExchanges
-	for again := false; ; again = true {
-		reading, err := d.readOnce(ctx, deadline)
-		if err == nil {
-			return reading, nil
-		}
-		if !wantsLogin(err) || again {
-			d.leave(err)
-			return Reading{}, newError(d.cfg.Address, d.last, err)
-		}
-		d.lose(ctx, err)
-	}
-}
-
-// readOnce reads over the session at hand, or over a new one.
-func (d *Device) readOnce(ctx context.Context, deadline int) (Reading, error) {
-	if err := d.ensureSession(ctx); err != nil {
-		return Reading{}, err
-	}
-	reading, err := d.read(ctx, deadline)
-	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok { // it has locked itself meanwhile
-		if err := d.cfg.Guard.acquire(ctx); err != nil {
-			return Reading{}, err
-		}
-		defer d.cfg.Guard.release()
-		return Reading{}, d.failed(tpapFailure(refusal))
-	}
-	return reading, err
-}
-
-// ensureSession logs in unless there is a session that has time left.
-func (d *Device) ensureSession(ctx context.Context) error {
-	if s := d.session; s != nil && (s.expires.IsZero() || d.cfg.Now().Before(s.expires)) {
-		return nil
-	}
-	d.drop()
-	s, err := d.logIn(ctx)
-	if err != nil {
-		return err
-	}
-	if l := s.Lifetime(); l > 0 { // plugs' clocks drift, so renew a little early
-		s.expires = d.cfg.Now().Add(l - min(l/2, time.Minute))
-	}
-	d.session, d.last = s, s.protocol
-	d.live.Store(s.protocol)
-	d.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.protocol, "lifetime", s.Lifetime())
-	if d.cfg.Trace.Login != nil {
-		d.cfg.Trace.Login(s.protocol)
-	}
-	return nil
-}
-
-// lose drops a session that the plug no longer honours, if there is one: the
-// login itself may have gone wrong.
-func (d *Device) lose(ctx context.Context, err error) {
-	d.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
-	if d.session != nil && d.cfg.Trace.SessionLost != nil && errors.Is(err, wire.ErrSessionLost) {
-		d.cfg.Trace.SessionLost(d.session.protocol)
-	}
-	d.drop()
-}
-
-// leave drops a TPAP session that nobody knows to be in step any more, since a
-// request got no answer.
-func (d *Device) leave(err error) {
-	answered := wantsLogin(err) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
-	if d.session != nil && d.session.protocol == TPAP && !answered {
-		d.drop()
-	}
-}
-
-func (d *Device) drop() {
-	d.session = nil
-	d.live.Store(Protocol(""))
-}
-
-// wantsLogin reports whether an error is one that a new login may mend.
-func wantsLogin(err error) bool {
-	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) ||
-		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) {
-		return true
-	}
-	if status, ok := errors.AsType[*wire.StatusError](err); ok {
-		return status.Status != 429
-	}
-	code, ok := errors.AsType[*wire.CodeError](err)
-	return ok && code.Code == wire.CodeUnknownTransport // updated to a newer protocol
 }

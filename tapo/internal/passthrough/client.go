@@ -78,11 +78,8 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	if !ok {
 		return fmt.Errorf("login_device: %w: not a reply", wire.ErrBadReply)
 	}
-	if wire.LosesSession(env.Code()) {
-		return fmt.Errorf("login_device: %w: error_code %d", wire.ErrSessionLost, env.Code())
-	}
 	if env.Code() != 0 {
-		return &wire.CodeError{Step: "login_device", Code: env.Code()}
+		return s.refusal("login_device", env.Code())
 	}
 	var r struct {
 		Token wire.Text `json:"token"`
@@ -126,14 +123,21 @@ func (s *Session) roundTrip(ctx context.Context, step string, request []byte) ([
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%s: %w: not JSON with an error code", step, wire.ErrBadReply)
-	case wire.LosesSession(reply.Code()):
-		return nil, fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, reply.Code())
 	case reply.Code() != 0:
-		return nil, &wire.CodeError{Step: step, Code: reply.Code()}
+		return nil, s.refusal(step, reply.Code())
 	}
 	plain, err := s.cipher.Open(string(reply.Result.Response))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", step, wire.ErrBadReply, err)
 	}
 	return plain, nil
+}
+
+// refusal makes an error of a code. Before the login no session can be lost by
+// wrong credentials.
+func (s *Session) refusal(step string, code int) error {
+	if wire.LosesSession(code) && (s.token != "" || code != wire.CodeLogin) {
+		return fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, code)
+	}
+	return &wire.CodeError{Step: step, Code: code}
 }

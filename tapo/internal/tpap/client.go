@@ -246,7 +246,7 @@ func post(ctx context.Context, w *wire.Client, step string, once bool, params an
 	}
 	if status := reply.Status; status != http.StatusOK {
 		err := &wire.StatusError{Step: step, Status: status}
-		if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		if status >= http.StatusInternalServerError {
 			return nil, err // whatever it speaks, it does not want to now
 		}
 		return nil, fmt.Errorf("%w: %w", ErrOther, err)

@@ -90,12 +90,13 @@ func CodeName(code int) string {
 	return "unknown to this program"
 }
 
-// LosesSession reports whether an error code says that the plug no longer knows
-// the session, so that a new login is the answer.
+// LosesSession reports whether an error code of a request over a session says
+// that the plug no longer knows it, so that a new login is the answer. Some
+// firmware says so with the code of a wrong password.
 func LosesSession(code int) bool {
 	switch code {
 	case CodeSessionTimeout, CodeTransportNotAvail, CodeAESDecode, CodeNoHandshake,
-		CodeSessionParam, CodeSessionExpired, CodeInvalidNonce:
+		CodeSessionParam, CodeSessionExpired, CodeInvalidNonce, CodeLogin:
 		return true
 	}
 	return false

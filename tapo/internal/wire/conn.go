@@ -15,21 +15,17 @@ import (
 	"time"
 )
 
-const (
-	maxHead = 16 << 10 // bytes of a reply's status line and headers
-	maxIdle = 2 * time.Minute
-)
+const maxHead = 16 << 10 // bytes of a reply's status line and headers
 
 // conn is a connection to a plug that carries one exchange at a time.
 type conn struct {
 	net.Conn
 	reader *bufio.Reader
 	left   io.LimitedReader // what may still be read for this exchange
-	used   time.Time
 }
 
 func newConn(c net.Conn) *conn {
-	cn := &conn{Conn: c, used: time.Now()}
+	cn := &conn{Conn: c}
 	cn.left.R = c
 	cn.reader = bufio.NewReader(&cn.left)
 	return cn
@@ -50,7 +46,6 @@ func (c *conn) roundTrip(ctx context.Context, message []byte) (reply Reply, reus
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	c.used = time.Now()
 	return reply, reusable, err
 }
 
@@ -103,5 +98,6 @@ func cutShort(err error) error {
 }
 
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	const windows = syscall.Errno(10054)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, windows)
 }

@@ -58,12 +58,12 @@ func TestConnect(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c.Exchanges() != 5 {
-		t.Errorf("%d exchanges", c.Exchanges())
+	if sent(c) != 5 {
+		t.Errorf("%d exchanges", sent(c))
 	}
 	l.Close()
-	if err := c.Connect(t.Context()); err == nil || c.Exchanges() != 5 {
-		t.Errorf("nobody listens: %v, %d exchanges", err, c.Exchanges())
+	if err := c.Connect(t.Context()); err == nil || sent(c) != 5 {
+		t.Errorf("nobody listens: %v, %d exchanges", err, sent(c))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -52,6 +53,9 @@ var (
 	// ErrBadReply says that a reply is damaged: too long, cut short, or it does
 	// not verify, decrypt or parse.
 	ErrBadReply = errors.New("bad reply")
+	// ErrExhausted says that a request was not sent, since there have been as
+	// many as [Client.Begin] allows.
+	ErrExhausted = errors.New("too many requests already for one read")
 )
 
 // StatusError is an HTTP status that the step did not expect.
@@ -90,6 +94,9 @@ type Options struct {
 	// Observe is called after every exchange with its protocol and the time it
 	// took; it may be nil.
 	Observe func(protocol string, took time.Duration)
+	// TooMany is called when the plug answers that it gets too many requests; it
+	// may be nil.
+	TooMany func()
 	// Logger gets one debug line per exchange; it must not be nil.
 	Logger *slog.Logger
 }
@@ -97,11 +104,12 @@ type Options struct {
 // Client exchanges HTTP messages with one plug. It is not safe for concurrent
 // use: a plug holds one conversation at a time.
 type Client struct {
-	opts      Options
-	endpoint  Endpoint
-	conn      *conn // kept alive, or nil
-	dead      int   // how many kept connections in a row turned out dead
-	exchanges int
+	opts     Options
+	endpoint Endpoint
+	conn     *conn // kept alive, or nil
+	dead     int   // how many kept connections in a row turned out dead
+	left     int   // how many requests may still be sent
+	woken    bool  // the plug has been sent a wake-up since Begin
 }
 
 // maxDead is after how many dead ones connections are no longer kept: some
@@ -113,8 +121,15 @@ func NewClient(opts Options) *Client {
 	if opts.DialContext == nil {
 		opts.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
-	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}}
+	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, left: math.MaxInt}
 }
+
+// Begin allows so many requests from now on, those included that are sent again,
+// and one wake-up. Without it there is no bound.
+func (c *Client) Begin(requests int) { c.left, c.woken = requests, false }
+
+// Left returns how many requests may still be sent.
+func (c *Client) Left() int { return c.left }
 
 // Use sends further requests to another endpoint.
 func (c *Client) Use(e Endpoint) {
@@ -125,34 +140,19 @@ func (c *Client) Use(e Endpoint) {
 }
 
 // Connect makes a new connection for the next request, so that it cannot meet
-// one that the plug has closed meanwhile.
+// one that the plug has closed meanwhile. It fails with [ErrExhausted] if there
+// may be none.
 func (c *Client) Connect(ctx context.Context) error {
 	c.Close()
+	if c.left == 0 {
+		return ErrExhausted
+	}
 	fresh, err := c.dial(ctx)
 	if err == nil {
 		c.conn = fresh
 	}
 	return err
 }
-
-func (c *Client) dial(ctx context.Context) (*conn, error) {
-	dialled, err := c.opts.DialContext(ctx, "tcp", c.endpoint.Address)
-	if err != nil {
-		return nil, err
-	}
-	if c.endpoint.TLS == nil {
-		return newConn(dialled), nil
-	}
-	secure := tls.Client(dialled, c.endpoint.TLS)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		dialled.Close()
-		return nil, err
-	}
-	return newConn(secure), nil
-}
-
-// Exchanges returns how many requests have been sent so far.
-func (c *Client) Exchanges() int { return c.exchanges }
 
 // Close gives up the idle connection. The client stays usable.
 func (c *Client) Close() {
@@ -182,21 +182,27 @@ type Reply struct {
 
 // Post sends a request and reads the whole reply. Where the plug closes the
 // connection instead of answering, it is sent once more, unless r.Once forbids
-// that. Errors are those of the network, of ctx, or wrap [ErrNoReply] or
-// [ErrBadReply].
+// that. Errors are those of the network, of ctx, a [*StatusError] where the plug
+// answers that it gets too many requests, [ErrExhausted], or wrap [ErrNoReply]
+// or [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r)
-	if errors.Is(err, ErrNoReply) && !r.Once && ctx.Err() == nil {
+	if errors.Is(err, ErrNoReply) && !r.Once && c.left > 0 && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r)
 	}
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: %w", r.Step, err)
 	}
+	if reply.Status == http.StatusTooManyRequests {
+		if c.opts.TooMany != nil {
+			c.opts.TooMany()
+		}
+		return Reply{}, &StatusError{Step: r.Step, Status: reply.Status}
+	}
 	return reply, nil
 }
 
 func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
-	c.exchanges++
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()
 	reply, err := c.roundTrip(ctx, r)
@@ -223,27 +229,35 @@ func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if kept := c.conn; kept != nil && time.Since(kept.used) < maxIdle {
-		reply, err := c.roundTripOn(ctx, kept, message)
-		if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
-			c.dead = 0
-			return reply, err
+	if c.left == 0 {
+		return Reply{}, ErrExhausted
+	}
+	if kept := c.conn; kept != nil {
+		if !stale(kept.Conn) {
+			reply, err := c.send(ctx, kept, message)
+			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
+				c.dead = 0
+				return reply, err
+			}
+			if r.Once || c.left == 0 {
+				c.dead++
+				c.Close()
+				return Reply{}, err
+			}
 		}
 		c.dead++
-		if r.Once {
-			c.Close()
-			return Reply{}, err
-		}
 	}
 	c.Close()
 	fresh, err := c.dial(ctx)
 	if err != nil {
 		return Reply{}, err
 	}
-	return c.roundTripOn(ctx, fresh, message)
+	return c.send(ctx, fresh, message)
 }
 
-func (c *Client) roundTripOn(ctx context.Context, cn *conn, message []byte) (Reply, error) {
+// send carries one message over a connection.
+func (c *Client) send(ctx context.Context, cn *conn, message []byte) (Reply, error) {
+	c.left--
 	reply, reusable, err := cn.roundTrip(ctx, message)
 	c.conn = cn
 	if !reusable || c.dead >= maxDead {

@@ -1,0 +1,197 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+const (
+	// maxExchanges is how many HTTP exchanges one read may take, come what may.
+	maxExchanges = 8
+	// maxIdle is how long a connection is kept that nobody uses: a plug has few.
+	maxIdle = 2 * time.Minute
+)
+
+// session is a login, over whichever protocol.
+type session struct {
+	conversation
+	protocol   Protocol
+	expires    time.Time        // zero if the plug did not say
+	protection *protectionPower // read once per login; nil before that
+}
+
+// conversation carries JSON requests; the transports' sessions implement it.
+type conversation interface {
+	RoundTrip(ctx context.Context, request []byte) ([]byte, error)
+	Lifetime() time.Duration // 0 if the plug did not say
+}
+
+// Read asks the plug for everything there is to know, logging in if need be.
+// The error is an [*Error]. ctx bounds the whole of it, waiting for another
+// caller's read included.
+func (d *Device) Read(ctx context.Context) (Reading, error) {
+	select {
+	case d.busy <- struct{}{}:
+	case <-ctx.Done():
+		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
+	}
+	defer func() { <-d.busy }()
+	reading, err := d.readHealing(ctx)
+	if err != nil {
+		return Reading{}, newError(d.cfg.Address, d.last, err)
+	}
+	return reading, nil
+}
+
+// readHealing reads, and once more over a new login if that may mend what went
+// wrong. A session that is lost twice is somebody else's doing, and not fought
+// over. d is busy.
+func (d *Device) readHealing(ctx context.Context) (Reading, error) {
+	if err := d.takeOver(ctx); err != nil {
+		return Reading{}, err
+	}
+	if err := d.cfg.Guard.rest.check(d.cfg.Now()); err != nil {
+		return Reading{}, err
+	}
+	d.wire.Begin(maxExchanges)
+	defer d.idle.Reset(maxIdle)
+
+	reading, err := d.readOnce(ctx, true)
+	if wantsLogin(err) && d.wire.Left() > 0 {
+		d.lose(ctx, err)
+		first := err
+		if reading, err = d.readOnce(ctx, false); errors.Is(err, wire.ErrExhausted) {
+			err = first
+		}
+	}
+	if err != nil {
+		d.leave(err)
+		return Reading{}, err
+	}
+	d.cfg.Guard.rest.end()
+	return reading, nil
+}
+
+// readOnce reads over the session at hand, or over a new one. mayRepeat says
+// that there will be another try.
+func (d *Device) readOnce(ctx context.Context, mayRepeat bool) (Reading, error) {
+	if err := d.ensureSession(ctx); err != nil {
+		return Reading{}, err
+	}
+	reading, err := d.read(ctx, mayRepeat)
+	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok { // it has locked itself meanwhile
+		if err := d.cfg.Guard.acquire(ctx); err != nil {
+			return Reading{}, err
+		}
+		defer d.cfg.Guard.release()
+		return Reading{}, d.failed(tpapFailure(refusal))
+	}
+	return reading, err
+}
+
+// ensureSession logs in unless there is a session that has time left.
+func (d *Device) ensureSession(ctx context.Context) error {
+	if s := d.session; s != nil && (s.expires.IsZero() || d.cfg.Now().Before(s.expires)) {
+		return nil
+	}
+	d.drop()
+	s, err := d.logIn(ctx)
+	if err != nil {
+		return err
+	}
+	if l := s.Lifetime(); l > 0 { // plugs' clocks drift, so renew a little early
+		s.expires = d.cfg.Now().Add(l - min(l/2, time.Minute))
+	}
+	d.session, d.last = s, s.protocol
+	d.live.Store(s.protocol)
+	d.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.protocol, "lifetime", s.Lifetime())
+	if d.cfg.Trace.Login != nil {
+		d.cfg.Trace.Login(s.protocol)
+	}
+	return nil
+}
+
+// roundTrip sends a request over the session. Where it may be repeated, an
+// answer that does not come is waited for half of the time that is left, or
+// longer if the plug is known to be slow.
+func (d *Device) roundTrip(ctx context.Context, request []byte, mayRepeat bool) ([]byte, error) {
+	start := time.Now()
+	whole := ctx
+	end, bounded := ctx.Deadline()
+	if bounded && mayRepeat {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(end.Sub(start)/2, 2*d.took))
+		defer cancel()
+	}
+	plain, err := d.session.RoundTrip(ctx, request)
+	if err != nil && mayRepeat && reasonOf(err) == Timeout && whole.Err() == nil && time.Now().Before(end) {
+		return nil, fmt.Errorf("%w: no answer in %v", wire.ErrUnsettled, time.Since(start).Round(time.Millisecond))
+	}
+	if err == nil {
+		d.took = time.Since(start)
+	}
+	return plain, err
+}
+
+// lose drops a session that the plug no longer honours, if there is one: the
+// login itself may have gone wrong.
+func (d *Device) lose(ctx context.Context, err error) {
+	d.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
+	if d.session != nil && d.cfg.Trace.SessionLost != nil && errors.Is(err, wire.ErrSessionLost) {
+		d.cfg.Trace.SessionLost(d.session.protocol)
+	}
+	d.drop()
+}
+
+// leave drops a TPAP session that nobody knows to be in step any more, since a
+// request got no answer.
+func (d *Device) leave(err error) {
+	answered := wantsLogin(err) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
+	if d.session != nil && d.session.protocol == TPAP && !answered {
+		d.drop()
+	}
+}
+
+func (d *Device) drop() {
+	d.session = nil
+	d.live.Store(Protocol(""))
+}
+
+// tooMany notes that the plug wants fewer requests.
+func (d *Device) tooMany() { d.cfg.Guard.rest.extend(d.cfg.Now()) }
+
+// hangUp gives up the connection, and nothing else, of a plug that is not being
+// read.
+func (d *Device) hangUp() {
+	select {
+	case d.busy <- struct{}{}:
+		d.wire.Close()
+		<-d.busy
+	default: // whoever reads sets the timer again
+	}
+}
+
+// wantsLogin reports whether an error is one that a new login may mend.
+func wantsLogin(err error) bool {
+	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) ||
+		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) {
+		return true
+	}
+	if status, ok := errors.AsType[*wire.StatusError](err); ok {
+		return status.Status != http.StatusTooManyRequests
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.again
+	}
+	code, ok := errors.AsType[*wire.CodeError](err)
+	return ok && code.Code == wire.CodeUnknownTransport // updated to a newer protocol
+}

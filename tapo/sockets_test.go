@@ -1,0 +1,86 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// TestFaultsOnSockets compares the tables of TestFaults with what happens on
+// real sockets, where connections end in other ways; rows that take time apart.
+func TestFaultsOnSockets(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			cells := readTable(t, k.name+".txt")
+			tried := 0
+			for _, f := range faults {
+				if f.fault.Kind == simulator.Hang || f.fault.Kind == simulator.Slow {
+					continue
+				}
+				for column, want := range cells[f.name+", once"] {
+					f.fault.Times, f.fault.Path = 1, k.steps[min(column, len(k.steps)-1)]
+					p := start(t, &simulator.Plug{Model: k.model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
+					h := &home{T: t, plug: p, device: device(t, p)}
+					if column == len(k.steps) {
+						read(h, h.device)
+						time.Sleep(time.Millisecond)
+					}
+					p.Inject(f.fault)
+					var reason tapo.Reason
+					n := requests(p, func() { reason = h.reason(h.device) })
+					if got := fmt.Sprintf("%s %d", reason, n); got != want {
+						t.Errorf("%s at %s: %s, want %s", f.name, f.fault.Path, got, want)
+					}
+					h.device.Close()
+					p.Close()
+					tried++
+				}
+			}
+			if tried < 150 {
+				t.Errorf("%d cells tried", tried)
+			}
+		})
+	}
+}
+
+// readTable returns the cells by row, without what they say of later reads.
+func readTable(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "faults", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := map[string][]string{}
+	gap := regexp.MustCompile(` {2,}`)
+	for line := range strings.Lines(string(text)) {
+		row := gap.Split(strings.TrimSpace(line), -1)
+		for _, cell := range row[1:] {
+			cells[row[0]] = append(cells[row[0]], strings.TrimSuffix(strings.TrimSuffix(cell, " waits"), " final"))
+		}
+	}
+	return cells
+}
+
+// TestWakeUpOnSockets has a plug with an address of its own, since the probe
+// goes to a fixed port.
+func TestWakeUpOnSockets(t *testing.T) {
+	p := start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
+	if err := p.Sleep(); err != nil {
+		t.Fatal(err)
+	}
+	read(t, device(t, p))
+	if got := p.Stats().Datagrams; got != 1 {
+		t.Errorf("%d datagrams", got)
+	}
+}
