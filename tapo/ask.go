@@ -53,9 +53,10 @@ const (
 const terminalUUID = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 // learnt is what the replies have told about a plug. It holds for one device
-// with one firmware, which identity names.
+// with one firmware.
 type learnt struct {
-	identity      string
+	deviceID      string // "" before the first read
+	firmware      string
 	components    map[string]int // id to version; nil while unknown
 	answered      [numMethods]bool
 	refusedUntil  [numMethods]time.Time
@@ -71,16 +72,17 @@ func (l *learnt) has(component string, version int) bool {
 }
 
 // read asks the plug, over the standing session, for everything that a reading
-// needs: in one batch, and what that left unanswered one by one. mayRepeat says
-// that the whole of it may be done again.
-func (d *Device) read(ctx context.Context, mayRepeat bool) (Reading, error) {
+// needs: in one batch, and what that left unanswered one by one. A plug that
+// turns out to be another one than before, or to have other firmware, is asked
+// what it has got in a batch of its own.
+func (d *Device) read(ctx context.Context) (Reading, error) {
 	var got replies
-	for first := true; ; first = false {
+	for mayBatch := true; ; mayBatch = d.isAnother(&got) {
 		methods := d.missing(&got)
 		if len(methods) == 0 {
 			break
 		}
-		batch := first && !d.learnt.noBatch && len(methods) > 1
+		batch := mayBatch && !d.learnt.noBatch && len(methods) > 1
 		if !batch {
 			methods = methods[:1]
 		}
@@ -89,9 +91,9 @@ func (d *Device) read(ctx context.Context, mayRepeat bool) (Reading, error) {
 		}
 		var err error
 		if batch {
-			err = d.askBatch(ctx, methods[:min(len(methods), maxBatch)], mayRepeat, &got)
+			err = d.askBatch(ctx, methods[:min(len(methods), maxBatch)], &got)
 		} else {
-			err = d.askSingle(ctx, methods[0], mayRepeat, &got)
+			err = d.askSingle(ctx, methods[0], &got)
 		}
 		if err != nil {
 			return Reading{}, err
@@ -101,6 +103,28 @@ func (d *Device) read(ctx context.Context, mayRepeat bool) (Reading, error) {
 		return Reading{}, &wire.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
 	}
 	return d.finish(&got), nil
+}
+
+// isAnother reports whether the replies are the first of another plug, or of
+// other firmware, than what was learnt is about; which is forgotten then.
+func (d *Device) isAnother(got *replies) bool {
+	l := &d.learnt
+	id, firmware := string(got.info.DeviceID), string(got.info.Firmware)
+	if got.state[getDeviceInfo] != answered || l.deviceID == id && l.firmware == firmware {
+		return false
+	}
+	another := l.deviceID+l.firmware != ""
+	if another {
+		*l = learnt{components: got.components, powerInEnergy: got.energy.CurrentPower.Valid}
+		for m, s := range got.state {
+			l.answered[m] = s == answered
+		}
+		if got.state[getProtectionPower] != answered {
+			d.session.protection = nil
+		}
+	}
+	l.deviceID, l.firmware = id, firmware
+	return another
 }
 
 // missing returns the methods to ask that got does not have yet, in the order
@@ -152,8 +176,8 @@ type reply struct {
 }
 
 // askSingle asks for one method.
-func (d *Device) askSingle(ctx context.Context, m method, mayRepeat bool, got *replies) error {
-	plain, err := d.roundTrip(ctx, d.request(m), mayRepeat)
+func (d *Device) askSingle(ctx context.Context, m method, got *replies) error {
+	plain, err := d.roundTrip(ctx, d.request(m))
 	if err != nil {
 		return err
 	}
@@ -171,8 +195,8 @@ func (d *Device) askSingle(ctx context.Context, m method, mayRepeat bool, got *r
 
 // askBatch asks for several methods in one exchange. A plug that cannot do that
 // is remembered; then nothing is got, and no error returned.
-func (d *Device) askBatch(ctx context.Context, methods []method, mayRepeat bool, got *replies) error {
-	plain, err := d.roundTrip(ctx, d.request(methods...), mayRepeat)
+func (d *Device) askBatch(ctx context.Context, methods []method, got *replies) error {
+	plain, err := d.roundTrip(ctx, d.request(methods...))
 	if code, ok := errors.AsType[*wire.CodeError](err); ok && code.Code == wire.CodeJSONDecode && !errors.Is(err, wire.ErrRefused) {
 		return d.refuseBatch(ctx, code.Code)
 	}
@@ -185,10 +209,12 @@ func (d *Device) askBatch(ctx context.Context, methods []method, mayRepeat bool,
 			Responses []reply `json:"responses"`
 		} `json:"result"`
 	}
-	batch.Result.Responses = make([]reply, 0, maxBatch)
+	clear(d.batch[:cap(d.batch)])
+	batch.Result.Responses = d.batch[:0]
 	if decodeLeniently(plain, &batch) != nil {
 		return nil //nolint:nilerr // some firmware garbles batches; one by one tells whether the session is in step
 	}
+	d.batch = batch.Result.Responses
 	switch code := int(batch.ErrorCode.Value); {
 	case wire.LosesSession(code):
 		return fmt.Errorf("multipleRequest: %w: error_code %d", wire.ErrSessionLost, code)
@@ -266,18 +292,9 @@ func (d *Device) request(methods ...method) []byte {
 	return append(b, `,"terminal_uuid":"`+terminalUUID+`"}`...)
 }
 
-// finish turns the replies of one read into a reading. What was learnt of
-// another device, or another firmware, is forgotten, to be asked again in the
-// next read.
+// finish turns the replies of one read into a reading.
 func (d *Device) finish(got *replies) Reading {
 	info := got.info.info()
-	if identity := info.DeviceID + " " + info.Firmware; d.learnt.identity != identity {
-		if d.learnt.identity != "" {
-			d.learnt = learnt{}
-			d.session.protection = nil
-		}
-		d.learnt.identity = identity
-	}
 	region, timeDiff := string(got.info.Region), optional(got.info.TimeDiff)
 	if z := d.learnt.zone; z.region != region || z.timeDiff != timeDiff {
 		d.learnt.zone = newZone(region, timeDiff)

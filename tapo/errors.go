@@ -133,7 +133,7 @@ func reasonOf(err error) Reason {
 		return Timeout
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, wire.ErrLate), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout
 	case errors.Is(err, wire.ErrSessionLost):
 		return SessionStolen

@@ -65,11 +65,11 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 	d.wire.Begin(maxExchanges)
 	defer d.idle.Reset(maxIdle)
 
-	reading, err := d.readOnce(ctx, true)
+	reading, err := d.readOnce(ctx)
 	if wantsLogin(err) && d.wire.Left() > 0 {
 		d.lose(ctx, err)
 		first := err
-		if reading, err = d.readOnce(ctx, false); errors.Is(err, wire.ErrExhausted) {
+		if reading, err = d.readOnce(ctx); errors.Is(err, wire.ErrExhausted) {
 			err = first
 		}
 	}
@@ -81,13 +81,12 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 	return reading, nil
 }
 
-// readOnce reads over the session at hand, or over a new one. mayRepeat says
-// that there will be another try.
-func (d *Device) readOnce(ctx context.Context, mayRepeat bool) (Reading, error) {
+// readOnce reads over the session at hand, or over a new one.
+func (d *Device) readOnce(ctx context.Context) (Reading, error) {
 	if err := d.ensureSession(ctx); err != nil {
 		return Reading{}, err
 	}
-	reading, err := d.read(ctx, mayRepeat)
+	reading, err := d.read(ctx)
 	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok { // it has locked itself meanwhile
 		if err := d.cfg.Guard.acquire(ctx); err != nil {
 			return Reading{}, err
@@ -120,24 +119,12 @@ func (d *Device) ensureSession(ctx context.Context) error {
 	return nil
 }
 
-// roundTrip sends a request over the session. Where it may be repeated, an
-// answer that does not come is waited for half of the time that is left, or
-// longer if the plug is known to be slow.
-func (d *Device) roundTrip(ctx context.Context, request []byte, mayRepeat bool) ([]byte, error) {
-	start := time.Now()
-	whole := ctx
-	end, bounded := ctx.Deadline()
-	if bounded && mayRepeat {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, max(end.Sub(start)/2, 2*d.took))
-		defer cancel()
-	}
+// roundTrip sends a request over the session. What answers is the plug, so that
+// an answer that is no HTTP is a damaged one.
+func (d *Device) roundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	plain, err := d.session.RoundTrip(ctx, request)
-	if err != nil && mayRepeat && reasonOf(err) == Timeout && whole.Err() == nil && time.Now().Before(end) {
-		return nil, fmt.Errorf("%w: no answer in %v", wire.ErrUnsettled, time.Since(start).Round(time.Millisecond))
-	}
-	if err == nil {
-		d.took = time.Since(start)
+	if err != nil && reasonOf(err) == NotAPlug {
+		err = fmt.Errorf("%w: %w", wire.ErrBadReply, err)
 	}
 	return plain, err
 }
@@ -183,7 +170,7 @@ func (d *Device) hangUp() {
 // wantsLogin reports whether an error is one that a new login may mend.
 func wantsLogin(err error) bool {
 	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) ||
-		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) {
+		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) || errors.Is(err, wire.ErrLate) {
 		return true
 	}
 	if status, ok := errors.AsType[*wire.StatusError](err); ok {

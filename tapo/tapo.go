@@ -101,7 +101,7 @@ type Device struct {
 	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
-	took    time.Duration // of the last answer over a session
+	batch   []reply // memory for those of a batch
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }

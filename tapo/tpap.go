@@ -46,12 +46,11 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 		return nil, f
 	}
 	d.wire.Use(d.endpoint(a))
-	start := time.Now()
 	challenge, err := tpap.Register(ctx, d.wire, a)
 	if err != nil {
 		return nil, tpapFailure(err)
 	}
-	s, err := d.answerTPAP(ctx, a, challenge, time.Since(start))
+	s, err := d.answerTPAP(ctx, a, challenge)
 	if err != nil {
 		return nil, tpapFailure(err)
 	}
@@ -60,8 +59,8 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 }
 
 // answerTPAP proves to the plug that we know the password, which is an attempt
-// that it counts. took is the time of the exchange before.
-func (d *Device) answerTPAP(ctx context.Context, a tpap.Announcement, challenge *tpap.Challenge, took time.Duration) (*tpap.Session, error) {
+// that it counts.
+func (d *Device) answerTPAP(ctx context.Context, a tpap.Announcement, challenge *tpap.Challenge) (*tpap.Session, error) {
 	account := tpap.Account{Username: d.cfg.Credentials.Username, Password: string(d.cfg.Credentials.Password), MAC: a.MAC}
 	secret, credential, err := d.deriver.Secret(account, challenge)
 	if err != nil {
@@ -71,7 +70,7 @@ func (d *Device) answerTPAP(ctx context.Context, a tpap.Announcement, challenge 
 		d.cfg.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
 	}
 	// An answer that comes too late leaves open whether the plug has counted.
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*took {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*d.wire.Took() {
 		return nil, fmt.Errorf("pake_share: not sent, the plug is too slow for the time that is left: %w", context.DeadlineExceeded)
 	}
 	s, err := challenge.Share(ctx, d.wire, secret)

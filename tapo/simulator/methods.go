@@ -70,12 +70,14 @@ func (p *Plug) execute(c call, fault Fault) []byte {
 	return appendReply(nil, "", result, code)
 }
 
-// executeBatch runs the calls of a batch up to the first that fails.
+// executeBatch runs the calls of a batch up to the first that fails. The reply is
+// good until the next one.
 func (p *Plug) executeBatch(calls []call, now sample) []byte {
 	if calls == nil {
 		return codeOnly(codeParams)
 	}
-	b := append(make([]byte, 0, 2048), `{"error_code":0,"result":{"responses":[`...)
+	b := p.batch[:0]
+	b = append(b, `{"error_code":0,"result":{"responses":[`...)
 	for i, c := range calls {
 		if i > 0 {
 			b = append(b, ',')
@@ -86,7 +88,9 @@ func (p *Plug) executeBatch(calls []call, now sample) []byte {
 			break
 		}
 	}
-	return append(b, "]}}"...)
+	b = append(b, "]}}"...)
+	p.batch = b
+	return b
 }
 
 // run executes one method.

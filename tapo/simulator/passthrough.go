@@ -95,7 +95,9 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 		quoted, _ := json.Marshal(string(inner)) //nolint:errchkjson // a string
 		return jsonBody(`{"error_code":0,"result":{"response":` + string(quoted) + `}}`)
 	}
-	return jsonBody(`{"error_code":0,"result":{"response":"` + reply + `"}}`)
+	body := append(make([]byte, 0, 64+len(reply)), `{"error_code":0,"result":{"response":"`...)
+	body = append(append(body, reply...), `"}}`...)
+	return response{status: http.StatusOK, contentType: contentJSON, body: body}
 }
 
 // passthroughInner executes what was sealed.

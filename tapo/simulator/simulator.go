@@ -77,6 +77,7 @@ type Plug struct {
 	refusals    map[string]int
 	stats       Stats
 	answers     map[string][]byte // the last body by step, for Replay
+	batch       []byte            // memory for the reply to one
 }
 
 // identity is what never changes about a plug.

@@ -123,8 +123,8 @@ func (c *Cipher) Seal(seq int32, plain []byte) []byte {
 	return frame
 }
 
-// Open verifies, in constant time, and decrypts a frame. With verify false the
-// signature is not looked at, for plugs that do not sign.
+// Open verifies, in constant time, and decrypts a frame, in place. With verify
+// false the signature is not looked at, for plugs that do not sign.
 func (c *Cipher) Open(seq int32, frame []byte, verify bool) ([]byte, error) {
 	if len(frame) < sigSize+aes.BlockSize || len(frame)%aes.BlockSize != 0 {
 		return nil, ErrFrame
@@ -133,9 +133,8 @@ func (c *Cipher) Open(seq int32, frame []byte, verify bool) ([]byte, error) {
 	if sig := c.sign(seq, ct); verify && subtle.ConstantTimeCompare(frame[:sigSize], sig[:]) != 1 {
 		return nil, ErrSignature
 	}
-	plain := make([]byte, len(ct))
-	cipher.NewCBCDecrypter(c.block, c.iv(seq)).CryptBlocks(plain, ct)
-	return unpad(plain)
+	cipher.NewCBCDecrypter(c.block, c.iv(seq)).CryptBlocks(ct, ct)
+	return unpad(ct)
 }
 
 func (c *Cipher) iv(seq int32) []byte {
@@ -143,9 +142,13 @@ func (c *Cipher) iv(seq int32) []byte {
 	return appendSeq(append(iv, c.ivPrefix[:]...), seq)
 }
 
-func (c *Cipher) sign(seq int32, ct []byte) [sigSize]byte {
-	msg := make([]byte, 0, len(c.sig)+4+len(ct))
-	return sha256.Sum256(append(appendSeq(append(msg, c.sig[:]...), seq), ct...))
+func (c *Cipher) sign(seq int32, ct []byte) (sig [sigSize]byte) {
+	h := sha256.New()
+	head := appendSeq(append(make([]byte, 0, len(c.sig)+4), c.sig[:]...), seq)
+	h.Write(head)
+	h.Write(ct)
+	h.Sum(sig[:0])
+	return sig
 }
 
 func appendSeq(b []byte, seq int32) []byte {

@@ -115,7 +115,10 @@ func (s *Session) roundTrip(ctx context.Context, step string, request []byte) ([
 	switch answer.Status {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, wire.ErrSessionLost, answer.Status)
+		if s.token != "" {
+			return nil, fmt.Errorf("%s: %w: HTTP status %d", step, wire.ErrSessionLost, answer.Status)
+		}
+		fallthrough
 	default:
 		return nil, &wire.StatusError{Step: step, Status: answer.Status}
 	}

@@ -256,6 +256,12 @@ func FuzzDecodeReply(f *testing.F) {
 		if r, ok := DecodeReply(data); ok && !r.ErrorCode.Valid && r.Result.Key == "" && r.Result.Response == "" {
 			t.Error("a reply of nothing")
 		}
+		if sealed, ok := sealedReply(data); ok { // what a parser of JSON finds, too
+			var r Reply
+			if err := json.Unmarshal(data, &r); err != nil || string(r.Result.Response) != string(sealed) || r.Code() != 0 {
+				t.Errorf("%q, %v, %+v", sealed, err, r)
+			}
+		}
 	})
 }
 
@@ -270,6 +276,31 @@ func FuzzOpen(f *testing.F) {
 		plain, err := c.Open(message)
 		if err == nil && !bytes.Equal(plain, []byte(message)) && len(plain) > len(message) {
 			t.Errorf("%d bytes came out of %d", len(plain), len(message))
+		}
+	})
+}
+
+// FuzzKeys feeds anything to what opens the other side's keys.
+func FuzzKeys(f *testing.F) {
+	v := vectors(f)
+	key := v.key(f)
+	for _, e := range []string{"", "AAAA", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"} {
+		f.Add(e)
+	}
+	if request, err := HandshakeRequest(&key.PublicKey); err == nil {
+		var m Message
+		if json.Unmarshal(request, &m) == nil {
+			f.Add(m.Params.Key)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := OpenKey(key, text); err == nil {
+			if plain, err := c.Open(c.Seal([]byte("x"))); err != nil || string(plain) != "x" {
+				t.Errorf("a key that is none: %q, %v", plain, err)
+			}
+		}
+		if public, err := DecodePublicKey(text); err == nil && public.N.BitLen() != KeyBits {
+			t.Errorf("a key of %d bits", public.N.BitLen())
 		}
 	})
 }

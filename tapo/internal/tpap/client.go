@@ -240,7 +240,7 @@ func post(ctx context.Context, w *wire.Client, step string, once bool, params an
 	if err != nil {
 		return nil, err
 	}
-	reply, err := w.Post(ctx, wire.Request{Protocol: protocol, Step: step, Path: "/", JSON: true, Body: body, Once: once})
+	reply, err := w.Post(ctx, wire.Request{Protocol: protocol, Step: step, Path: "/", JSON: true, Body: body, Once: once, Patient: once})
 	if err != nil {
 		return nil, err
 	}

@@ -31,10 +31,13 @@ func newConn(c net.Conn) *conn {
 	return cn
 }
 
-// roundTrip sends a message and reads the reply, within ctx. The connection may
-// be used again if reusable is true.
-func (c *conn) roundTrip(ctx context.Context, message []byte) (reply Reply, reusable bool, err error) {
-	deadline, _ := ctx.Deadline() // the zero time is none
+// roundTrip sends a message and reads the reply, within ctx and a limit if that
+// is not zero. The connection may be used again if reusable is true.
+func (c *conn) roundTrip(ctx context.Context, limit time.Time, message []byte) (reply Reply, reusable bool, err error) {
+	deadline, bounded := ctx.Deadline() // the zero time is none
+	if !bounded || !limit.IsZero() && limit.Before(deadline) {
+		deadline = limit
+	}
 	if err := c.SetDeadline(deadline); err != nil {
 		return reply, false, err
 	}
@@ -58,6 +61,9 @@ func (c *conn) transact(message []byte) (reply Reply, reusable bool, err error) 
 		return reply, false, noReply(err)
 	}
 	resp, err := http.ReadResponse(c.reader, nil)
+	for err == nil && resp.StatusCode < http.StatusOK { // informational; another one follows
+		resp, err = http.ReadResponse(c.reader, nil)
+	}
 	if err != nil {
 		return reply, false, cutShort(err)
 	}

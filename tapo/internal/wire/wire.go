@@ -50,6 +50,9 @@ var (
 	// ErrNoReply says that the connection was closed instead of an answer, so
 	// that nobody knows whether the plug has read the request.
 	ErrNoReply = errors.New("the connection was closed without an answer")
+	// ErrLate says that an answer has not come in the time that it was given,
+	// while there is more of it.
+	ErrLate = errors.New("no answer in time")
 	// ErrBadReply says that a reply is damaged: too long, cut short, or it does
 	// not verify, decrypt or parse.
 	ErrBadReply = errors.New("bad reply")
@@ -106,10 +109,11 @@ type Options struct {
 type Client struct {
 	opts     Options
 	endpoint Endpoint
-	conn     *conn // kept alive, or nil
-	dead     int   // how many kept connections in a row turned out dead
-	left     int   // how many requests may still be sent
-	woken    bool  // the plug has been sent a wake-up since Begin
+	conn     *conn         // kept alive, or nil
+	dead     int           // how many kept connections in a row turned out dead
+	left     int           // how many requests may still be sent
+	woken    bool          // the plug has been sent a wake-up since Begin
+	took     time.Duration // of the last exchange that got an answer
 }
 
 // maxDead is after how many dead ones connections are no longer kept: some
@@ -130,6 +134,9 @@ func (c *Client) Begin(requests int) { c.left, c.woken = requests, false }
 
 // Left returns how many requests may still be sent.
 func (c *Client) Left() int { return c.left }
+
+// Took is how long the last exchange took that got an answer.
+func (c *Client) Took() time.Duration { return c.took }
 
 // Use sends further requests to another endpoint.
 func (c *Client) Use(e Endpoint) {
@@ -171,6 +178,7 @@ type Request struct {
 	JSON     bool   // the body is JSON
 	Body     []byte
 	Once     bool // never sent again by Post
+	Patient  bool // all of the time that is left is waited for an answer
 }
 
 // Reply is what the plug answered, whatever the status.
@@ -181,14 +189,15 @@ type Reply struct {
 }
 
 // Post sends a request and reads the whole reply. Where the plug closes the
-// connection instead of answering, it is sent once more, unless r.Once forbids
-// that. Errors are those of the network, of ctx, a [*StatusError] where the plug
-// answers that it gets too many requests, [ErrExhausted], or wrap [ErrNoReply]
-// or [ErrBadReply].
+// connection instead of answering, or has not answered in half of the time that
+// is left (in more, if it is known to be slow), the request is sent once more,
+// unless r.Once forbids that. Errors are those of the network, of ctx, a
+// [*StatusError] where the plug answers that it gets too many requests,
+// [ErrExhausted], or wrap [ErrNoReply], [ErrLate] or [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
-	reply, err := c.exchange(ctx, r)
-	if errors.Is(err, ErrNoReply) && !r.Once && c.left > 0 && ctx.Err() == nil {
-		reply, err = c.exchange(ctx, r)
+	reply, err := c.exchangeLimited(ctx, r)
+	if (errors.Is(err, ErrNoReply) || errors.Is(err, ErrLate)) && !r.Once && c.left > 0 && ctx.Err() == nil {
+		reply, err = c.exchange(ctx, time.Time{}, r)
 	}
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: %w", r.Step, err)
@@ -202,11 +211,36 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	return reply, nil
 }
 
-func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
+// exchangeLimited waits for the answer so long only that there is time for
+// another try.
+func (c *Client) exchangeLimited(ctx context.Context, r Request) (Reply, error) {
+	start := time.Now()
+	end, bounded := ctx.Deadline()
+	if !bounded || r.Patient {
+		return c.exchange(ctx, time.Time{}, r)
+	}
+	limit := start.Add(max(end.Sub(start)/2, 2*c.took))
+	if !limit.Before(end) {
+		return c.exchange(ctx, time.Time{}, r)
+	}
+	reply, err := c.exchange(ctx, limit, r)
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && time.Now().Before(end) {
+		c.Close()
+		err = fmt.Errorf("%w: %v", ErrLate, time.Since(start).Round(time.Millisecond))
+	}
+	return reply, err
+}
+
+// exchange sends a request and reads the reply, until a limit if that is not
+// zero.
+func (c *Client) exchange(ctx context.Context, limit time.Time, r Request) (Reply, error) {
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()
-	reply, err := c.roundTrip(ctx, r)
+	reply, err := c.roundTrip(ctx, limit, r)
 	took := time.Since(start)
+	if err == nil {
+		c.took = took
+	}
 	if c.opts.Observe != nil {
 		c.opts.Observe(r.Protocol, took)
 	}
@@ -224,7 +258,7 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 
 // roundTrip uses the kept connection, or a new one where there is none or it
 // has died meanwhile, and keeps it if it can be used again.
-func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
+func (c *Client) roundTrip(ctx context.Context, limit time.Time, r Request) (Reply, error) {
 	message, err := r.encode(c.endpoint.Address)
 	if err != nil {
 		return Reply{}, err
@@ -234,7 +268,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
 	}
 	if kept := c.conn; kept != nil {
 		if !stale(kept.Conn) {
-			reply, err := c.send(ctx, kept, message)
+			reply, err := c.send(ctx, limit, kept, message)
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 				c.dead = 0
 				return reply, err
@@ -248,17 +282,17 @@ func (c *Client) roundTrip(ctx context.Context, r Request) (Reply, error) {
 		c.dead++
 	}
 	c.Close()
-	fresh, err := c.dial(ctx)
+	fresh, err := c.dialUntil(ctx, limit)
 	if err != nil {
 		return Reply{}, err
 	}
-	return c.send(ctx, fresh, message)
+	return c.send(ctx, limit, fresh, message)
 }
 
 // send carries one message over a connection.
-func (c *Client) send(ctx context.Context, cn *conn, message []byte) (Reply, error) {
+func (c *Client) send(ctx context.Context, limit time.Time, cn *conn, message []byte) (Reply, error) {
 	c.left--
-	reply, reusable, err := cn.roundTrip(ctx, message)
+	reply, reusable, err := cn.roundTrip(ctx, limit, message)
 	c.conn = cn
 	if !reusable || c.dead >= maxDead {
 		c.Close()
