@@ -17,8 +17,8 @@ check: ## everything, as before a change lands; installs what it needs
 demo: ## serve simulated plugs
 	go run . --demo
 
-bench: ## reads of a plug beside a bare HTTP exchange
-	go test -run '^$$' -bench . ./tapo
+bench: ## reads and probes of a plug beside a bare HTTP exchange
+	go test -run '^$$' -bench . ./collector ./tapo
 
 golden: ## write the golden expositions anew; look at the difference
 	go test ./collector -run TestGolden -update

@@ -55,6 +55,7 @@ type Exporter struct {
 	timeoutOffset time.Duration
 	logger        *slog.Logger
 	errorLog      *log.Logger
+	negotiator    negotiator
 	mux           *http.ServeMux
 }
 

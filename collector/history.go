@@ -4,9 +4,9 @@
 package collector
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +21,7 @@ type Probe struct {
 	Took   time.Duration
 	Err    *tapo.Error // nil if it succeeded
 	Shared bool        // it waited for another probe's read
-	Log    string      // one line per step
+	lines  []slog.Record
 }
 
 // history keeps the last probes. Its methods are safe for concurrent use.
@@ -69,40 +69,46 @@ func (h *history) find(id uint64) (Probe, bool) {
 	return p, p.ID == id
 }
 
-// record gathers the log lines of one probe.
+// record gathers the log lines of one probe. They are put into words when
+// somebody looks at them.
 type record struct {
 	target string
 	start  time.Time
 
-	mu  sync.Mutex // a shared read may log after the probe has ended
-	buf bytes.Buffer
-	out slog.Handler
+	mu    sync.Mutex // a shared read may log after the probe has ended
+	lines []slog.Record
 }
 
-func startRecord(target string) *record {
-	r := &record{target: target, start: time.Now()}
-	r.out = slog.NewTextHandler(&r.buf, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		switch {
-		case len(groups) == 0 && a.Key == slog.TimeKey:
-			return slog.Duration("after", a.Value.Time().Sub(r.start).Round(10*time.Microsecond))
-		case len(groups) == 0 && a.Key == slog.LevelKey:
-			return slog.Attr{}
-		}
-		return a
-	}})
-	return r
-}
+func startRecord(target string) *record { return &record{target: target, start: time.Now()} }
 
-func (r *record) handle(ctx context.Context, line slog.Record) error {
+func (r *record) add(line slog.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.out.Handle(ctx, line)
+	r.lines = append(r.lines, line)
 }
 
 func (r *record) finish(took time.Duration, result Result) Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Probe{Target: r.target, Start: r.start, Took: took, Err: result.Err, Shared: result.Shared, Log: r.buf.String()}
+	return Probe{Target: r.target, Start: r.start, Took: took, Err: result.Err, Shared: result.Shared, lines: r.lines}
+}
+
+// Log returns one line per step.
+func (p Probe) Log() string {
+	var text strings.Builder
+	out := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		switch {
+		case len(groups) == 0 && a.Key == slog.TimeKey:
+			return slog.Duration("after", a.Value.Time().Sub(p.Start).Round(10*time.Microsecond))
+		case len(groups) == 0 && a.Key == slog.LevelKey:
+			return slog.Attr{}
+		}
+		return a
+	}})
+	for _, line := range p.lines {
+		_ = out.Handle(context.Background(), line) // which only a strings.Builder could refuse
+	}
+	return text.String()
 }
 
 type recordKey struct{}
@@ -123,9 +129,7 @@ func (h recordHandler) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle implements [slog.Handler].
 func (h recordHandler) Handle(ctx context.Context, line slog.Record) error {
 	if r, ok := ctx.Value(recordKey{}).(*record); ok {
-		if err := r.handle(ctx, line); err != nil {
-			return err
-		}
+		r.add(line)
 	}
 	if !h.Handler.Enabled(ctx, line.Level) {
 		return nil

@@ -3,31 +3,43 @@
 
 package collector
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"cmp"
+	"slices"
+
+	dto "github.com/prometheus/client_model/go"
+)
 
 // metric is a row of the table below.
 type metric struct {
+	index  int // in plugMetrics
 	name   string
-	kind   prometheus.ValueType
+	kind   dto.MetricType
 	help   string
-	labels []string
-	desc   *prometheus.Desc
+	labels []string // sorted
 }
 
-// plugMetrics is every series that /probe can have, in the order in which the
-// variables below were made.
+// plugMetrics is every series that /probe can have, sorted by name as
+// expositions are.
 var plugMetrics []*metric
 
+func init() { // when all of the table below is there
+	slices.SortFunc(plugMetrics, func(a, b *metric) int { return cmp.Compare(a.name, b.name) })
+	for i, m := range plugMetrics {
+		m.index = i
+	}
+}
+
 func gauge(name, help string, labels ...string) *metric {
-	return newMetric(prometheus.GaugeValue, name, help, labels)
+	return newMetric(dto.MetricType_GAUGE, name, help, labels)
 }
 
 func counter(name, help string, labels ...string) *metric {
-	return newMetric(prometheus.CounterValue, name, help, labels)
+	return newMetric(dto.MetricType_COUNTER, name, help, labels)
 }
 
-func newMetric(kind prometheus.ValueType, name, help string, labels []string) *metric {
-	m := &metric{name, kind, help, labels, prometheus.NewDesc(name, help, labels, nil)}
+func newMetric(kind dto.MetricType, name, help string, labels []string) *metric {
+	m := &metric{name: name, kind: kind, help: help, labels: labels}
 	plugMetrics = append(plugMetrics, m)
 	return m
 }
@@ -43,9 +55,9 @@ var (
 		"1, with the reason why the plug could not be read.", "reason")
 	deviceInfo = gauge("tapo_device_info",
 		"1, with what identifies the plug, and the protocol it speaks.",
-		"device_id", "mac", "model", "hardware", "firmware", "name", "protocol")
+		"device_id", "firmware", "hardware", "mac", "model", "name", "protocol")
 	outletInfo = gauge("tapo_outlet_info",
-		"1, with the socket's name in the app.", "outlet", "name")
+		"1, with the socket's name in the app.", "name", "outlet")
 	outletOn = gauge("tapo_outlet_on",
 		"1 if the socket is switched on, 0 if off (device_on).", "outlet")
 	outletOnSeconds = gauge("tapo_outlet_on_seconds",

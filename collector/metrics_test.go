@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -50,12 +51,15 @@ func readAt(t *testing.T, m simulator.Model) tapo.Reading {
 	return reading
 }
 
+// gatherer gives the series to the test kits of Prometheus.
+func (s *series) gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return s.gather(), nil })
+}
+
 // expose gathers a collector with all checks, lints it and returns the text.
-func expose(t *testing.T, c prometheus.Collector) string {
+func expose(t *testing.T, g prometheus.Gatherer) string {
 	t.Helper()
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
+	families, err := prometheus.Gatherers{g}.Gather() // which checks what a registry would
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +107,11 @@ func TestGoldenExpositions(t *testing.T) {
 		}
 		name += ".prom"
 		t.Run(name, func(t *testing.T) {
-			golden(t, name, expose(t, plug{reading: readAt(t, m), took: 25 * time.Millisecond}))
+			golden(t, name, expose(t, plug{reading: readAt(t, m), took: 25 * time.Millisecond}.expose().gatherer()))
 		})
 	}
 	t.Run("failed", func(t *testing.T) {
-		golden(t, "failed.prom", expose(t, plug{reason: tapo.BadCredentials, took: 50 * time.Millisecond}))
+		golden(t, "failed.prom", expose(t, plug{reason: tapo.BadCredentials, took: 50 * time.Millisecond}.expose().gatherer()))
 	})
 }
 
@@ -127,7 +131,7 @@ tapo_on_today_seconds{outlet="1"} 3660
 		Number: 1, EnergyMonth: tapo.Some(9e6), OnToday: tapo.Some(61 * time.Minute),
 	}}}}
 	text, _, _ := strings.Cut(want, "# HELP tapo_outlet_on ")
-	if err := testutil.CollectAndCompare(c, strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
+	if err := testutil.GatherAndCompare(c.expose().gatherer(), strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
 		t.Error(err)
 	}
 }
@@ -149,11 +153,14 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s: contains %s", m.name, f)
 			}
 		}
-		if strings.HasSuffix(m.name, "_total") != (m.kind == prometheus.CounterValue) {
+		if strings.HasSuffix(m.name, "_total") != (m.kind == dto.MetricType_COUNTER) {
 			t.Errorf("%s: _total and counters belong together", m.name)
 		}
 		if !strings.HasSuffix(m.help, ".") {
 			t.Errorf("%s: the help is no sentence", m.name)
+		}
+		if !slices.IsSorted(m.labels) {
+			t.Errorf("%s: labels %v are not sorted", m.name, m.labels)
 		}
 		info := strings.HasSuffix(m.name, "_info")
 		for _, l := range m.labels {
@@ -166,7 +173,9 @@ func TestNames(t *testing.T) {
 
 func TestExporterMetricsAreClean(t *testing.T) {
 	f := newFixture(t, auths)
-	text := expose(t, f.sessions) + expose(t, f.store)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(f.sessions, f.store)
+	text := expose(t, registry)
 	for _, name := range []string{
 		"tapo_exporter_sessions", "tapo_exporter_targets", "tapo_exporter_logins_total", "tapo_exporter_sessions_lost_total",
 		"tapo_exporter_plug_requests_total", "tapo_exporter_plug_request_duration_seconds", "tapo_exporter_probes_shared_total",

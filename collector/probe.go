@@ -8,9 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // probe serves GET /probe: it reads the plug that the parameters name and
@@ -43,7 +40,9 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	}
 	e.history.add(record.finish(read.took, result))
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(read)
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, EnableOpenMetrics: true}).ServeHTTP(w, r)
+	exposed := read.expose()
+	defer exposed.release()
+	if err := exposed.send(w, e.negotiator.format(r.Header)); err != nil {
+		e.logger.Debug("A probe's answer could not be sent", "target", target.Name, "err", err)
+	}
 }

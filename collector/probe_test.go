@@ -14,11 +14,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -157,7 +159,7 @@ func TestUnlistedPlugsAreForgotten(t *testing.T) {
 	}
 	f.sessions.mu.Lock()
 	for _, s := range f.sessions.plugs {
-		s.used = s.used.Add(-2 * time.Hour)
+		s.used = s.used.Add(-25 * time.Hour)
 	}
 	f.sessions.mu.Unlock()
 	f.want(t, "/probe?target="+addr.String(), 200)
@@ -332,4 +334,29 @@ func TestSecretsStayInside(t *testing.T) {
 	if !strings.Contains(shown, "handshake1") || !strings.Contains(shown, "<secret>") {
 		t.Error("pages and logs are empty: this test looks at nothing")
 	}
+}
+
+// FuzzParameters feeds anything to what a probe's URL and header go through.
+func FuzzParameters(f *testing.F) {
+	f.Add("target=10.0.0.1&auth=home", "10")
+	f.Add("target=a&target=b", "NaN")
+	f.Add("target=%00", "1e400")
+	f.Add("target=::ffff:10.0.0.1%25eth0", "-1")
+	c := &config.Config{
+		Auths:   map[string]config.Auth{"home": {Username: username, Password: password}},
+		Targets: []config.Target{{Name: "a", Address: "192.0.2.1", Auth: "home"}},
+	}
+	f.Fuzz(func(t *testing.T, query, timeout string) {
+		if got, err := probeTimeout(http.Header{timeoutHeader: {timeout}}, 10*time.Second, time.Second/2); err == nil && (got <= 0 || got > 10*time.Second) {
+			t.Errorf("timeout %q: %v", timeout, got)
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		target, listed, err := resolveTarget(c, values)
+		if err == nil && !listed && !c.Unlisted.Allows(netip.MustParseAddr(target.Address)) {
+			t.Errorf("%q leads to %s", query, target.Address)
+		}
+	})
 }

@@ -20,10 +20,12 @@ import (
 
 const (
 	// idleUnlisted is how long an unlisted plug that nobody probes is remembered.
-	idleUnlisted = time.Hour
+	idleUnlisted = 24 * time.Hour
 	// maxUnlisted is how many are remembered at most: whoever may probe can name
 	// any number of addresses.
 	maxUnlisted = 1000
+	// leeway is what a probe with a usual timeout has beyond the time of a read.
+	leeway = 100 * time.Millisecond
 )
 
 // dialer is the type of net.Dialer's DialContext.
@@ -34,7 +36,7 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 // reading is never served again. Its methods are safe for concurrent use. It is
 // a Prometheus collector of the exporter's own metrics.
 type Sessions struct {
-	timeout    time.Duration // of a shared read
+	patience   time.Duration // how long a read may take, whoever waits for it
 	logger     *slog.Logger
 	dial       dialer              // nil but in tests
 	rejections tapo.RejectionStore // may be nil; see guards
@@ -79,53 +81,75 @@ type Result struct {
 
 func newSessions(opts Options) *Sessions {
 	return &Sessions{
-		timeout: opts.Timeout, logger: slog.New(recordHandler{opts.Logger.Handler()}), dial: opts.DialContext,
+		patience: max(opts.Timeout-opts.TimeoutOffset-leeway, opts.Timeout/2), logger: slog.New(recordHandler{opts.Logger.Handler()}), dial: opts.DialContext,
 		rejections: opts.Rejections, metrics: newSelfMetrics(),
 		plugs: map[plugKey]*session{}, guards: map[string]*tapo.Guard{},
 	}
 }
 
 // Read reads a plug, or waits for the read in flight. ctx bounds the wait only:
-// a read that was started goes on for the others that wait for it.
+// a read that was started goes on for the others that wait for it. Where the
+// read of another caller fails for want of time that this one still has, this
+// one reads anew.
 func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Result {
 	plug, failed := s.get(t, listed, nil)
 	if failed != nil {
 		return Result{Err: failed}
 	}
-	leading := false
-	done := plug.flights.DoChan("", func() (any, error) {
-		leading = true
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-		defer cancel()
-		return plug.read(ctx, s.logger.With("target", t.Name))
-	})
-	select {
-	case result := <-done:
+	for {
+		leading := false
+		result, ok := s.share(ctx, plug, func() (any, error) {
+			leading = true
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+			defer cancel()
+			return plug.read(ctx, s.logger, t.Name)
+		})
+		if !ok {
+			return Result{Err: asError(plug.config.Address, ctx.Err())}
+		}
+		failed := asError(plug.config.Address, result.Err)
+		if !leading && failed != nil && failed.Reason == tapo.Timeout && ctx.Err() == nil {
+			continue
+		}
 		if !leading {
 			s.metrics.probesShared.Inc()
 		}
 		reading, _ := result.Val.(tapo.Reading)
-		return Result{Reading: reading, Err: asError(plug.config.Address, result.Err), Shared: !leading}
+		return Result{Reading: reading, Err: failed, Shared: !leading}
+	}
+}
+
+// share calls read, or waits for the call in flight; ok is false when ctx ends
+// first. A caller that has the time of any read calls it itself, which spares
+// the way to another goroutine and back.
+func (s *Sessions) share(ctx context.Context, plug *session, read func() (any, error)) (result singleflight.Result, ok bool) {
+	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) >= s.patience {
+		result.Val, result.Err, _ = plug.flights.Do("", read)
+		return result, true
+	}
+	select {
+	case result = <-plug.flights.DoChan("", read):
+		return result, true
 	case <-ctx.Done():
-		return Result{Err: asError(plug.config.Address, ctx.Err())}
+		return result, false
 	}
 }
 
 // read reads the device and notes the outcome. It never runs twice at a time
 // for one plug.
-func (p *session) read(ctx context.Context, logger *slog.Logger) (reading tapo.Reading, err error) {
+func (p *session) read(ctx context.Context, logger *slog.Logger, target string) (reading tapo.Reading, err error) {
 	defer func() { // a panic here would end the process, not just this probe
 		if r := recover(); r != nil {
-			logger.ErrorContext(ctx, "Panic while reading a plug", "panic", r)
+			logger.ErrorContext(ctx, "Panic while reading a plug", "target", target, "panic", r)
 			err = &tapo.Error{Reason: tapo.BadReply, Address: p.config.Address, Advice: "This is a bug: please report it with the log.", Err: errors.New("internal error")}
 		}
-		p.note(ctx, logger, reading, err)
+		p.note(ctx, logger, target, reading, err)
 	}()
 	return p.device.Read(ctx)
 }
 
 // note keeps the outcome of a read, and logs it if it is news.
-func (p *session) note(ctx context.Context, logger *slog.Logger, reading tapo.Reading, err error) {
+func (p *session) note(ctx context.Context, logger *slog.Logger, target string, reading tapo.Reading, err error) {
 	failed := asError(p.config.Address, err)
 	p.mu.Lock()
 	before := p.state
@@ -136,9 +160,9 @@ func (p *session) note(ctx context.Context, logger *slog.Logger, reading tapo.Re
 	p.mu.Unlock()
 	switch {
 	case failed != nil && (before.Err == nil || before.Err.Reason != failed.Reason):
-		logger.WarnContext(ctx, "Plug cannot be read", "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
+		logger.WarnContext(ctx, "Plug cannot be read", "target", target, "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
 	case failed == nil && before.Err != nil:
-		logger.InfoContext(ctx, "Plug can be read again", "reason_before", before.Err.Reason)
+		logger.InfoContext(ctx, "Plug can be read again", "target", target, "reason_before", before.Err.Reason)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestRejectionsOutliveTargets(t *testing.T) {
 	}
 }
 
-// TestRejectionsOutliveIdleness: an unlisted plug is forgotten after an hour,
+// TestRejectionsOutliveIdleness: an unlisted plug is forgotten after a day,
 // but not that it has refused the password.
 func TestRejectionsOutliveIdleness(t *testing.T) {
 	p := countingPlug(t)
@@ -80,7 +80,7 @@ func TestRejectionsOutliveIdleness(t *testing.T) {
 		f.want(t, "/probe?target=10.0.0.1", 200, "tapo_up 0")
 		f.sessions.mu.Lock()
 		for _, s := range f.sessions.plugs {
-			s.used = s.used.Add(-2 * time.Hour)
+			s.used = s.used.Add(-25 * time.Hour)
 		}
 		f.sessions.forgetUnlisted(time.Now())
 		f.sessions.mu.Unlock()
