@@ -77,12 +77,7 @@ func TestSharedReads(t *testing.T) {
 				var mu sync.Mutex
 				ends := map[string]int{}
 				for n := range 20 {
-					timeout := "10"
-					if n%4 == 0 {
-						timeout = first
-					} else if n%4 == 1 {
-						timeout = "2"
-					}
+					timeout := []string{first, "2", "10", "10"}[n%4]
 					group.Go(func() {
 						body, took := h.probe(target, timeout)
 						mu.Lock()

@@ -6,6 +6,7 @@ package simulator
 import (
 	"bytes"
 	"cmp"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -166,10 +167,10 @@ func (f Fault) response() response {
 
 // send writes a response, well or as the fault has it. An error means that the
 // connection is of no further use.
-func (f Fault) send(conn net.Conn, resp response, closing bool, done <-chan struct{}) error {
+func (f Fault) send(conn net.Conn, resp response, closing bool) error {
 	switch f.Kind {
 	case Hang:
-		<-done
+		_, _ = io.Copy(io.Discard, conn) // until one side closes the connection
 		return errNoAnswer
 	case Reset:
 		if tcp, ok := conn.(*net.TCPConn); ok {

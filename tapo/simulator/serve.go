@@ -38,7 +38,7 @@ func (p *Plug) serveConn(conn net.Conn) {
 		if fault.Kind == LoseSessionAfter {
 			p.LoseSession()
 		}
-		if fault.send(conn, resp, req.close, p.server.done) != nil || req.close || last {
+		if fault.send(conn, resp, req.close) != nil || req.close || last {
 			return
 		}
 	}
