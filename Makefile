@@ -1,6 +1,6 @@
 # What the README and .ci/run do, by name.
 
-.PHONY: build test check demo bench golden image
+.PHONY: build test check demo bench load golden image
 
 version = $(shell cat VERSION)
 pkg = github.com/prometheus/common/version
@@ -19,6 +19,9 @@ demo: ## serve simulated plugs
 
 bench: ## reads and probes of a plug beside a bare HTTP exchange
 	go test -run '^$$' -bench . ./collector ./tapo
+
+load: ## a real Prometheus on 10, 100 and 1,000 simulated plugs: the table of docs/operations.md
+	go run ./internal/load --plugs 10,100,1000 --duration 2m
 
 golden: ## write the golden expositions anew; look at the difference
 	go test ./collector -run TestGolden -update

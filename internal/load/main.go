@@ -1,0 +1,96 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command load measures the exporter under load: the built binary, simulated
+// plugs in a process of their own, and a real Prometheus that scrapes them
+// through /sd, all on this machine. It prints a row of docs/operations.md for
+// each number of plugs, and fails if a target is missed.
+//
+//	go run ./internal/load --plugs 10,100,1000 --duration 2m
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The targets, for plugs that take 25 ms to answer.
+const (
+	maxMemory  = 64 << 20 // bytes resident
+	maxCPU     = 0.25     // of one core
+	maxLatency = 3.0      // of the plug's own, for 99 of 100 scrapes
+	maxGrowth  = 1.0      // of the cost per read, from a hundred plugs to a thousand
+)
+
+func main() {
+	var o options
+	counts := flag.String("plugs", "1000", "how many plugs, or several such numbers")
+	flag.DurationVar(&o.duration, "duration", 2*time.Minute, "how long to measure")
+	flag.DurationVar(&o.interval, "interval", 15*time.Second, "how often every plug is scraped")
+	flag.DurationVar(&o.latency, "latency", 25*time.Millisecond, "what a plug takes to answer")
+	strict := flag.Bool("strict", true, "fail if a target of speed or size is missed, too")
+	serve := flag.Int("serve-plugs", 0, "be the process with so many plugs")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	var err error
+	if *serve > 0 {
+		err = servePlugs(*serve, o.latency, os.Stdin, os.Stdout)
+	} else {
+		err = measureAll(ctx, *counts, o, *strict)
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	binary                      string // of the exporter
+	duration, interval, latency time.Duration
+}
+
+func measureAll(ctx context.Context, counts string, o options, strict bool) error {
+	dir, err := os.MkdirTemp("", "load")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.binary = filepath.Join(dir, "tapo_exporter")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", o.binary, "github.com/tapo-exporter/tapo_exporter") //nolint:gosec // our own
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	fmt.Println("| plugs | scrapes | failed | requests per warm read | scrape p50 | scrape p99 | CPU | CPU per read | resident memory |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
+	var missed []error
+	var before *result
+	for count := range strings.SplitSeq(counts, ",") {
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 {
+			return fmt.Errorf("not a number of plugs: %q", count)
+		}
+		r, err := measure(ctx, filepath.Join(dir, count), n, o)
+		if err != nil {
+			return fmt.Errorf("%d plugs: %w", n, err)
+		}
+		fmt.Printf("| %d | %d | %d | %.2f | %s | %s | %.1f %% | %s | %.0f MiB |\n", n, r.scrapes, r.failed, r.requestsPerRead(),
+			milliseconds(r.p50), milliseconds(r.p99), 100*r.cpu(), milliseconds(r.cpuPerRead()), float64(r.memory)/(1<<20))
+		missed = append(missed, r.judge(o, before, strict))
+		if n >= 100 {
+			before = &r
+		}
+	}
+	return errors.Join(missed...)
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2g ms", d.Seconds()*1000) }
