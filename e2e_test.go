@@ -93,27 +93,34 @@ func exporter(t *testing.T, env []string, args ...string) string {
 
 var yamlBlock = regexp.MustCompile("(?s)( *)```yaml\n(.*?)```")
 
-// documentedConfig returns the scrape configuration of the README that contains
-// a word, for an exporter at an address, scraping every second.
-func documentedConfig(t *testing.T, word, address string) string {
+// yamlBlocks returns the YAML in a document.
+func yamlBlocks(t *testing.T, path string) (blocks []string) {
 	t.Helper()
-	readme, err := os.ReadFile("README.md")
+	document, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range yamlBlock.FindAllStringSubmatch(string(readme), -1) {
-		indent, text := m[1], m[2]
-		if !strings.Contains(text, "scrape_configs:") || !strings.Contains(text, word) {
-			continue
-		}
+	for _, m := range yamlBlock.FindAllStringSubmatch(string(document), -1) {
 		var b strings.Builder
-		for line := range strings.Lines(text) {
-			b.WriteString(strings.TrimPrefix(line, indent))
+		for line := range strings.Lines(m[2]) {
+			b.WriteString(strings.TrimPrefix(line, m[1]))
 		}
-		text = strings.ReplaceAll(b.String(), "localhost:9782", address)
-		return "global: {scrape_interval: 1s, scrape_timeout: 1s}\n" + strings.ReplaceAll(text, "scrape_interval: 15s", "scrape_interval: 1s")
+		blocks = append(blocks, b.String())
 	}
-	t.Fatalf("no scrape configuration with %s in the README", word)
+	return blocks
+}
+
+// documentedConfig returns the scrape configuration of a document that contains
+// a word, scraping every second, with other addresses of exporters.
+func documentedConfig(t *testing.T, path, word string, addresses ...string) string {
+	t.Helper()
+	for _, text := range yamlBlocks(t, path) {
+		if strings.Contains(text, "scrape_configs:") && strings.Contains(text, word) {
+			text = strings.NewReplacer(addresses...).Replace(text)
+			return "global: {scrape_interval: 1s, scrape_timeout: 1s}\n" + strings.ReplaceAll(text, "scrape_interval: 15s", "scrape_interval: 1s")
+		}
+	}
+	t.Fatalf("no scrape configuration with %s in %s", word, path)
 	return ""
 }
 
@@ -170,7 +177,7 @@ func query(t *testing.T, server, expression string) map[string]float64 {
 func TestPrometheusScrapesTheDemo(t *testing.T) {
 	tool(t, "prometheus")
 	address := exporter(t, nil, "--demo")
-	server := prometheus(t, documentedConfig(t, "http_sd_configs", address))
+	server := prometheus(t, documentedConfig(t, "README.md", "http_sd_configs", "localhost:9782", address))
 
 	var groups []struct {
 		Labels map[string]string `json:"labels"`
@@ -248,7 +255,7 @@ func TestClassicScrapeConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := exporter(t, []string{"TAPO_USERNAME=u", "TAPO_PASSWORD=p"}, "--config.file="+path)
-	config := documentedConfig(t, "__param_target", address)
+	config := documentedConfig(t, "README.md", "__param_target", "localhost:9782", address)
 	for i, target := range targets {
 		documented := fmt.Sprintf("192.168.1.%d", 20+i)
 		if !strings.Contains(config, documented) {
