@@ -3,20 +3,17 @@ module github.com/tapo-exporter/tapo_exporter
 go 1.26.0
 
 require (
+	filippo.io/nistec v0.0.4
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/go-kit/log v0.2.1
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0
+	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.1 // v0.73 needs a module that not every proxy has
 	github.com/prometheus/exporter-toolkit v0.20.0
 	github.com/tjhop/slog-gokit v0.2.2
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sync v0.24.0
-)
-
-require (
-	filippo.io/nistec v0.0.4
-	github.com/prometheus/client_model v0.6.3
 )
 
 require (
