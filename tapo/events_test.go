@@ -207,11 +207,13 @@ func TestRest(t *testing.T) {
 					t.Errorf("changed credentials: %s", got)
 				}
 
-				h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
-				h.reason(other)
-				time.Sleep(10 * time.Second)
-				if got := h.reason(other); got != ok {
-					t.Errorf("after 10 s: %s", got)
+				for range 2 { // a read that succeeds sets the wait back
+					h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
+					h.reason(other)
+					time.Sleep(10 * time.Second)
+					if got := h.reason(other); got != ok {
+						t.Errorf("after 10 s: %s", got)
+					}
 				}
 			})
 		})

@@ -31,13 +31,9 @@ func newConn(c net.Conn) *conn {
 	return cn
 }
 
-// roundTrip sends a message and reads the reply, within ctx and a limit if that
-// is not zero. The connection may be used again if reusable is true.
-func (c *conn) roundTrip(ctx context.Context, limit time.Time, message []byte) (reply Reply, reusable bool, err error) {
-	deadline, bounded := ctx.Deadline() // the zero time is none
-	if !bounded || !limit.IsZero() && limit.Before(deadline) {
-		deadline = limit
-	}
+// roundTrip sends a message and reads the reply, within ctx and until a deadline
+// if that is not zero. The connection may be used again if reusable is true.
+func (c *conn) roundTrip(ctx context.Context, deadline time.Time, message []byte) (reply Reply, reusable bool, err error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		return reply, false, err
 	}

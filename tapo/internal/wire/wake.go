@@ -26,16 +26,6 @@ const (
 // operation 1 (probe), no payload, and the CRC-32 of all that.
 var wakeUp = []byte{0x02, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0x46, 0x3c, 0xb5, 0xd3}
 
-// dialUntil is dial with a limit, if that is not zero.
-func (c *Client) dialUntil(ctx context.Context, limit time.Time) (*conn, error) {
-	if limit.IsZero() {
-		return c.dial(ctx)
-	}
-	ctx, cancel := context.WithDeadline(ctx, limit)
-	defer cancel()
-	return c.dial(ctx)
-}
-
 // dial connects to the plug, waking it if it refuses.
 func (c *Client) dial(ctx context.Context) (*conn, error) {
 	dialled, err := c.opts.DialContext(ctx, "tcp", c.endpoint.Address)

@@ -195,9 +195,9 @@ type Reply struct {
 // [*StatusError] where the plug answers that it gets too many requests,
 // [ErrExhausted], or wrap [ErrNoReply], [ErrLate] or [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
-	reply, err := c.exchangeLimited(ctx, r)
+	reply, err := c.exchange(ctx, r, r.Patient)
 	if (errors.Is(err, ErrNoReply) || errors.Is(err, ErrLate)) && !r.Once && c.left > 0 && ctx.Err() == nil {
-		reply, err = c.exchange(ctx, time.Time{}, r)
+		reply, err = c.exchange(ctx, r, true)
 	}
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: %w", r.Step, err)
@@ -211,32 +211,10 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	return reply, nil
 }
 
-// exchangeLimited waits for the answer so long only that there is time for
-// another try.
-func (c *Client) exchangeLimited(ctx context.Context, r Request) (Reply, error) {
-	start := time.Now()
-	end, bounded := ctx.Deadline()
-	if !bounded || r.Patient {
-		return c.exchange(ctx, time.Time{}, r)
-	}
-	limit := start.Add(max(end.Sub(start)/2, 2*c.took))
-	if !limit.Before(end) {
-		return c.exchange(ctx, time.Time{}, r)
-	}
-	reply, err := c.exchange(ctx, limit, r)
-	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && time.Now().Before(end) {
-		c.Close()
-		err = fmt.Errorf("%w: %v", ErrLate, time.Since(start).Round(time.Millisecond))
-	}
-	return reply, err
-}
-
-// exchange sends a request and reads the reply, until a limit if that is not
-// zero.
-func (c *Client) exchange(ctx context.Context, limit time.Time, r Request) (Reply, error) {
+func (c *Client) exchange(ctx context.Context, r Request, patient bool) (Reply, error) {
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()
-	reply, err := c.roundTrip(ctx, limit, r)
+	reply, err := c.roundTrip(ctx, r, patient)
 	took := time.Since(start)
 	if err == nil {
 		c.took = took
@@ -258,7 +236,7 @@ func (c *Client) exchange(ctx context.Context, limit time.Time, r Request) (Repl
 
 // roundTrip uses the kept connection, or a new one where there is none or it
 // has died meanwhile, and keeps it if it can be used again.
-func (c *Client) roundTrip(ctx context.Context, limit time.Time, r Request) (Reply, error) {
+func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply, error) {
 	message, err := r.encode(c.endpoint.Address)
 	if err != nil {
 		return Reply{}, err
@@ -268,7 +246,7 @@ func (c *Client) roundTrip(ctx context.Context, limit time.Time, r Request) (Rep
 	}
 	if kept := c.conn; kept != nil {
 		if !stale(kept.Conn) {
-			reply, err := c.send(ctx, limit, kept, message)
+			reply, err := c.send(ctx, kept, message, patient)
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 				c.dead = 0
 				return reply, err
@@ -282,20 +260,29 @@ func (c *Client) roundTrip(ctx context.Context, limit time.Time, r Request) (Rep
 		c.dead++
 	}
 	c.Close()
-	fresh, err := c.dialUntil(ctx, limit)
+	fresh, err := c.dial(ctx)
 	if err != nil {
 		return Reply{}, err
 	}
-	return c.send(ctx, limit, fresh, message)
+	return c.send(ctx, fresh, message, patient)
 }
 
 // send carries one message over a connection.
-func (c *Client) send(ctx context.Context, limit time.Time, cn *conn, message []byte) (Reply, error) {
+func (c *Client) send(ctx context.Context, cn *conn, message []byte, patient bool) (Reply, error) {
 	c.left--
+	start := time.Now()
+	end, bounded := ctx.Deadline()
+	limit := end // the zero time is none
+	if half := start.Add(max(end.Sub(start)/2, 2*c.took)); bounded && !patient && half.Before(end) {
+		limit = half // so that there is time for another try
+	}
 	reply, reusable, err := cn.roundTrip(ctx, limit, message)
 	c.conn = cn
 	if !reusable || c.dead >= maxDead {
 		c.Close()
+	}
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && limit.Before(end) {
+		err = fmt.Errorf("%w: %v", ErrLate, time.Since(start).Round(time.Millisecond))
 	}
 	return reply, err
 }
