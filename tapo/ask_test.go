@@ -4,6 +4,7 @@
 package tapo_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -50,10 +51,14 @@ func TestRoundTrips(t *testing.T) {
 func TestPlugWithoutBatches(t *testing.T) {
 	p := start(t, &simulator.Plug{Model: simulator.P100Old})
 	d := device(t, p)
-	for i, want := range []int{8, 2, 1, 1} {
-		if got := requests(p, func() { read(t, d) }); got != want {
-			t.Errorf("read %d: %d round trips, want %d", i, got, want)
-		}
+	got := make([]int, 4)
+	for i := range got {
+		got[i] = requests(p, func() { read(t, d) })
+	}
+	// It closes connections unannounced, and one request may be lost before that is
+	// known, which the plug does not see.
+	if want, lost := []int{8, 2, 1, 1}, []int{7, 3, 1, 1}; !slices.Equal(got, want) && !slices.Equal(got, lost) {
+		t.Errorf("%v round trips, want %v", got, want)
 	}
 	if got := p.Stats().Methods["component_nego"]; got != 1 {
 		t.Errorf("component_nego asked %d times", got)

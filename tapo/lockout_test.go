@@ -261,6 +261,26 @@ func TestUnknownOutcome(t *testing.T) {
 	})
 }
 
+// TestForgottenLogin: a plug that knows of no login under way may have been
+// restarted, so it is asked again, but not for ever.
+func TestForgottenLogin(t *testing.T) {
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.LoseSession, Path: "pake_share", Times: 1})
+		if reason, _ := h.probe(); reason != tapo.BadCredentials {
+			h.Errorf("reason %s", reason)
+		}
+		time.Sleep(30 * time.Second)
+		if reason, _ := h.probe(); reason != "" {
+			h.Errorf("half a minute later: %s", reason)
+		}
+	})
+	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -1501, Path: "pake_share"})
+		h.poll(6 * time.Hour)
+		h.saw("for six hours", 3, 0)
+	})
+}
+
 // TestRegisterHangs: what the plug cannot have counted is tried at each probe.
 func TestRegisterHangs(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {

@@ -144,6 +144,12 @@ func (d *Device) refusedTPAP(r *tpap.Refusal, c tpap.Credential) error {
 	if r.Locked() { // it has had the proof all the same: a host that only says so might try passwords with it
 		return &failure{reason: Locked, protocol: TPAP, lock: max(r.Lock, lockTime), outcomeUnknown: true, text: lockedText(r)}
 	}
+	if r.Forgets() {
+		return &failure{
+			reason: BadCredentials, protocol: TPAP, text: r.Error(), outcomeUnknown: true,
+			advice: "The plug does not say that the password is wrong: it may have been restarted during the login, or another client's login came between.",
+		}
+	}
 	f := &failure{
 		reason: BadCredentials, protocol: TPAP, text: r.Error(), final: true, attemptsLeft: r.Remaining,
 		usernameUnused: !c.Username, passwordUnused: !c.Password,

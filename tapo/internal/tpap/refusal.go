@@ -66,6 +66,13 @@ func (r *Refusal) Rejects() bool {
 	return false
 }
 
+// Forgets reports whether the plug may have refused the proof because it knows
+// of no login under way, and not because it is wrong: of a wrong one it says how
+// many there have been.
+func (r *Refusal) Forgets() bool {
+	return r.Step == PakeShare && r.Code == wire.CodeLogin && r.Failed < 0 && r.Remaining < 0
+}
+
 // envelope is the outermost JSON of a login step, in all its spellings.
 type envelope struct {
 	ErrorCode wire.Number     `json:"error_code"`

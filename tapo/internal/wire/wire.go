@@ -113,6 +113,7 @@ type Client struct {
 	dead     int           // how many kept connections in a row turned out dead
 	left     int           // how many requests may still be sent
 	woken    bool          // the plug has been sent a wake-up since Begin
+	closes   bool          // a request since Begin was lost on a kept connection
 	took     time.Duration // of the last exchange that got an answer
 }
 
@@ -130,7 +131,7 @@ func NewClient(opts Options) *Client {
 
 // Begin allows so many requests from now on, those included that are sent again,
 // and one wake-up. Without it there is no bound.
-func (c *Client) Begin(requests int) { c.left, c.woken = requests, false }
+func (c *Client) Begin(requests int) { c.left, c.woken, c.closes = requests, false, false }
 
 // Left returns how many requests may still be sent.
 func (c *Client) Left() int { return c.left }
@@ -251,6 +252,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 				c.dead = 0
 				return reply, err
 			}
+			c.closes = true // and another one is not to be lost
 			if r.Once || c.left == 0 {
 				c.dead++
 				c.Close()
@@ -278,7 +280,7 @@ func (c *Client) send(ctx context.Context, cn *conn, message []byte, patient boo
 	}
 	reply, reusable, err := cn.roundTrip(ctx, limit, message)
 	c.conn = cn
-	if !reusable || c.dead >= maxDead {
+	if !reusable || c.dead >= maxDead || c.closes {
 		c.Close()
 	}
 	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && limit.Before(end) {
