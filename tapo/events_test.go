@@ -263,6 +263,25 @@ func TestWakeUp(t *testing.T) {
 	}
 }
 
+// TestKnownToBeSlow: who is known to be slow is given the time.
+func TestKnownToBeSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t, simulator.P110)
+		h.plug.Inject(simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second})
+		read(h, h.device) // without a deadline
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		got := requests(h.plug, func() {
+			if _, err := h.device.Read(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		if got != 1 {
+			t.Errorf("%d requests", got)
+		}
+	})
+}
+
 // TestIdleConnection: two minutes after the last read the connection is given
 // up, and nothing else.
 func TestIdleConnection(t *testing.T) {

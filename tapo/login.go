@@ -71,7 +71,7 @@ func (d *Device) failed(err error) error {
 	}
 	d.looked = d.cfg.Now()
 	d.cfg.Guard.note(d.cfg.Credentials, f, d.looked)
-	if f.reason == BadCredentials {
+	if f.reason == BadCredentials && !f.outcomeUnknown {
 		d.memory.rejected.add(f, d.looked)
 	}
 	if d.cfg.Trace.LoginFailed != nil && f.protocol != "" {

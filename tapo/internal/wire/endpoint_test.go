@@ -4,15 +4,21 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -65,6 +71,49 @@ func TestConnect(t *testing.T) {
 	if err := c.Connect(t.Context()); err == nil || sent(c) != 5 {
 		t.Errorf("nobody listens: %v, %d exchanges", err, sent(c))
 	}
+}
+
+// TestWakeUpOnce: a plug that refuses connections is sent one discovery probe.
+func TestWakeUpOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := make(chan string, 10)
+		c := NewClient(Options{
+			Address: "[2001:db8::1]:80", Logger: slog.New(slog.DiscardHandler),
+			DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+				if network == "tcp" {
+					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+				}
+				sent <- address
+				ours, theirs := net.Pipe()
+				go func() {
+					probe, _ := io.ReadAll(theirs)
+					sent <- hex.EncodeToString(probe)
+				}()
+				return ours, nil
+			},
+		})
+		for range 2 {
+			c.Begin(8)
+			for range 2 {
+				start := time.Now()
+				if err := c.Connect(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
+					t.Error(err)
+				}
+				if took := time.Since(start); took != 0 && took != time.Second {
+					t.Errorf("took %v", took)
+				}
+			}
+		}
+		const probe = "020000010000000000000000463cb5d3"
+		close(sent)
+		var all []string
+		for s := range sent {
+			all = append(all, s)
+		}
+		if want := []string{"[2001:db8::1]:20002", probe, "[2001:db8::1]:20002", probe}; !slices.Equal(all, want) {
+			t.Errorf("sent %q", all)
+		}
+	})
 }
 
 // TestUse goes to and fro between plain HTTP and HTTPS.
