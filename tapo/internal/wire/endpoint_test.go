@@ -105,6 +105,7 @@ func TestWakeUpOnce(t *testing.T) {
 			}
 		}
 		const probe = "020000010000000000000000463cb5d3"
+		synctest.Wait()
 		close(sent)
 		var all []string
 		for s := range sent {
