@@ -18,13 +18,14 @@ demo: ## serve simulated plugs
 	go run . --demo
 
 bench: ## reads and probes of a plug beside a bare HTTP exchange
-	go test -run '^$$' -bench . ./collector ./tapo
+	go test -run '^$$' -bench . ./collector ./tapo ./tapo/internal/tpap
 
 load: ## a real Prometheus on 10, 100 and 1,000 simulated plugs: the table of docs/operations.md
 	go run ./internal/load --plugs 10,100,1000 --duration 2m
 
-golden: ## write the golden expositions anew; look at the difference
+golden: ## write the golden expositions and the tables of faults anew; look at the difference
 	go test ./collector -run TestGolden -update
+	go test ./tapo -run TestFaults -update
 
 image:
 	docker build --build-arg VERSION=$(version) --build-arg REVISION=$(shell git rev-parse HEAD) -t tapo-exporter .

@@ -6,6 +6,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -100,12 +101,16 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 		leading := false
 		result, ok := s.share(ctx, plug, func() (any, error) {
 			leading = true
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 			defer cancel()
-			return plug.read(ctx, s.logger, t.Name)
+			if end, bounded := ctx.Deadline(); bounded {
+				long = tapo.Leaving(long, end)
+			}
+			return plug.read(long, s.logger, t.Name)
 		})
 		if !ok {
-			return Result{Err: asError(plug.config.Address, ctx.Err())}
+			s.logger.InfoContext(ctx, "Probe has ended before its read, which goes on", "target", t.Name, "err", ctx.Err())
+			return Result{Err: asError(plug.config.Address, fmt.Errorf("the plug has not answered in the time that the scrape has: %w", ctx.Err()))}
 		}
 		failed := asError(plug.config.Address, result.Err)
 		if !leading && failed != nil && failed.Reason == tapo.Timeout && ctx.Err() == nil {
@@ -159,6 +164,7 @@ func (p *session) note(ctx context.Context, logger *slog.Logger, target string, 
 	}
 	p.mu.Unlock()
 	switch {
+	case failed != nil && before.Err != nil && failed.Reason == tapo.LoginBackoff: // what it follows has been logged
 	case failed != nil && (before.Err == nil || before.Err.Reason != failed.Reason):
 		logger.WarnContext(ctx, "Plug cannot be read", "target", target, "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
 	case failed == nil && before.Err != nil:

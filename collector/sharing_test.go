@@ -132,6 +132,29 @@ func TestLateProbe(t *testing.T) {
 	})
 }
 
+// TestLostAnswer is asked for again while the scrape that waits is there.
+func TestLostAnswer(t *testing.T) {
+	for _, timeout := range []string{"10", "5", "3"} {
+		inHouse(t, 25*time.Millisecond, func(t *testing.T, h *house) {
+			for i, target := range []string{"a", "b", "c"} {
+				h.up(target)
+				h.plugs[i].Inject(simulator.Fault{Kind: simulator.Hang, Times: 1})
+				if body, took := h.probe(target, timeout); !strings.Contains(body, "tapo_up 1\n") {
+					t.Errorf("%s s: after %v:\n%s", timeout, took, body)
+				}
+			}
+		})
+	}
+	inHouse(t, 0, func(t *testing.T, h *house) {
+		h.plugs[0].Inject(simulator.Fault{Kind: simulator.Hang})
+		h.probe("a", "2")
+		if log := h.log.String(); !strings.Contains(log, "Probe has ended before its read") {
+			t.Errorf("nothing in the log:\n%s", log)
+		}
+		time.Sleep(10 * time.Second)
+	})
+}
+
 // TestPanic is contained: whoever waits gets an answer, and the next probe works.
 func TestPanic(t *testing.T) {
 	for _, timeout := range []string{"5", "10"} { // in another goroutine, and in the probe's own

@@ -38,10 +38,10 @@ const (
 )
 
 var advices = map[Reason]string{
-	Unreachable: "Check that the plug has power and Wi-Fi and that this is its address. If the router gave it another one, " +
-		"reserve its address there.",
-	Timeout: "Check the plug's Wi-Fi signal, whether something else polls it hard, and that scrape_timeout and --timeout leave it a few seconds. " +
-		"A plug without power, or behind a firewall, looks the same.",
+	Unreachable: "Check that the plug has power and Wi-Fi and that this is its address: the Tapo app shows it. If the router gave it another " +
+		"one, reserve its address there. If it is on and its address is right, unplug it for ten seconds.",
+	Timeout: "Check that the plug has power, and its Wi-Fi signal; a firewall between looks the same. If it answers slowly, look for other programs " +
+		"that poll it, and leave it a few seconds in scrape_timeout and --timeout.",
 	NotAPlug: "Something that is no Tapo plug answers at this address. The router may have given the plug's address to " +
 		"another device: look the plug's address up in the Tapo app, and reserve it in the router.",
 	BadCredentials: "The plug does not know these credentials. Use the e-mail and password of the TP-Link account that owns the plug, " +
@@ -60,8 +60,8 @@ var advices = map[Reason]string{
 	PlugError: "The plug answered with an error. If it does so all the time, restart it, and report the code and the firmware if that does not help.",
 }
 
-const tooManyAdvice = "The plug is asked too often, by whoever it is: scrape it less often, every 15 seconds at most, " +
-	"and look for other clients that poll it."
+const tooManyAdvice = "The plug gets too many requests. Set scrape_interval to 15s or more, and look for other programs that poll it, such as " +
+	"Home Assistant or a second exporter. It is left alone for a while, and then read again by itself."
 
 // Advice says in words what a user can do about the reason.
 func (r Reason) Advice() string { return advices[r] }

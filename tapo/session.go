@@ -35,6 +35,11 @@ type conversation interface {
 	Lifetime() time.Duration // 0 if the plug did not say
 }
 
+// Leaving returns a context for [Device.Read] whose caller leaves at a time,
+// although the read may go on for others until the deadline of ctx: what is lost
+// is then asked for again while the caller is still there.
+func Leaving(ctx context.Context, at time.Time) context.Context { return wire.Leaving(ctx, at) }
+
 // Read asks the plug for everything there is to know, logging in if need be.
 // The error is an [*Error]. ctx bounds the whole of it, waiting for another
 // caller's read included.

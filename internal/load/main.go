@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -40,13 +41,8 @@ func main() {
 	strict := flag.Bool("strict", true, "fail if a target of speed or size is missed, too")
 	serve := flag.Int("serve-plugs", 0, "be the process with so many plugs")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	var err error
-	if *serve > 0 {
-		err = servePlugs(*serve, o.latency, os.Stdin, os.Stdout)
-	} else {
-		err = measureAll(ctx, *counts, o, *strict)
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *serve, *counts, o, *strict)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -54,12 +50,33 @@ func main() {
 	}
 }
 
+func run(ctx context.Context, serve int, counts string, o options, strict bool) error {
+	if serve > 0 { // which ends with its input, whatever the terminal sends
+		return servePlugs(serve, o.latency, os.Stdin, os.Stdout)
+	}
+	if flag.NArg() > 0 || o.duration < o.interval || o.interval <= 0 || o.latency < 0 {
+		return errors.New("there are no arguments, and the duration must be as long as the interval at least")
+	}
+	var numbers []int
+	for text := range strings.SplitSeq(counts, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 {
+			return fmt.Errorf("not a number of plugs: %q", text)
+		}
+		numbers = append(numbers, n)
+	}
+	if _, err := exec.LookPath("prometheus"); err != nil {
+		return errors.New("prometheus is not installed (Debian: apt-get install prometheus)")
+	}
+	return measureAll(ctx, numbers, o, strict)
+}
+
 type options struct {
 	binary                      string // of the exporter
 	duration, interval, latency time.Duration
 }
 
-func measureAll(ctx context.Context, counts string, o options, strict bool) error {
+func measureAll(ctx context.Context, numbers []int, o options, strict bool) error {
 	dir, err := os.MkdirTemp("", "load")
 	if err != nil {
 		return err
@@ -74,12 +91,11 @@ func measureAll(ctx context.Context, counts string, o options, strict bool) erro
 	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	var missed []error
 	var before *result
-	for count := range strings.SplitSeq(counts, ",") {
-		n, err := strconv.Atoi(count)
-		if err != nil || n < 1 {
-			return fmt.Errorf("not a number of plugs: %q", count)
+	for i, n := range numbers {
+		r, err := measure(ctx, filepath.Join(dir, strconv.Itoa(i)), n, o)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
 		}
-		r, err := measure(ctx, filepath.Join(dir, count), n, o)
 		if err != nil {
 			return fmt.Errorf("%d plugs: %w", n, err)
 		}
@@ -93,4 +109,9 @@ func measureAll(ctx context.Context, counts string, o options, strict bool) erro
 	return errors.Join(missed...)
 }
 
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2g ms", d.Seconds()*1000) }
+func milliseconds(d time.Duration) string {
+	if ms := d.Seconds() * 1000; ms < 10 {
+		return fmt.Sprintf("%.2f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+}

@@ -256,9 +256,6 @@ func start(command []string, log string) (stop func(), err error) {
 	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // our own
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			err = fmt.Errorf("%w; a package of your system's may have it", err)
-		}
 		return nil, err
 	}
 	return func() {

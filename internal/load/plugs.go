@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
@@ -25,6 +27,7 @@ type counts struct{ Requests, Reads, Logins int }
 // servePlugs is the process with the plugs. It writes a targets.yml, and then
 // the counts for every line that it reads.
 func servePlugs(n int, latency time.Duration, in io.Reader, out io.Writer) error {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	models := []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P115, simulator.P110Passthrough}
 	plugs := make([]*simulator.Plug, n)
 	fmt.Fprintf(out, "auths: {load: {username: %s, password: %s}}\ntargets:\n", username, password)
@@ -87,6 +90,7 @@ func startPlugs(n int, latency time.Duration) (*plugs, error) {
 	for {
 		line, err := p.out.ReadString('\n')
 		if err != nil {
+			p.stop()
 			return nil, fmt.Errorf("the process with the plugs: %w", err)
 		}
 		if strings.TrimSpace(line) == endOfTargets {

@@ -62,7 +62,8 @@ func (ch Challenge) Proves(v Version, auth []byte) bool {
 }
 
 // Handshake2 answers the challenge with our own proof, which makes the session.
-// Call it only after [Challenge.Proves]. A refusal is a [*wire.StatusError].
+// Call it only after [Challenge.Proves]. A refusal is a [*wire.StatusError], or
+// wraps [wire.ErrSessionLost] when the plug has forgotten the challenge.
 func (ch Challenge) Handshake2(ctx context.Context, w *wire.Client, auth []byte, verify bool) (*Session, error) {
 	reply, err := w.Post(ctx, wire.Request{
 		Protocol: protocol, Step: "handshake2", Path: "/app/handshake2", Cookie: ch.cookie,
@@ -70,6 +71,9 @@ func (ch Challenge) Handshake2(ctx context.Context, w *wire.Client, auth []byte,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if reply.Status == http.StatusBadRequest { // it knows of no handshake, after somebody else's
+		return nil, fmt.Errorf("handshake2: %w: HTTP status %d", wire.ErrSessionLost, reply.Status)
 	}
 	if reply.Status != http.StatusOK {
 		return nil, &wire.StatusError{Step: "handshake2", Status: reply.Status}

@@ -89,11 +89,12 @@ func TestPostAsksAgainInTime(t *testing.T) {
 		want error
 		took time.Duration
 	}{
-		{"again", Request{Step: "step", Path: "/"}, 2, nil, 100 * time.Millisecond},
-		{"once", Request{Step: "step", Path: "/", Once: true}, 1, ErrLate, 100 * time.Millisecond},
-		{"once, patient", Request{Step: "step", Path: "/", Once: true, Patient: true}, 1, os.ErrDeadlineExceeded, 200 * time.Millisecond},
+		{"again", Request{Step: "step", Path: "/"}, 2, nil, 2 * time.Second},
+		{"once", Request{Step: "step", Path: "/", Once: true}, 1, ErrLate, 2 * time.Second},
+		{"once, patient", Request{Step: "step", Path: "/", Once: true, Patient: true}, 1, os.ErrDeadlineExceeded, 2500 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			var hits atomic.Int32
 			c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				if hits.Add(1) == 1 {
@@ -101,7 +102,7 @@ func TestPostAsksAgainInTime(t *testing.T) {
 					<-r.Context().Done()
 				}
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 			defer cancel()
 			start := time.Now()
 			_, err := c.Post(ctx, tc.r)

@@ -94,8 +94,8 @@ type Options struct {
 	Address string
 	// DialContext replaces net.Dialer's when it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Observe is called after every exchange with its protocol and the time it
-	// took; it may be nil.
+	// Observe is called after every request that was sent with its protocol and
+	// the time until the answer, or its failure; it may be nil.
 	Observe func(protocol string, took time.Duration)
 	// TooMany is called when the plug answers that it gets too many requests; it
 	// may be nil.
@@ -189,6 +189,31 @@ type Reply struct {
 	Body   []byte
 }
 
+type leavesKey struct{}
+
+// Leaving says that whoever asks will have left at a time, before the deadline
+// of ctx, so that Post asks again before that.
+func Leaving(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, leavesKey{}, at)
+}
+
+// minWait is how long an answer is waited for at least.
+const minWait = 2 * time.Second
+
+// limit returns until when an answer is waited for that may be asked for again:
+// half of the time until whoever asks leaves, or until the deadline; but a slow
+// plug is given its time.
+func (c *Client) limit(ctx context.Context, now time.Time) time.Time {
+	end, _ := ctx.Deadline()
+	leaves, _ := ctx.Value(leavesKey{}).(time.Time)
+	for _, until := range []time.Time{leaves, end} {
+		if half := now.Add(max(until.Sub(now)/2, 2*c.took, minWait)); half.Before(until) {
+			return half
+		}
+	}
+	return end
+}
+
 // Post sends a request and reads the whole reply. Where the plug closes the
 // connection instead of answering, or has not answered in half of the time that
 // is left (in more, if it is known to be slow), the request is sent once more,
@@ -216,16 +241,9 @@ func (c *Client) exchange(ctx context.Context, r Request, patient bool) (Reply, 
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()
 	reply, err := c.roundTrip(ctx, r, patient)
-	took := time.Since(start)
-	if err == nil {
-		c.took = took
-	}
-	if c.opts.Observe != nil {
-		c.opts.Observe(r.Protocol, took)
-	}
 	if c.opts.Logger.Enabled(ctx, slog.LevelDebug) {
 		attrs := []slog.Attr{
-			slog.String("step", r.Step), slog.Int("status", reply.Status), slog.Int("bytes", len(reply.Body)), slog.Duration("took", took),
+			slog.String("step", r.Step), slog.Int("status", reply.Status), slog.Int("bytes", len(reply.Body)), slog.Duration("took", time.Since(start)),
 		}
 		if err != nil {
 			attrs = append(attrs, slog.Any("err", err))
@@ -247,7 +265,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 	}
 	if kept := c.conn; kept != nil {
 		if !stale(kept.Conn) {
-			reply, err := c.send(ctx, kept, message, patient)
+			reply, err := c.send(ctx, kept, r, message, patient)
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 				c.dead = 0
 				return reply, err
@@ -266,25 +284,33 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 	if err != nil {
 		return Reply{}, err
 	}
-	return c.send(ctx, fresh, message, patient)
+	return c.send(ctx, fresh, r, message, patient)
 }
 
-// send carries one message over a connection.
-func (c *Client) send(ctx context.Context, cn *conn, message []byte, patient bool) (Reply, error) {
+// send carries one message over a connection. Unless it is to be patient, it
+// leaves time for another try.
+func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, patient bool) (Reply, error) {
 	c.left--
 	start := time.Now()
-	end, bounded := ctx.Deadline()
-	limit := end // the zero time is none
-	if half := start.Add(max(end.Sub(start)/2, 2*c.took)); bounded && !patient && half.Before(end) {
-		limit = half // so that there is time for another try
+	end, _ := ctx.Deadline() // the zero time is none
+	limit := end
+	if !patient {
+		limit = c.limit(ctx, start)
 	}
 	reply, reusable, err := cn.roundTrip(ctx, limit, message)
+	took := time.Since(start)
+	if err == nil {
+		c.took = took
+	}
+	if c.opts.Observe != nil {
+		c.opts.Observe(r.Protocol, took)
+	}
 	c.conn = cn
 	if !reusable || c.dead >= maxDead || c.closes {
 		c.Close()
 	}
-	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && limit.Before(end) {
-		err = fmt.Errorf("%w: %v", ErrLate, time.Since(start).Round(time.Millisecond))
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && limit != end {
+		err = fmt.Errorf("%w: %v", ErrLate, took.Round(time.Millisecond))
 	}
 	return reply, err
 }
