@@ -32,7 +32,7 @@ func (n *negotiator) format(h http.Header) expfmt.Format {
 
 // send answers with the series, as promhttp does, but without what that makes
 // anew for every handler, and without compression, which costs more on a local
-// network than it saves.
+// network than it saves. After an error nothing has been sent.
 func (s *series) send(w http.ResponseWriter, format expfmt.Format) error {
 	encoder := expfmt.NewEncoder(&s.text, format)
 	for _, family := range s.gather() {
@@ -48,6 +48,6 @@ func (s *series) send(w http.ResponseWriter, format expfmt.Format) error {
 	w.Header().Set("Content-Type", string(format))
 	w.Header().Set("Vary", "Accept")
 	w.Header().Set("Content-Length", strconv.Itoa(s.text.Len()))
-	_, err := w.Write(s.text.Bytes())
-	return err
+	_, _ = w.Write(s.text.Bytes()) // whoever asked may be gone
+	return nil
 }

@@ -239,6 +239,28 @@ tapo_exporter_targets 3
 	})
 }
 
+// TestStolenSessionsDoNotStand, nor do sessions that got no answer.
+func TestStolenSessionsDoNotStand(t *testing.T) {
+	inHouse(t, 0, func(t *testing.T, h *house) {
+		for i, target := range []string{"a", "b", "c"} {
+			h.up(target)
+			h.plugs[i].Inject(simulator.Fault{Kind: simulator.LoseSession, Path: []string{"/app/request", "/ds", "request /app"}[i]})
+		}
+		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 1`, `tapo_exporter_sessions{protocol="passthrough"} 1`, `tapo_exporter_sessions{protocol="tpap"} 1`)
+		for i, target := range []string{"a", "b", "c"} {
+			if h.up(target) {
+				t.Error("read all the same")
+			}
+			h.plugs[i].Heal()
+		}
+		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 0`, `tapo_exporter_sessions{protocol="passthrough"} 0`, `tapo_exporter_sessions{protocol="tpap"} 0`)
+		for _, target := range []string{"a", "b", "c"} {
+			h.up(target)
+		}
+		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 1`, `tapo_exporter_sessions{protocol="passthrough"} 1`, `tapo_exporter_sessions{protocol="tpap"} 1`)
+	})
+}
+
 // TestReloadMetrics counts what the configuration does.
 func TestReloadMetrics(t *testing.T) {
 	inHouse(t, 0, func(t *testing.T, h *house) {

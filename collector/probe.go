@@ -43,6 +43,7 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	exposed := read.expose()
 	defer exposed.release()
 	if err := exposed.send(w, e.negotiator.format(r.Header)); err != nil {
-		e.logger.Debug("A probe's answer could not be sent", "target", target.Name, "err", err)
+		e.logger.Error("A probe's answer cannot be written", "target", target.Name, "err", err)
+		http.Error(w, "the answer cannot be written", http.StatusInternalServerError)
 	}
 }

@@ -27,6 +27,8 @@ const (
 	maxUnlisted = 1000
 	// leeway is what a probe with a usual timeout has beyond the time of a read.
 	leeway = 100 * time.Millisecond
+	// worthWhile is the time for which it is worth while to read anew.
+	worthWhile = time.Second
 )
 
 // dialer is the type of net.Dialer's DialContext.
@@ -45,6 +47,7 @@ type Sessions struct {
 
 	mu      sync.Mutex
 	plugs   map[plugKey]*session
+	wanted  map[plugKey]bool       // what the configuration lists
 	guards  map[string]*tapo.Guard // by address: they belong to plugs, not to accounts
 	targets int
 }
@@ -60,6 +63,7 @@ type session struct {
 	config  tapo.Config
 	device  *tapo.Device
 	flights singleflight.Group
+	crowd   crowd
 	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
 	used    time.Time // guarded by Sessions.mu
 
@@ -88,39 +92,49 @@ func newSessions(opts Options) *Sessions {
 	}
 }
 
+// flight is the outcome of a read that callers share.
+type flight struct {
+	reading tapo.Reading
+	expired bool // it ended because its time was over
+}
+
 // Read reads a plug, or waits for the read in flight. ctx bounds the wait only:
 // a read that was started goes on for the others that wait for it. Where the
-// read of another caller fails for want of time that this one still has, this
-// one reads anew.
+// read of another caller fails for want of time, of which this one has more,
+// this one reads anew.
 func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Result {
 	plug, failed := s.get(t, listed, nil)
 	if failed != nil {
 		return Result{Err: failed}
 	}
+	leaves, bounded := ctx.Deadline()
+	if !bounded {
+		leaves = time.Now().Add(s.patience)
+	}
+	defer plug.crowd.join(leaves)()
 	for {
 		leading := false
 		result, ok := s.share(ctx, plug, func() (any, error) {
 			leading = true
-			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 			defer cancel()
-			if end, bounded := ctx.Deadline(); bounded {
-				long = tapo.Leaving(long, end)
-			}
-			return plug.read(long, s.logger, t.Name)
+			reading, err := plug.read(tapo.Leaving(ctx, plug.crowd.last), s.logger, t.Name)
+			end, _ := ctx.Deadline()
+			return flight{reading, !time.Now().Before(end)}, err
 		})
 		if !ok {
 			s.logger.InfoContext(ctx, "Probe has ended before its read, which goes on", "target", t.Name, "err", ctx.Err())
 			return Result{Err: asError(plug.config.Address, fmt.Errorf("the plug has not answered in the time that the scrape has: %w", ctx.Err()))}
 		}
 		failed := asError(plug.config.Address, result.Err)
-		if !leading && failed != nil && failed.Reason == tapo.Timeout && ctx.Err() == nil {
+		outcome, _ := result.Val.(flight)
+		if !leading && failed != nil && outcome.expired && time.Until(leaves) > worthWhile {
 			continue
 		}
 		if !leading {
 			s.metrics.probesShared.Inc()
 		}
-		reading, _ := result.Val.(tapo.Reading)
-		return Result{Reading: reading, Err: failed, Shared: !leading}
+		return Result{Reading: outcome.reading, Err: failed, Shared: !leading}
 	}
 }
 
@@ -211,7 +225,7 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 		}
 		s.plugs[key] = p
 	}
-	p.listed = p.listed || listed
+	p.listed = p.listed || listed && s.wanted[key] // a reload may have come between
 	p.used = time.Now()
 	return p, nil
 }
@@ -301,6 +315,9 @@ func (s *Sessions) Retain(c *config.Config) {
 			wanted[key] = true
 		}
 	}
+	s.mu.Lock()
+	s.wanted = wanted
+	s.mu.Unlock()
 	orphans := s.orphans(wanted)
 	for _, t := range c.Targets {
 		if key, err := keyOf(t); err == nil {

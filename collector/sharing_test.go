@@ -155,6 +155,66 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
+// TestSlowPlugAndImpatientProbe: the first probe has hardly any time, a second
+// one comes later and has, and the plug is just slow.
+func TestSlowPlugAndImpatientProbe(t *testing.T) {
+	for i, target := range []string{"a", "b", "c"} {
+		inHouse(t, 0, func(t *testing.T, h *house) {
+			h.up(target)
+			before := h.plugs[i].Stats().Requests
+			h.plugs[i].Inject(simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second})
+			go h.probe(target, "3")
+			time.Sleep(time.Second)
+			if body, took := h.probe(target, "10"); !strings.Contains(body, "tapo_up 1\n") || took != 2*time.Second {
+				t.Errorf("after %v:\n%s", took, body)
+			}
+			if got := h.plugs[i].Stats().Requests - before; got != 1 {
+				t.Errorf("%s: %d requests", target, got)
+			}
+		})
+	}
+}
+
+// TestHungPlugAndManyProbes: probes with the same time do not ask one after the
+// other.
+func TestHungPlugAndManyProbes(t *testing.T) {
+	for i, target := range []string{"a", "b", "c"} {
+		for _, probes := range []int{1, 2, 20} {
+			inHouse(t, 0, func(t *testing.T, h *house) {
+				h.plugs[i].Inject(simulator.Fault{Kind: simulator.Hang})
+				var group sync.WaitGroup
+				for range probes {
+					group.Go(func() { h.up(target) })
+					synctest.Wait()
+				}
+				group.Wait()
+				time.Sleep(time.Minute)
+				if got := h.plugs[i].Stats().Requests; got != 2 {
+					t.Errorf("%s: %d requests for %d probes", target, got, probes)
+				}
+			})
+		}
+	}
+}
+
+// TestStaleTarget: a probe that found its target before a reload does not bring
+// it back.
+func TestStaleTarget(t *testing.T) {
+	inHouse(t, 0, func(t *testing.T, h *house) {
+		old, _ := h.store.Current().Target("a")
+		h.write(t, auths)
+		h.do(http.MethodPost, "/-/reload")
+		if r := h.sessions.Read(t.Context(), old, true); r.Err != nil {
+			t.Error(r.Err)
+		}
+		for key, p := range h.sessions.plugs {
+			if p.listed {
+				t.Errorf("%s is listed", key.address)
+			}
+		}
+	})
+}
+
 // TestPanic is contained: whoever waits gets an answer, and the next probe works.
 func TestPanic(t *testing.T) {
 	for _, timeout := range []string{"5", "10"} { // in another goroutine, and in the probe's own

@@ -194,8 +194,11 @@ func (p *soaked) judge(t *testing.T) {
 	if p.Model.Protocol == simulator.TPAP {
 		expiries += expiries / 50 // renewed a minute early
 	}
-	if most := 1 + expiries + 2*p.hits; s.Logins > most {
+	if most := 1 + expiries + p.hits/2; s.Logins > most {
 		t.Errorf("%s: %d logins, of which %d can be explained", p.name, s.Logins, most)
+	}
+	if most := p.probes * 11 / 10; s.Requests > most { // two servers share what each would ask for
+		t.Errorf("%s: %d requests for %d probes, want %d at most", p.name, s.Requests, 2*p.probes, most)
 	}
 	if failed := s.Steps["pake_share"] - s.Logins; p.Model.Protocol == simulator.TPAP && failed > p.shares {
 		t.Errorf("%s: %d logins without an outcome, of which %d can be explained", p.name, failed, p.shares)

@@ -22,6 +22,7 @@ const (
 // not. It is safe for concurrent use.
 type rest struct {
 	mu    sync.Mutex
+	since time.Time
 	until time.Time
 	wait  time.Duration
 }
@@ -31,14 +32,16 @@ func (r *rest) extend(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wait = min(max(firstRest, 2*r.wait), maxRest)
-	r.until = now.Add(r.wait)
+	r.since, r.until = now, now.Add(r.wait)
 }
 
-// end forgets that there was one.
-func (r *rest) end() {
+// end forgets a rest, unless it has begun after what speaks against it.
+func (r *rest) end(began time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.until, r.wait = time.Time{}, 0
+	if !r.since.After(began) {
+		r.until, r.wait = time.Time{}, 0
+	}
 }
 
 // check returns an error while the plug may not be asked.

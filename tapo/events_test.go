@@ -282,6 +282,63 @@ func TestKnownToBeSlow(t *testing.T) {
 	})
 }
 
+// TestBecomesSlow: a plug that has become too slow for half of the time is given
+// all of it in the next read.
+func TestBecomesSlow(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHome(t, k.model)
+				read(h, h.device)
+				h.plug.Inject(simulator.Fault{Kind: simulator.Slow, Path: k.steps[len(k.steps)-1], Delay: 6 * time.Second})
+				for i, want := range []tapo.Reason{tapo.Timeout, ok, ok} {
+					time.Sleep(15 * time.Second)
+					if got := h.reason(h.device); got != want {
+						t.Errorf("read %d: %s", i, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestProofNeedsTime: a proof is not sent whose answer might come too late.
+func TestProofNeedsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t, simulator.P110TPAP) // which takes 25 ms
+		for _, timeout := range []time.Duration{500 * time.Millisecond, time.Second} {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			_, err := h.device.Read(ctx)
+			cancel()
+			if got := h.reasonOf(err); got != tapo.Timeout {
+				t.Errorf("%v: %s", timeout, got)
+			}
+		}
+		if n := h.plug.Stats().Steps["pake_share"]; n != 0 {
+			t.Errorf("%d proofs", n)
+		}
+		if got := h.reason(h.device); got != ok {
+			t.Errorf("with more time: %s", got)
+		}
+	})
+}
+
+// TestIdleDuringBackoff: probes that are not passed on keep no connection open.
+func TestIdleDuringBackoff(t *testing.T) {
+	for _, k := range kinds {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHome(t, k.model)
+			h.plug.SetCredentials(username, "another")
+			for start := time.Now(); time.Since(start) < 14*time.Minute; time.Sleep(15 * time.Second) {
+				h.reason(h.device)
+			}
+			if n := h.plug.OpenConnections(); n != 0 { // the last try was after seven minutes
+				t.Errorf("%s: %d connections", k.name, n)
+			}
+		})
+	}
+}
+
 // TestIdleConnection: two minutes after the last read the connection is given
 // up, and nothing else.
 func TestIdleConnection(t *testing.T) {

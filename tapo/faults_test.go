@@ -45,6 +45,7 @@ var faults = []struct {
 }{
 	{"hang", simulator.Fault{Kind: simulator.Hang}, ""},
 	{"slow, 3 s", simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second}, ""},
+	{"slow, 5 s", simulator.Fault{Kind: simulator.Slow, Delay: 5 * time.Second}, ""},
 	{"reset", simulator.Fault{Kind: simulator.Reset}, ""},
 	{"closed after the reply", simulator.Fault{Kind: simulator.CloseAfterReply}, ""},
 	{"half a reply", simulator.Fault{Kind: simulator.Truncate}, ""},

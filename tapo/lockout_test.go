@@ -284,8 +284,8 @@ func TestForgottenLogin(t *testing.T) {
 // TestRegisterHangs: what the plug cannot have counted is tried at each probe.
 func TestRegisterHangs(t *testing.T) {
 	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_register", Times: 20}) // twice per probe
-		if seen := h.poll(15 * time.Minute); seen[tapo.Timeout] != 10 || seen[""] == 0 {
+		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_register", Times: 20}) // twice in the first probe, and then once, with all of the time
+		if seen := h.poll(15 * time.Minute); seen[tapo.Timeout] != 19 || seen[""] == 0 {
 			h.Errorf("reasons %v", seen)
 		}
 		if s := h.plug.Stats(); s.Logins != 1 {

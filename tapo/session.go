@@ -35,10 +35,11 @@ type conversation interface {
 	Lifetime() time.Duration // 0 if the plug did not say
 }
 
-// Leaving returns a context for [Device.Read] whose caller leaves at a time,
-// although the read may go on for others until the deadline of ctx: what is lost
-// is then asked for again while the caller is still there.
-func Leaving(ctx context.Context, at time.Time) context.Context { return wire.Leaving(ctx, at) }
+// Leaving returns a context for [Device.Read] whose callers have left at a time,
+// although the read may go on until the deadline of ctx: what is lost is then
+// asked for again while they are there. The time may become later during the
+// read.
+func Leaving(ctx context.Context, at func() time.Time) context.Context { return wire.Leaving(ctx, at) }
 
 // Read asks the plug for everything there is to know, logging in if need be.
 // The error is an [*Error]. ctx bounds the whole of it, waiting for another
@@ -67,8 +68,13 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 	if err := d.cfg.Guard.rest.check(d.cfg.Now()); err != nil {
 		return Reading{}, err
 	}
+	began := d.cfg.Now()
 	d.wire.Begin(maxExchanges)
-	defer d.idle.Reset(maxIdle)
+	defer func() {
+		if d.wire.Left() < maxExchanges { // else the connection has been of no use again
+			d.idle.Reset(maxIdle)
+		}
+	}()
 
 	reading, err := d.readOnce(ctx)
 	if wantsLogin(err) && d.wire.Left() > 0 {
@@ -82,7 +88,10 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 		d.leave(err)
 		return Reading{}, err
 	}
-	d.cfg.Guard.rest.end()
+	if d.Protocol() == "" {
+		d.live.Store(d.session.protocol)
+	}
+	d.cfg.Guard.rest.end(began)
 	return reading, nil
 }
 
@@ -145,11 +154,16 @@ func (d *Device) lose(ctx context.Context, err error) {
 }
 
 // leave drops a TPAP session that nobody knows to be in step any more, since a
-// request got no answer.
+// request got no answer, or none that can be read. Other sessions that have
+// failed are tried once more by the next read, which costs less than a login,
+// but do not count as standing.
 func (d *Device) leave(err error) {
-	answered := wantsLogin(err) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
-	if d.session != nil && d.session.protocol == TPAP && !answered {
+	answered := errors.Is(err, wire.ErrSessionLost) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
+	switch {
+	case d.session != nil && d.session.protocol == TPAP && !answered:
 		d.drop()
+	case wantsLogin(err):
+		d.live.Store(Protocol(""))
 	}
 }
 

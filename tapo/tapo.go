@@ -225,7 +225,7 @@ func (d *Device) takeOver(ctx context.Context) error {
 	d.memory = old.memory
 	if d.cfg.Credentials != old.cfg.Credentials {
 		d.memory.rejected, d.memory.loginVer = rejection{}, 0
-		d.cfg.Guard.rest.end()
+		d.cfg.Guard.rest.end(d.cfg.Now())
 	}
 	d.predecessor = nil
 	return nil

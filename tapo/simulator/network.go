@@ -122,11 +122,18 @@ func (s stream) Write(b []byte) (int, error) {
 }
 
 // SetDeadline implements [net.Conn].
-func (s stream) SetDeadline(t time.Time) error {
-	if err := s.Conn.SetDeadline(t); err != nil && !errors.Is(err, io.ErrClosedPipe) {
-		return err
+func (s stream) SetDeadline(t time.Time) error { return unlessClosed(s.Conn.SetDeadline(t)) }
+
+// SetReadDeadline implements [net.Conn].
+func (s stream) SetReadDeadline(t time.Time) error { return unlessClosed(s.Conn.SetReadDeadline(t)) }
+
+// unlessClosed passes on an error but that of a closed pipe, which a socket finds
+// out later.
+func unlessClosed(err error) error {
+	if errors.Is(err, io.ErrClosedPipe) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // datagrams is a connection that can only be written to and closed.

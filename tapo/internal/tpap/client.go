@@ -165,6 +165,9 @@ func (r RegisterResult) challenge(userRandom []byte) (*Challenge, error) {
 	return ch, nil
 }
 
+// shareTime is what must be left at least for the plug to check a proof.
+const shareTime = time.Second
+
 // Share proves to the plug that we know the secret, which is an attempt that it
 // counts when it fails, and checks the plug's own proof. Errors are a
 // [*Refusal], or wrap [ErrImpostor], [ErrOutcomeUnknown] or [wire.ErrBadReply];
@@ -186,6 +189,10 @@ func (ch *Challenge) Share(ctx context.Context, w *wire.Client, secret *spake2pl
 	}
 	if err := w.Connect(ctx); err != nil { // so that only the plug itself can leave the outcome open
 		return nil, err
+	}
+	// An answer that comes too late leaves open whether the plug has counted.
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < max(2*w.Took(PakeRegister), shareTime) {
+		return nil, fmt.Errorf("%s: not sent, the plug is too slow for the time that is left: %w", PakeShare, context.DeadlineExceeded)
 	}
 	result, err := post(ctx, w, PakeShare, true, params)
 	if refusal, ok := errors.AsType[*Refusal](err); ok && (refusal.Locked() || refusal.Rejects()) {

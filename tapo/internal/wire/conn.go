@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 )
@@ -31,29 +32,48 @@ func newConn(c net.Conn) *conn {
 	return cn
 }
 
-// roundTrip sends a message and reads the reply, within ctx and until a deadline
-// if that is not zero. The connection may be used again if reusable is true.
-func (c *conn) roundTrip(ctx context.Context, deadline time.Time, message []byte) (reply Reply, reusable bool, err error) {
-	if err := c.SetDeadline(deadline); err != nil {
+// roundTrip sends a message and reads the reply, within ctx. The connection may
+// be used again if reusable is true. limit, if it is not nil, returns until when
+// the reply is waited for, which may become later; after that the error wraps
+// [ErrLate].
+func (c *conn) roundTrip(ctx context.Context, message []byte, limit func() time.Time) (reply Reply, reusable bool, err error) {
+	end, _ := ctx.Deadline() // the zero time is none
+	if limit == nil {
+		limit = func() time.Time { return end }
+	}
+	until := limit()
+	if err := c.SetDeadline(until); err != nil {
 		return reply, false, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	reply, reusable, err = c.transact(message)
+	reply, reusable, err = c.transact(message, func() bool {
+		before := until
+		until = limit()
+		return until.After(before) && ctx.Err() == nil && c.SetDeadline(until) == nil
+	})
 	if !stop() { // the deadline may be in the past, or will be in a moment
 		reusable = false
 	}
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		err = ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded) && !until.Equal(end):
+		err = ErrLate
 	}
 	return reply, reusable, err
 }
 
-func (c *conn) transact(message []byte) (reply Reply, reusable bool, err error) {
+// transact waits for the reply to begin as long as waitOn says so.
+func (c *conn) transact(message []byte, waitOn func() bool) (reply Reply, reusable bool, err error) {
 	if _, err := c.Write(message); err != nil {
 		return reply, false, noReply(err)
 	}
-	c.left.N = maxHead + MaxReply
-	if _, err := c.reader.Peek(1); err != nil {
+	c.left.N = maxHead
+	_, err = c.reader.Peek(1)
+	for errors.Is(err, os.ErrDeadlineExceeded) && waitOn() {
+		_, err = c.reader.Peek(1)
+	}
+	if err != nil {
 		return reply, false, noReply(err)
 	}
 	resp, err := http.ReadResponse(c.reader, nil)
@@ -63,6 +83,7 @@ func (c *conn) transact(message []byte) (reply Reply, reusable bool, err error) 
 	if err != nil {
 		return reply, false, cutShort(err)
 	}
+	c.left.N += MaxReply
 	defer resp.Body.Close()
 	reply = Reply{Status: resp.StatusCode, Header: resp.Header}
 	if resp.ContentLength > MaxReply {
@@ -96,7 +117,10 @@ func cutShort(err error) error {
 	if closed(err) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the connection was closed within the reply", ErrBadReply)
 	}
-	return err
+	if network, ok := errors.AsType[net.Error](err); ok {
+		return network
+	}
+	return fmt.Errorf("not HTTP: %.100s", err.Error()) // which quotes what came
 }
 
 func closed(err error) bool {

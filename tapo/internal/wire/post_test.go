@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,6 +70,20 @@ func FuzzPost(f *testing.F) {
 			t.Errorf("session %q for %v", id, lifetime)
 		}
 	})
+}
+
+// TestPostBoundsHeads: neither is a long head read, nor does an error quote it.
+func TestPostBoundsHeads(t *testing.T) {
+	for name, raw := range map[string]string{
+		"long first line": strings.Repeat("x", 250<<10) + "\r\n",
+		"long header":     "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 250<<10) + "\r\nContent-Length: 0\r\n\r\n",
+		"no HTTP":         strings.Repeat("x", 10<<10) + "\r\n\r\n",
+	} {
+		c := answering(t, []byte(raw))
+		if reply, err := post(t, c, time.Second); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%s: %d, %.300v", name, reply.Status, err)
+		}
+	}
 }
 
 // TestPostSkipsInterimReplies: RFC 9112 wants 1xx to be skipped.

@@ -109,35 +109,33 @@ type Options struct {
 type Client struct {
 	opts     Options
 	endpoint Endpoint
-	conn     *conn         // kept alive, or nil
-	dead     int           // how many kept connections in a row turned out dead
-	left     int           // how many requests may still be sent
-	woken    bool          // the plug has been sent a wake-up since Begin
-	closes   bool          // a request since Begin was lost on a kept connection
-	took     time.Duration // of the last exchange that got an answer
+	conn     *conn                    // kept alive, or nil
+	left     int                      // how many requests may still be sent
+	woken    bool                     // the plug has been sent a wake-up since Begin
+	used     bool                     // the connection has been used since Begin
+	closes   bool                     // and was closed after that, so that none is kept until Begin
+	took     map[string]time.Duration // of the last answer, by step
 }
-
-// maxDead is after how many dead ones connections are no longer kept: some
-// plugs close after every reply, unannounced.
-const maxDead = 2
 
 // NewClient returns a client; it does no I/O.
 func NewClient(opts Options) *Client {
 	if opts.DialContext == nil {
 		opts.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
-	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, left: math.MaxInt}
+	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, left: math.MaxInt, took: map[string]time.Duration{}}
 }
 
 // Begin allows so many requests from now on, those included that are sent again,
 // and one wake-up. Without it there is no bound.
-func (c *Client) Begin(requests int) { c.left, c.woken, c.closes = requests, false, false }
+func (c *Client) Begin(requests int) {
+	c.left, c.woken, c.used, c.closes = requests, false, false, false
+}
 
 // Left returns how many requests may still be sent.
 func (c *Client) Left() int { return c.left }
 
-// Took is how long the last exchange took that got an answer.
-func (c *Client) Took() time.Duration { return c.took }
+// Took is how long the last answer to a step took.
+func (c *Client) Took(step string) time.Duration { return c.took[step] }
 
 // Use sends further requests to another endpoint.
 func (c *Client) Use(e Endpoint) {
@@ -192,8 +190,8 @@ type Reply struct {
 type leavesKey struct{}
 
 // Leaving says that whoever asks will have left at a time, before the deadline
-// of ctx, so that Post asks again before that.
-func Leaving(ctx context.Context, at time.Time) context.Context {
+// of ctx, so that Post asks again before that. The time may become later.
+func Leaving(ctx context.Context, at func() time.Time) context.Context {
 	return context.WithValue(ctx, leavesKey{}, at)
 }
 
@@ -201,13 +199,16 @@ func Leaving(ctx context.Context, at time.Time) context.Context {
 const minWait = 2 * time.Second
 
 // limit returns until when an answer is waited for that may be asked for again:
-// half of the time until whoever asks leaves, or until the deadline; but a slow
-// plug is given its time.
-func (c *Client) limit(ctx context.Context, now time.Time) time.Time {
+// half of the time from the request until whoever asks leaves, or until the
+// deadline; but a slow plug is given its time, up to the deadline.
+func (c *Client) limit(ctx context.Context, start time.Time, step string) time.Time {
 	end, _ := ctx.Deadline()
-	leaves, _ := ctx.Value(leavesKey{}).(time.Time)
+	leaves := end
+	if at, ok := ctx.Value(leavesKey{}).(func() time.Time); ok {
+		leaves = at()
+	}
 	for _, until := range []time.Time{leaves, end} {
-		if half := now.Add(max(until.Sub(now)/2, 2*c.took, minWait)); half.Before(until) {
+		if half := start.Add(max(until.Sub(start)/2, 2*c.took[step], minWait)); half.Before(until) {
 			return half
 		}
 	}
@@ -267,17 +268,15 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 		if !stale(kept.Conn) {
 			reply, err := c.send(ctx, kept, r, message, patient)
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
-				c.dead = 0
 				return reply, err
 			}
-			c.closes = true // and another one is not to be lost
+			c.closes = true // and another request is not to be lost
 			if r.Once || c.left == 0 {
-				c.dead++
 				c.Close()
 				return Reply{}, err
 			}
 		}
-		c.dead++
+		c.closes = c.closes || c.used
 	}
 	c.Close()
 	fresh, err := c.dial(ctx)
@@ -292,25 +291,21 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, patient bool) (Reply, error) {
 	c.left--
 	start := time.Now()
-	end, _ := ctx.Deadline() // the zero time is none
-	limit := end
+	var limit func() time.Time
 	if !patient {
-		limit = c.limit(ctx, start)
+		limit = func() time.Time { return c.limit(ctx, start, r.Step) }
 	}
-	reply, reusable, err := cn.roundTrip(ctx, limit, message)
+	reply, reusable, err := cn.roundTrip(ctx, message, limit)
 	took := time.Since(start)
-	if err == nil {
-		c.took = took
+	if late := errors.Is(err, ErrLate); err == nil || late { // a late answer may be a slow one
+		c.took[r.Step] = took
 	}
 	if c.opts.Observe != nil {
 		c.opts.Observe(r.Protocol, took)
 	}
-	c.conn = cn
-	if !reusable || c.dead >= maxDead || c.closes {
+	c.conn, c.used = cn, true
+	if !reusable || c.closes {
 		c.Close()
-	}
-	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil && limit != end {
-		err = fmt.Errorf("%w: %v", ErrLate, took.Round(time.Millisecond))
 	}
 	return reply, err
 }
