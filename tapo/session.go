@@ -71,7 +71,7 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 	began := d.cfg.Now()
 	d.wire.Begin(maxExchanges)
 	defer func() {
-		if d.wire.Left() < maxExchanges { // else the connection has been of no use again
+		if d.wire.Left() < maxExchanges { // else the connection was not needed
 			d.idle.Reset(maxIdle)
 		}
 	}()
@@ -182,7 +182,8 @@ func (d *Device) hangUp() {
 	case d.busy <- struct{}{}:
 		d.wire.Close()
 		<-d.busy
-	default: // whoever reads sets the timer again
+	default: // somebody reads, or has been told to wait
+		d.idle.Reset(maxIdle)
 	}
 }
 
