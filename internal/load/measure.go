@@ -140,20 +140,24 @@ func (r *result) watch(ctx context.Context, p *plugs, exporter, prometheus strin
 
 // ask takes what Prometheus has seen.
 func (r *result) ask(ctx context.Context, prometheus string, window time.Duration) error {
-	up, err := samples(ctx, prometheus, "tapo_up", window)
+	now := time.Now()
+	scraped, err := samples(ctx, prometheus, `up{job="tapo"}`, window, now)
 	if err != nil {
 		return err
 	}
-	took, err := samples(ctx, prometheus, `scrape_duration_seconds{job="tapo"}`, window)
+	read, err := samples(ctx, prometheus, "tapo_up", window, now)
 	if err != nil {
 		return err
 	}
-	if len(up) == 0 || len(took) == 0 {
+	took, err := samples(ctx, prometheus, `scrape_duration_seconds{job="tapo"}`, window, now)
+	if err != nil {
+		return err
+	}
+	if len(read) == 0 || len(took) == 0 {
 		return errors.New("Prometheus has scraped nothing") //nolint:staticcheck // a name
 	}
-	r.scrapes = len(took)
-	r.failed = len(took) - len(up) // a scrape that fails has no tapo_up
-	for _, v := range up {
+	r.scrapes = len(scraped)
+	for _, v := range slices.Concat(scraped, read) { // a scrape that fails has no tapo_up
 		if v != 1 {
 			r.failed++
 		}
@@ -189,9 +193,12 @@ func process(ctx context.Context, exporter string) (cpu, memory float64, err err
 	return value("process_cpu_seconds_total"), value("process_resident_memory_bytes"), err
 }
 
-// samples returns all raw samples of a selector.
-func samples(ctx context.Context, prometheus, selector string, window time.Duration) ([]float64, error) {
-	query := url.Values{"query": {fmt.Sprintf("%s[%s]", selector, model.Duration(window))}}
+// samples returns all raw samples of a selector in the time before another.
+func samples(ctx context.Context, prometheus, selector string, window time.Duration, before time.Time) ([]float64, error) {
+	query := url.Values{
+		"query": {fmt.Sprintf("%s[%s]", selector, model.Duration(window))},
+		"time":  {strconv.FormatFloat(float64(before.UnixMilli())/1000, 'f', 3, 64)},
+	}
 	resp, err := get(ctx, "http://"+prometheus+"/api/v1/query?"+query.Encode())
 	if err != nil {
 		return nil, err
