@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
 )
 
@@ -83,6 +84,9 @@ func (d *Device) read(ctx context.Context) (Reading, error) {
 			break
 		}
 		batch := mayBatch && !d.learnt.noBatch && len(methods) > 1
+		if d.memory.loginVer == passthrough.LoginClear && d.wire.Left() == 1 {
+			batch = false // the oldest firmware may not take it, and there is no other try
+		}
 		if !batch {
 			methods = methods[:1]
 		}
