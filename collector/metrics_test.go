@@ -32,9 +32,21 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // readAt reads a simulated plug at a fixed time.
 func readAt(t *testing.T, m simulator.Model) tapo.Reading {
 	t.Helper()
+	reading, _ := readCounting(t, m)
+	return reading
+}
+
+// readCounting also counts the requests of a warm read.
+func readCounting(t *testing.T, m simulator.Model) (reading tapo.Reading, requests int) {
+	t.Helper()
 	now := func() time.Time { return time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC) }
 	p := startPlug(t, &simulator.Plug{
 		Model: m, Name: "Test \"plug\" \n№ 1", Region: "Europe/Berlin", Load: simulator.Constant(71.502), Now: now,
+		Sockets: []simulator.Socket{
+			{Name: "First", Load: simulator.Constant(71.502)},
+			{Name: "Zweite \"Dose\"", Load: simulator.Constant(2040), Off: true},
+			{Name: "三", Load: simulator.Constant(0.9)},
+		},
 	})
 	d, err := tapo.New(tapo.Config{
 		Address: p.Addr().String(), Credentials: tapo.Credentials{Username: username, Password: password}, AllowPassthrough: true, Now: now,
@@ -43,14 +55,17 @@ func readAt(t *testing.T, m simulator.Model) tapo.Reading {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := d.Read(t.Context()); err != nil { // some plugs take two reads to be known
-		t.Fatal(err)
+	for range 2 { // that it takes until some plugs are known
+		if _, err := d.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	reading, err := d.Read(t.Context())
+	before := p.Stats().Requests
+	reading, err = d.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reading
+	return reading, p.Stats().Requests - before
 }
 
 // gatherer gives the series to the test kits of Prometheus.

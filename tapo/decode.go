@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,12 @@ type replies struct {
 	emeter     emeterData
 	power      wire.Number // of get_current_power, in whole watts
 	protection protectionPower
+
+	children         []child                   // of all pages so far
+	numChildren      int                       // how many the plug says there are
+	socketComponents map[string]map[string]int // by device_id
+	numComponents    int                       // of how many sockets the plug says that there are lists
+	gotComponents    int
 }
 
 type state int8
@@ -45,10 +52,33 @@ type result struct {
 	emeterData
 	protectionPower
 
-	ComponentList []struct {
-		ID      wire.Text   `json:"id"`
-		Version wire.Number `json:"ver_code"`
-	} `json:"component_list"`
+	ComponentList componentList `json:"component_list"`
+
+	Sum                wire.Number       `json:"sum"` // of the entries of all pages
+	ChildDeviceList    []child           `json:"child_device_list"`
+	ChildComponentList []childComponents `json:"child_component_list"`
+}
+
+// componentList is what a plug or a socket can do.
+type componentList []struct {
+	ID      wire.Text   `json:"id"`
+	Version wire.Number `json:"ver_code"`
+}
+
+// child is an entry of get_child_device_list: a socket of a strip.
+type child struct {
+	deviceInfo
+	protectionPower // P304M, P210M
+
+	Category wire.Text   `json:"category"`
+	Position wire.Number `json:"position"` // from 1
+	OnOff    wire.Flag   `json:"on_off"`   // P316M
+}
+
+// childComponents is an entry of get_child_device_component_list.
+type childComponents struct {
+	DeviceID      wire.Text     `json:"device_id"`
+	ComponentList componentList `json:"component_list"`
 }
 
 // take files the result of a method.
@@ -57,7 +87,23 @@ func (r *replies) take(m method, res *result) {
 	case getDeviceInfo:
 		r.info = res.deviceInfo
 	case componentNego:
-		r.components = res.components()
+		r.components = res.ComponentList.versions()
+	case getChildDeviceList:
+		for _, c := range res.ChildDeviceList {
+			if c.DeviceID == "" || !slices.ContainsFunc(r.children, func(o child) bool { return o.DeviceID == c.DeviceID }) {
+				r.children = append(r.children, c)
+			}
+		}
+		r.numChildren = int(min(res.Sum.Value, maxChildren))
+	case getChildComponentList:
+		if r.socketComponents == nil {
+			r.socketComponents = map[string]map[string]int{}
+		}
+		for _, c := range res.ChildComponentList {
+			r.socketComponents[string(c.DeviceID)] = c.ComponentList.versions()
+		}
+		r.gotComponents += len(res.ChildComponentList)
+		r.numComponents = int(min(res.Sum.Value, maxChildren))
 	case getEnergyUsage:
 		r.energy = res.energyUsage
 	case getEmeterData:
@@ -69,13 +115,13 @@ func (r *replies) take(m method, res *result) {
 	}
 }
 
-// components returns the versions of the components, nil where there is no list.
-func (res *result) components() map[string]int {
-	if res.ComponentList == nil {
+// versions returns the versions of the components, nil where there is no list.
+func (l componentList) versions() map[string]int {
+	if l == nil {
 		return nil
 	}
-	versions := make(map[string]int, len(res.ComponentList))
-	for _, c := range res.ComponentList {
+	versions := make(map[string]int, len(l))
+	for _, c := range l {
 		versions[string(c.ID)] = max(1, int(c.Version.Value))
 	}
 	return versions
@@ -86,6 +132,7 @@ type deviceInfo struct {
 	DeviceID wire.Text `json:"device_id"`
 	MAC      wire.Text `json:"mac"`
 	Model    wire.Text `json:"model"`
+	Type     wire.Text `json:"type"` // SMART.TAPOPLUG
 	Hardware wire.Text `json:"hw_ver"`
 	Firmware wire.Text `json:"fw_ver"`
 	Nickname wire.Text `json:"nickname"` // base64
@@ -151,16 +198,23 @@ func (i *deviceInfo) info() Info {
 	}
 }
 
-// outlet puts a one-socket plug's values together, in base units. Without a
-// clock there are no windows of time.
-func (r *replies) outlet(name string, clockWrong bool) Outlet {
+// hasOutlet reports whether what was read has anything to be shown as a socket:
+// hubs have not.
+func (r *replies) hasOutlet() bool {
+	kind := strings.ToUpper(string(r.info.Type))
+	return kind == "" || strings.Contains(kind, "PLUG") || r.info.DeviceOn.Valid || r.state[getEnergyUsage] == answered || r.state[getEmeterData] == answered
+}
+
+// outlet puts a socket's values together, in base units. Without a clock there
+// are no windows of time.
+func (r *replies) outlet(number int, clockWrong bool) Outlet {
 	o := Outlet{
-		Number:  1,
-		Name:    name,
+		Number:  number,
+		Name:    decodeName(string(r.info.Nickname)),
 		On:      optionalFlag(r.info.DeviceOn),
 		OnFor:   duration(r.info.OnTime, time.Second),
-		Voltage: scaled(r.emeter.VoltageMV, 1e-3),
-		Current: scaled(r.emeter.CurrentMA, 1e-3),
+		Voltage: scaled(r.emeter.VoltageMV, 1e-3, maxVolts),
+		Current: scaled(r.emeter.CurrentMA, 1e-3, maxAmperes),
 
 		Overheated:       oneOf(r.info.OverheatStatus, "overheated", "normal", "cool_down"),
 		Overloaded:       oneOf(r.info.PowerProtectionStatus, "overloaded", "normal"),
@@ -171,7 +225,7 @@ func (r *replies) outlet(name string, clockWrong bool) Outlet {
 		o.Overheated = optionalFlag(r.info.Overheated)
 	}
 	for _, source := range []Optional[float64]{
-		scaled(r.emeter.PowerMW, 1e-3), scaled(r.energy.CurrentPower, 1e-3), scaled(r.power, 1),
+		scaled(r.emeter.PowerMW, 1e-3, maxWatts), scaled(r.energy.CurrentPower, 1e-3, maxWatts), scaled(r.power, 1, maxWatts),
 	} {
 		if _, ok := source.Get(); ok {
 			o.Power = source
@@ -179,14 +233,13 @@ func (r *replies) outlet(name string, clockWrong bool) Outlet {
 		}
 	}
 	if !clockWrong {
-		const joulesPerWh = 3600
-		o.EnergyToday = scaled(r.energy.TodayEnergy, joulesPerWh)
-		o.EnergyMonth = scaled(r.energy.MonthEnergy, joulesPerWh)
+		o.EnergyToday = scaled(r.energy.TodayEnergy, joulesPerWh, maxJoules)
+		o.EnergyMonth = scaled(r.energy.MonthEnergy, joulesPerWh, maxJoules)
 		o.OnToday = duration(r.energy.TodayRuntime, time.Minute)
 		o.OnMonth = duration(r.energy.MonthRuntime, time.Minute)
 	}
 	if r.protection.Enabled.Value || r.protection.ProtectionEnabled.Value {
-		o.PowerLimit = scaled(r.protection.Power, 1)
+		o.PowerLimit = scaled(r.protection.Power, 1, maxWatts)
 	}
 	return o
 }
@@ -200,16 +253,28 @@ func decodeName(s string) string {
 	return strings.TrimSpace(s)
 }
 
+const joulesPerWh = 3600
+
+// What no plug can show, by a wide margin. Beyond it a number is damaged.
+const (
+	maxWatts   = 1e5
+	maxVolts   = 1e3
+	maxAmperes = 1e3
+	maxJoules  = maxWatts * 31 * 24 * joulesPerWh
+	maxRSSI    = 200 // dBm, either way
+)
+
 // scaled converts a quantity to its base unit. Plugs have been seen to send
 // negative numbers, which mean nothing.
-func scaled(n wire.Number, factor float64) Optional[float64] {
-	if !n.Valid || n.Value < 0 {
+func scaled(n wire.Number, factor, most float64) Optional[float64] {
+	v := n.Value * factor
+	if factor == 1e-3 {
+		v = n.Value / 1e3 // exact where a product is not: 0.001 has no binary form
+	}
+	if !n.Valid || v < 0 || v > most {
 		return Optional[float64]{}
 	}
-	if factor == 1e-3 {
-		return Some(n.Value / 1e3) // exact where a product is not: 0.001 has no binary form
-	}
-	return Some(n.Value * factor)
+	return Some(v)
 }
 
 // duration converts a number of units; one that no plug can have lived is
@@ -220,6 +285,10 @@ func duration(n wire.Number, unit time.Duration) Optional[time.Duration] {
 		return Optional[time.Duration]{}
 	}
 	return Some(time.Duration(n.Value * float64(unit)))
+}
+
+func rssi(n wire.Number) Optional[float64] {
+	return Optional[float64]{n.Value, n.Valid && math.Abs(n.Value) <= maxRSSI}
 }
 
 func optional(n wire.Number) Optional[float64] { return Optional[float64]{n.Value, n.Valid} }

@@ -21,7 +21,7 @@ func decodeOutlet(t *testing.T, results map[method]string) (Info, Outlet) {
 		take(t, &r, m, []byte(text))
 	}
 	info := r.info.info()
-	return info, r.outlet(info.Name, false)
+	return info, r.outlet(1, false)
 }
 
 func take(t *testing.T, r *replies, m method, data []byte) {
@@ -87,6 +87,22 @@ func TestDecodeOddValues(t *testing.T) {
 		{"charged", values{getDeviceInfo: `{"charging_status":"finished"}`}, func(o Outlet) any { return o.ChargingFinished }, Some(true)},
 		{"limit", values{getProtectionPower: `{"enabled":true,"protection_power":2960}`}, func(o Outlet) any { return o.PowerLimit }, Some(2960.0)},
 		{"limit, other key", values{getProtectionPower: `{"protection_enabled":true,"protection_power":1800}`}, func(o Outlet) any { return o.PowerLimit }, Some(1800.0)},
+		{"power null", values{getEnergyUsage: `{"current_power":null}`, getCurrentPower: `{"current_power":3}`}, power, Some(3.0)},
+		{"power as words", values{getEnergyUsage: `{"current_power":"much"}`}, power, noNumber},
+		{"power huge", values{getEnergyUsage: `{"current_power":2147483647}`}, power, noNumber},
+		{"power infinite", values{getEmeterData: `{"power_mw":1e999}`, getCurrentPower: `{"current_power":3}`}, power, Some(3.0)},
+		{"voltage huge", values{getEmeterData: `{"voltage_mv":99999999999999999999}`}, func(o Outlet) any { return o.Voltage }, noNumber},
+		{"voltage negative", values{getEmeterData: `{"voltage_mv":-230000}`}, func(o Outlet) any { return o.Voltage }, noNumber},
+		{"current huge", values{getEmeterData: `{"current_ma":4294967295}`}, func(o Outlet) any { return o.Current }, noNumber},
+		{"current null", values{getEmeterData: `{"current_ma":null}`}, func(o Outlet) any { return o.Current }, noNumber},
+		{"energy huge", values{getEnergyUsage: `{"today_energy":1e308}`}, today, noNumber},
+		{"energy as a string", values{getEnergyUsage: `{"today_energy":"73"}`}, today, Some(262800.0)},
+		{"energy of a month at full load", values{getEnergyUsage: `{"month_energy":2976000}`}, func(o Outlet) any { return o.EnergyMonth }, Some(2976000 * 3600.0)},
+		{"histories of the first firmware", values{getEnergyUsage: `{"past24h":[1,2],"past7d":[[1]],"past30d":[3],"past1y":[4],"today_energy":1}`}, today, Some(3600.0)},
+		{"switched on for longer than ever", values{getDeviceInfo: `{"on_time":1e18}`}, func(o Outlet) any { return o.OnFor }, noTime},
+		{"switched on for less than nothing", values{getDeviceInfo: `{"on_time":-1}`}, func(o Outlet) any { return o.OnFor }, noTime},
+		{"limit huge", values{getProtectionPower: `{"enabled":true,"protection_power":1e9}`}, func(o Outlet) any { return o.PowerLimit }, noNumber},
+		{"limit null", values{getProtectionPower: `{"enabled":true,"protection_power":null}`}, func(o Outlet) any { return o.PowerLimit }, noNumber},
 		{"limit, not enabled", values{getProtectionPower: `{"enabled":false,"protection_power":2960}`}, func(o Outlet) any { return o.PowerLimit }, noNumber},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -105,9 +121,30 @@ func TestDecodeName(t *testing.T) {
 		"/w==":         "/w==",         // no UTF-8 inside
 		"IEEg":         "A",
 		"8J+Uiw==":     "🔋",
+		"Ilx1MDAwMCI=": `"\u0000"`,
+		"YQpiIg==":     "a\nb\"", // a line feed and a quote
+		"\"\n🔋":        "\"\n🔋",
 	} {
 		if got := decodeName(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestDecodeText: what is not UTF-8 becomes so, in names and elsewhere.
+func TestDecodeText(t *testing.T) {
+	info, o := decodeOutlet(t, map[method]string{getDeviceInfo: "{\"nickname\":\"K\xfcche\",\"model\":\"P\xff1\",\"mac\":5,\"fw_ver\":null}"})
+	if want := "K\uFFFDche"; info.Name != want || o.Name != want || info.Model != "P\uFFFD1" || info.MAC != "" || info.Firmware != "" {
+		t.Errorf("%+q", info)
+	}
+}
+
+func TestDecodeSignal(t *testing.T) {
+	for text, want := range map[string]Optional[float64]{`-55`: Some(-55.0), `"-55"`: Some(-55.0), `null`: {}, `1e9`: {}, `-2147483648`: {}} {
+		var r replies
+		take(t, &r, getDeviceInfo, []byte(`{"rssi":`+text+`}`))
+		if got := rssi(r.info.RSSI); got.ok != want.ok || got.ok && got != want {
+			t.Errorf("%s: %+v", text, got)
 		}
 	}
 }
@@ -118,7 +155,7 @@ func TestDecodeComponents(t *testing.T) {
 	if r.components["energy_monitoring"] != 2 || r.components["x"] != 1 {
 		t.Errorf("%v", r.components)
 	}
-	l := learnt{}
+	l := part{}
 	if !l.has("anything", 2) {
 		t.Error("an unknown list has nothing")
 	}
@@ -143,6 +180,8 @@ func FuzzDecode(f *testing.F) {
 		`{"today_runtime":61,"month_runtime":4321,"today_energy":73,"month_energy":5189,"local_time":"2026-01-31 23:59:58","current_power":71502}`,
 		`{"component_list":[{"id":"energy_monitoring","ver_code":2}]}`,
 		`{"current_ma":744,"voltage_mv":"234120","power_mw":null}`,
+		`{"child_device_list":[{"device_id":"a","position":2,"category":"plug.powerstrip.sub-plug","on_off":1},{"position":2},{}],"start_index":0,"sum":3}`,
+		`{"child_component_list":[{"device_id":"a","component_list":[{"id":"energy_monitoring","ver_code":2}]}],"sum":1}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -156,7 +195,7 @@ func FuzzDecode(f *testing.F) {
 			r.take(m, &res)
 		}
 		info := r.info.info()
-		o := r.outlet(info.Name, false)
+		o := r.outlet(1, false)
 		for _, s := range []string{info.DeviceID, info.MAC, info.Model, info.Hardware, info.Firmware, info.Name} {
 			if !utf8.ValidString(s) {
 				t.Errorf("%q is not UTF-8", s)
@@ -171,6 +210,13 @@ func FuzzDecode(f *testing.F) {
 			if d, ok := v.Get(); ok && d < 0 {
 				t.Errorf("%v", d)
 			}
+		}
+		seen := map[int]bool{}
+		for _, n := range numbers(socketsOf(r.children)) {
+			if n < 1 || n > 2*maxChildren || seen[n] {
+				t.Errorf("number %d", n)
+			}
+			seen[n] = true
 		}
 		readClock(string(r.energy.LocalTime), newZone(string(r.info.Region), optional(r.info.TimeDiff)), time.Now())
 	})

@@ -41,7 +41,7 @@ func TestBatchMemory(t *testing.T) {
 	}}
 	var first, second replies
 	for _, got := range []*replies{&first, &second} {
-		if err := d.askBatch(t.Context(), []method{getDeviceInfo, getEnergyUsage}, got); err != nil {
+		if err := d.ask(t.Context(), &d.learnt.plug, []method{getDeviceInfo, getEnergyUsage}, got); err != nil {
 			t.Fatal(err)
 		}
 	}

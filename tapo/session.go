@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxExchanges is how many HTTP exchanges one read may take, come what may.
+	// maxExchanges is how many HTTP exchanges one read may take, come what may;
+	// strips have more, see stripExchanges.
 	maxExchanges = 8
 	// maxIdle is how long a connection is kept that nobody uses: a plug has few.
 	maxIdle = 2 * time.Minute
@@ -24,9 +25,8 @@ const (
 // session is a login, over whichever protocol.
 type session struct {
 	conversation
-	protocol   Protocol
-	expires    time.Time        // zero if the plug did not say
-	protection *protectionPower // read once per login; nil before that
+	protocol Protocol
+	expires  time.Time // zero if the plug did not say
 }
 
 // conversation carries JSON requests; the transports' sessions implement it.
@@ -70,6 +70,8 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 	}
 	began := d.cfg.Now()
 	d.wire.Begin(maxExchanges)
+	d.granted = 0
+	d.learnt.begin()
 	defer func() {
 		if d.wire.Left() < maxExchanges { // else the connection was not needed
 			d.idle.Reset(maxIdle)
@@ -85,6 +87,7 @@ func (d *Device) readHealing(ctx context.Context) (Reading, error) {
 		}
 	}
 	if err != nil {
+		d.learnt.failed()
 		d.leave(err)
 		return Reading{}, err
 	}
@@ -125,6 +128,7 @@ func (d *Device) ensureSession(ctx context.Context) error {
 		s.expires = d.cfg.Now().Add(l - min(l/2, time.Minute))
 	}
 	d.session, d.last = s, s.protocol
+	d.learnt.loggedIn()
 	d.live.Store(s.protocol)
 	d.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.protocol, "lifetime", s.Lifetime())
 	if d.cfg.Trace.Login != nil {

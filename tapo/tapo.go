@@ -83,6 +83,7 @@ type Trace struct {
 	Login       func(Protocol)                // a login succeeded
 	LoginFailed func(Protocol, Reason)        // a plug was asked to log us in, or would have been, and it failed
 	SessionLost func(Protocol)                // a plug had forgotten our session
+	Method      func(name string, code int)   // a method was answered, with 0, or refused, with the plug's error_code
 }
 
 // Device is a plug. Its methods are safe for concurrent use; reads of one plug
@@ -101,7 +102,8 @@ type Device struct {
 	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
-	batch   []reply // memory for those of a batch
+	batch   []answer // memory for those of a batch
+	granted int      // exchanges that the read under way has been allowed beyond maxExchanges
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }

@@ -37,8 +37,11 @@ const (
 type call struct {
 	Method string `json:"method"`
 	Params struct {
-		Requests []call `json:"requests"`  // multipleRequest
-		On       *bool  `json:"device_on"` // set_device_info
+		Requests []call `json:"requests"`    // multipleRequest
+		On       *bool  `json:"device_on"`   // set_device_info
+		Start    int    `json:"start_index"` // get_child_device_list and get_child_device_component_list
+		Child    string `json:"device_id"`   // control_child
+		Request  *call  `json:"requestData"` // control_child
 		passthrough.LoginParams
 	} `json:"params"`
 }
@@ -62,17 +65,45 @@ func (p *Plug) execute(c call, fault Fault) []byte {
 	if c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
 		return codeOnly(codeJSONDecode)
 	}
-	now := p.meter.sample(p.Now())
-	if c.Method == "multipleRequest" {
-		return p.executeBatch(c.Params.Requests, now)
+	if c.Method == "control_child" {
+		return p.controlChild(c)
 	}
-	result, code := p.run(c, now)
-	return appendReply(nil, "", result, code)
+	return p.executeOn(p.whole(), c)
+}
+
+// executeOn runs a call, or the calls of a batch, on a part of the plug.
+func (p *Plug) executeOn(u unit, c call) []byte {
+	if c.Method != "multipleRequest" {
+		result, code := p.run(u, c)
+		return appendReply(nil, "", result, code)
+	}
+	if code, ok := p.refusals[u.prefix+c.Method]; ok {
+		return codeOnly(code)
+	}
+	if p.Model.HangsOnBatches && p.batches > 0 {
+		p.hang = true
+	}
+	p.batches++
+	return p.executeBatch(u, c.Params.Requests)
+}
+
+// controlChild runs a call on a socket.
+func (p *Plug) controlChild(c call) []byte {
+	i := slices.IndexFunc(p.sockets, func(s *socket) bool { return s.id == c.Params.Child })
+	if code, ok := p.refusals[c.Method]; ok {
+		return codeOnly(code)
+	}
+	if i < 0 || c.Params.Request == nil {
+		return codeOnly(codeParams)
+	}
+	p.stats.Methods[c.Method]++
+	inner := p.executeOn(p.part(i), *c.Params.Request)
+	return appendReply(nil, "", map[string]any{"responseData": json.RawMessage(inner)}, 0)
 }
 
 // executeBatch runs the calls of a batch up to the first that fails. The reply is
 // good until the next one.
-func (p *Plug) executeBatch(calls []call, now sample) []byte {
+func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	if calls == nil {
 		return codeOnly(codeParams)
 	}
@@ -82,7 +113,7 @@ func (p *Plug) executeBatch(calls []call, now sample) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		result, code := p.run(c, now)
+		result, code := p.run(u, c)
 		b = appendReply(b, c.Method, result, code)
 		if code != 0 {
 			break
@@ -93,25 +124,37 @@ func (p *Plug) executeBatch(calls []call, now sample) []byte {
 	return b
 }
 
-// run executes one method.
-func (p *Plug) run(c call, now sample) (result any, code int) {
+// run executes one method on a part of the plug.
+func (p *Plug) run(u unit, c call) (result any, code int) {
 	p.stats.Methods[c.Method]++
-	if code, ok := p.refusals[c.Method]; ok {
+	key := u.prefix + c.Method
+	if code, ok := p.refusals[key]; ok {
 		return nil, code
+	}
+	if result, ok := p.results[key]; ok {
+		return result, 0
 	}
 	if c.Method == "set_device_info" {
 		if c.Params.On != nil {
-			p.meter.setRelay(*c.Params.On, p.Now())
+			u.meter.setRelay(*c.Params.On, p.Now())
 		}
 		return nil, 0
 	}
 	if slices.Contains(writeMethods, c.Method) {
 		return nil, 0
 	}
-	if known, ok := p.energyMethod(c.Method, now); ok || known != nil {
+	if u.socket == nil && slices.Contains(p.Model.Refuses, c.Method) {
+		return nil, codeUnknownMethod
+	}
+	if u.socket == nil && p.Model.Strip != nil {
+		if list := p.children(c); list != nil {
+			return list, 0
+		}
+	}
+	if known, ok := u.energyMethod(c.Method); ok || known != nil {
 		return orRefused(known)
 	}
-	return orRefused(p.plainMethod(c.Method, now))
+	return orRefused(p.plainMethod(u, c.Method))
 }
 
 func orRefused(result any) (any, int) {
@@ -128,20 +171,20 @@ var writeMethods = []string{
 }
 
 // plainMethod returns the result of a method that every plug has, or nil.
-func (p *Plug) plainMethod(method string, now sample) any {
+func (p *Plug) plainMethod(u unit, method string) any {
 	switch method {
 	case "component_nego":
-		return componentList{p.Model.Components}
+		return componentList{u.components}
 	case "qs_component_nego":
 		return map[string]any{"component_list": p.Model.Components, "extra_info": map[string]any{
-			"device_model": p.Model.Name, "device_type": "SMART.TAPOPLUG", "is_klap": p.Model.Protocol == KLAP,
+			"device_model": p.Model.Name, "device_type": p.Model.kind(), "is_klap": p.Model.Protocol == KLAP,
 		}}
 	case "get_device_info":
-		return p.deviceInfo(now)
+		return p.deviceInfo(u)
 	case "get_device_usage":
-		return p.deviceUsage(now)
+		return u.deviceUsage()
 	case "get_device_time":
-		return map[string]any{"region": p.Region, "time_diff": p.meter.standardOffset(now.clock), "timestamp": now.clock.Unix()}
+		return map[string]any{"region": p.Region, "time_diff": u.meter.standardOffset(u.now.clock), "timestamp": u.now.clock.Unix()}
 	case "get_latest_fw":
 		return map[string]any{
 			"type": 0, "fw_ver": p.Model.Firmware, "fw_size": 0, "release_date": "", "release_note": "", "hw_id": "", "oem_id": "", "need_to_upgrade": false,
@@ -157,7 +200,7 @@ func (p *Plug) plainMethod(method string, now sample) any {
 			"night_mode_type": "sunrise_sunset", "start_time": 1140, "end_time": 420, "sunrise_offset": 0, "sunset_offset": 0,
 		}}
 	case "get_auto_off_config":
-		if p.Model.has("auto_off", 1) {
+		if u.has("auto_off", 1) {
 			return map[string]any{"enable": false, "delay_min": 120}
 		}
 	}
@@ -166,32 +209,32 @@ func (p *Plug) plainMethod(method string, now sample) any {
 
 // energyMethod returns the result of a method of metering plugs. ok is true
 // when it is one, whether or not the model has it.
-func (p *Plug) energyMethod(method string, now sample) (result any, ok bool) {
-	metering, protecting := p.Model.has("energy_monitoring", 1), p.Model.has("power_protection", 1)
+func (u unit) energyMethod(method string) (result any, ok bool) {
+	metering, protecting, now := u.has("energy_monitoring", 1), u.has("power_protection", 1), u.now
 	switch method {
 	case "get_energy_usage":
 		if metering {
-			result = p.energyUsage(now)
+			result = u.energyUsage()
 		}
 	case "get_current_power":
 		if metering {
 			result = currentPower{now.milliwatts / 1000}
 		}
 	case "get_emeter_data":
-		if p.Model.Emeter {
+		if u.emeter {
 			result = emeterData{now.milliamperes, now.millivolts, now.milliwatts, int(now.month.wattHours / 3)}
 		}
 	case "get_emeter_vgain_igain":
-		if p.Model.Emeter {
+		if u.emeter {
 			result = map[string]any{"vgain": 127146, "igain": 11437}
 		}
 	case "get_electricity_price_config":
-		if p.Model.has("energy_monitoring", 2) {
+		if u.has("energy_monitoring", 2) {
 			result = map[string]any{"type": "constant", "constant_price": 0}
 		}
 	case "get_protection_power":
 		if protecting {
-			result = map[string]any{"enabled": true, "protection_power": 2960}
+			result = u.protectionPower()
 		}
 	case "get_max_power":
 		if protecting {

@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,13 +36,42 @@ type Model struct {
 	Compatibility bool
 	// Components are what component_nego lists.
 	Components []Component
+	// Type is what the device calls itself; empty is SMART.TAPOPLUG.
+	Type string
 	// Emeter tells whether get_emeter_data is known.
 	Emeter bool
+	// Refuses are methods that are refused although the component is there.
+	Refuses []string
+	// Strip is what makes a strip of it, nil for others; NoRelay marks another
+	// device that cannot be switched as a whole, such as a hub.
+	Strip   *Strip
+	NoRelay bool
 	// NoBatch marks firmware that answers multipleRequest with -1003.
 	NoBatch bool
 	// Closes marks firmware that closes the connection after every reply,
 	// unannounced.
 	Closes bool
+	// HangsOnBatches marks firmware that answers one multipleRequest of a session
+	// and no other.
+	HangsOnBatches bool
+}
+
+// Strip is the sockets of a model.
+type Strip struct {
+	Sockets int
+	// NightLight makes the last one a lamp, USB the one before, or the last.
+	NightLight, USB bool
+	// Reversed lists them from the last to the first.
+	Reversed bool
+	// Components of every socket.
+	Components []Component
+	// Emeter tells whether the sockets know get_emeter_data, NoPower that their
+	// get_energy_usage lacks the power.
+	Emeter, NoPower bool
+	// Protection tells in the list what get_protection_power does.
+	Protection bool
+	// Category is what the list calls a socket; empty is plug.powerstrip.sub-plug.
+	Category string
 }
 
 // Component is an entry of component_nego.
@@ -79,78 +109,15 @@ func with(components []Component, more ...Component) []Component {
 	return slices.Concat(components, more)
 }
 
-var (
-	autoOff    = Component{"auto_off", 2}
-	energy     = Component{"energy_monitoring", 2}
-	protection = Component{"power_protection", 1}
-	current    = Component{"current_protection", 1}
-	charging   = Component{"charging_protection", 2}
-	localSmart = Component{"localSmart", 1}
-)
-
-// Recorded models.
-var (
-	P100Old = Model{
-		Name: "P100", Hardware: "1.0.0", Firmware: "1.1.3 Build 200914 Rel.37206",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: first, NoBatch: true, Closes: true,
-	}
-	P100Passthrough = Model{
-		Name: "P100", Hardware: "1.0.0", Firmware: "1.3.7 Build 230711 Rel.61904",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: older,
-	}
-	P100 = Model{Name: "P100", Hardware: "1.0.0", Firmware: "1.4.0 Build 231017 Rel.35876", Components: older}
-	P105 = Model{Name: "P105", Region: "US", Hardware: "1.0", Firmware: "1.2.5 Build 240411 Rel.143808", Components: with(base, autoOff, localSmart)}
-
-	P110Old = Model{
-		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.0.7 Build 210629 Rel.174901",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: with(first, Component{"energy_monitoring", 1}),
-	}
-	P110Passthrough = Model{
-		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.2.3 Build 230425 Rel.142542",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: with(base, autoOff, energy, protection),
-	}
-	// P110NoEmeter has no get_emeter_data.
-	P110NoEmeter = Model{
-		Name: "P110", Region: "UK", Hardware: "1.0", Firmware: "1.3.0 Build 230905 Rel.152200",
-		Components: with(base, autoOff, energy, protection, localSmart, current),
-	}
-	P110 = Model{
-		Name: "P110", Region: "AU", Hardware: "1.0", Firmware: "1.3.1 Build 240621 Rel.162048",
-		Components: with(base, autoOff, energy, protection, localSmart, current, charging), Emeter: true,
-	}
-	// P110Compatible has firmware of the TPAP generation, with Third-Party
-	// Compatibility on; P110TPAP is the same with the switch off.
-	P110Compatible = Model{
-		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.4.6 Build 260312 Rel.101520", Compatibility: true,
-		Components: with(base, autoOff, energy, protection, localSmart, current, charging), Emeter: true,
-	}
-	P110TPAP = Model{
-		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.4.6 Build 260312 Rel.101520", Protocol: TPAP,
-		Components: with(base, autoOff, energy, protection, localSmart, current, charging), Emeter: true,
-	}
-	P115Passthrough = Model{
-		Name: "P115", Region: "EU", Hardware: "1.0", Firmware: "1.2.3 Build 230425 Rel.142542",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed, Components: with(base, autoOff, energy, protection),
-	}
-	P115 = Model{
-		Name: "P115", Region: "US", Hardware: "1.0", Firmware: "1.1.3 Build 240523 Rel.175054",
-		Components: with(base, autoOff, energy, protection, localSmart, current, charging, Component{"overheat_protection", 1}), Emeter: true,
-	}
-)
-
-// Models returns all of the above.
-func Models() []Model {
-	return []Model{
-		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P110TPAP, P115Passthrough, P115,
-	}
-}
-
 // first reports whether this is the first firmware of P100, which tells less.
 func (m Model) first() bool { return m.Name == "P100" && strings.HasPrefix(m.Firmware, "1.1") }
 
-// has reports whether the model has a component in a version or later.
-func (m Model) has(id string, version int) bool {
-	for _, c := range m.Components {
+// kind is what the device calls itself.
+func (m Model) kind() string { return cmp.Or(m.Type, "SMART.TAPOPLUG") }
+
+// has reports whether a list has a component in a version or later.
+func has(components []Component, id string, version int) bool {
+	for _, c := range components {
 		if c.ID == id {
 			return c.Version >= version
 		}

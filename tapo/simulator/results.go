@@ -50,8 +50,8 @@ type deviceInfo struct {
 	Specs          string         `json:"specs"`
 	Nickname       string         `json:"nickname"`
 	HasLocation    bool           `json:"has_set_location_info"`
-	DeviceOn       bool           `json:"device_on"`
-	OnTime         int            `json:"on_time"`
+	DeviceOn       *bool          `json:"device_on,omitempty"`
+	OnTime         *int           `json:"on_time,omitempty"`
 	DefaultStates  *defaultStates `json:"default_states,omitempty"`
 	Overheated     *bool          `json:"overheated,omitempty"`
 	OverheatStatus string         `json:"overheat_status,omitempty"`
@@ -65,35 +65,45 @@ type defaultStates struct {
 	State struct{} `json:"state"`
 }
 
-func (p *Plug) deviceInfo(now sample) any {
+func (p *Plug) deviceInfo(u unit) *deviceInfo {
+	onTime := int(u.now.onTime / time.Second)
 	info := &deviceInfo{
 		DeviceID: p.identity.deviceID, Firmware: p.Model.Firmware, Hardware: p.Model.Hardware,
-		Type: "SMART.TAPOPLUG", Model: p.Model.Name, MAC: p.identity.mac,
+		Type: p.Model.kind(), Model: p.Model.Name, MAC: p.identity.mac,
 		HardwareID: p.identity.hardwareID, FirmwareID: strings.Repeat("0", 32), OEMID: p.identity.hardwareID,
-		IP: p.Addr().Addr().String(), TimeDiff: p.meter.standardOffset(now.clock), SSID: base64.StdEncoding.EncodeToString([]byte("simulated")),
+		IP: p.Addr().Addr().String(), TimeDiff: u.meter.standardOffset(u.now.clock), SSID: encoded("simulated"),
 		RSSI: -55, SignalLevel: 2, Lang: "en_US", Avatar: "plug", Region: p.Region, Specs: p.Model.Region,
-		Nickname: base64.StdEncoding.EncodeToString([]byte(p.Name)), DeviceOn: now.on, OnTime: int(now.onTime / time.Second),
+		Nickname: encoded(p.Name), DeviceOn: &u.now.on, OnTime: &onTime,
 		DefaultStates: &defaultStates{Type: "last_states"},
 	}
 	if p.Model.first() {
 		info.RSSI, info.DefaultStates = 0, nil
 	}
-	if p.Model.has("power_protection", 1) {
+	switch {
+	case u.socket != nil:
+		info.DeviceID, info.MAC, info.Nickname, info.RSSI = u.socket.id, bare(p.identity.mac), encoded(u.socket.Name), 0
+	case p.Model.Strip != nil, p.Model.NoRelay:
+		info.DeviceOn, info.OnTime, info.DefaultStates, info.Nickname = nil, nil, nil, ""
+		return info
+	}
+	if u.has("power_protection", 1) {
 		info.PowerStatus = "normal"
 	}
-	if p.Model.has("current_protection", 1) {
+	if u.has("current_protection", 1) {
 		info.CurrentStatus = "normal"
 	}
-	if p.Model.has("charging_protection", 1) {
+	if u.has("charging_protection", 1) {
 		info.ChargingStatus = "normal"
 	}
-	if p.Model.has("overheat_protection", 1) {
+	if has(p.Model.Components, "overheat_protection", 1) {
 		info.OverheatStatus = "normal"
 	} else if p.Model.Protocol == Passthrough || p.Model.Name == "P100" {
 		info.Overheated = new(bool)
 	}
 	return info
 }
+
+func encoded(name string) string { return base64.StdEncoding.EncodeToString([]byte(name)) }
 
 // energyUsage is the result of get_energy_usage. The histories are those of the
 // first firmware.
@@ -104,32 +114,37 @@ type energyUsage struct {
 	MonthEnergy  int         `json:"month_energy"`
 	LocalTime    string      `json:"local_time"`
 	Charge       [3]int      `json:"electricity_charge"`
-	Milliwatts   int         `json:"current_power"`
+	Milliwatts   *int        `json:"current_power,omitempty"`
 	Past24h      *[24]int    `json:"past24h,omitempty"`
 	Past7d       *[7][24]int `json:"past7d,omitempty"`
 	Past30d      *[30]int    `json:"past30d,omitempty"`
 	Past1y       *[12]int    `json:"past1y,omitempty"`
 }
 
-func (p *Plug) energyUsage(now sample) any {
+func (u unit) energyUsage() any {
+	now := u.now
 	usage := &energyUsage{
 		TodayRuntime: int(now.today.on / time.Minute), MonthRuntime: int(now.month.on / time.Minute),
 		TodayEnergy: int(now.today.wattHours), MonthEnergy: int(now.month.wattHours),
-		LocalTime: now.clock.Format(time.DateTime), Milliwatts: now.milliwatts,
+		LocalTime: now.clock.Format(time.DateTime),
 	}
-	if !p.Model.has("energy_monitoring", 2) {
+	if !u.noPower {
+		usage.Milliwatts = &now.milliwatts
+	}
+	if !u.has("energy_monitoring", 2) {
 		usage.Past24h, usage.Past7d, usage.Past30d, usage.Past1y = new([24]int), new([7][24]int), new([30]int), new([12]int)
 	}
 	return usage
 }
 
 // deviceUsage is the result of get_device_usage.
-func (p *Plug) deviceUsage(now sample) any {
+func (u unit) deviceUsage() any {
+	now := u.now
 	window := func(day, month int) [3]int { return [3]int{day, min(month, 7*day), month} }
 	named := func(w [3]int) map[string]int { return map[string]int{"today": w[0], "past7": w[1], "past30": w[2]} }
 	minutes := window(int(now.today.on/time.Minute), int(now.month.on/time.Minute))
 	usage := map[string]any{"time_usage": named(minutes)}
-	if p.Model.has("energy_monitoring", 1) {
+	if u.has("energy_monitoring", 1) {
 		wattHours := window(int(now.today.wattHours), int(now.month.wattHours))
 		var saved [3]int // compared with a lamp of 60 W, whatever is plugged in
 		for i := range saved {

@@ -35,6 +35,9 @@ func (p *Plug) serveConn(conn net.Conn) {
 			p.LoseSession()
 		}
 		resp, last := p.answer(req, fault)
+		if resp.hang {
+			fault.Kind = Hang
+		}
 		if fault.Kind == LoseSessionAfter {
 			p.LoseSession()
 		}
@@ -66,7 +69,9 @@ func (p *Plug) answer(req request, fault Fault) (resp response, last bool) {
 	defer p.mu.Unlock()
 	p.stats.Requests++
 	p.stats.Steps[req.step]++
+	p.hang = false
 	resp = p.route(req, fault)
+	resp.hang = p.hang
 	if fault.Rewrite != nil {
 		resp.body = fault.Rewrite(resp.body)
 	}

@@ -136,6 +136,7 @@ type response struct {
 	cookie      string // a whole Set-Cookie value
 	location    string
 	body        []byte
+	hang        bool // nothing is sent
 }
 
 // stockPage is what the plug's web server shows where it does not understand.

@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -42,6 +43,9 @@ type Plug struct {
 	Load Load
 	// Off makes the relay start switched off.
 	Off bool
+	// Sockets are those of a strip, in the order of their positions. Those that
+	// are missing have names of their own and draw nothing.
+	Sockets []Socket
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
 	// Network, if it is not nil, is used instead of sockets; Listen must name an
@@ -70,11 +74,15 @@ type Plug struct {
 
 	mu          sync.Mutex // guards what follows
 	meter       meter
+	sockets     []*socket
 	klap        klapState
 	passthrough passthroughState
 	tpap        tpapState
 	faults      []*Fault
 	refusals    map[string]int
+	results     map[string]json.RawMessage // set by Answer
+	batches     int                        // of this session
+	hang        bool                       // instead of answering
 	stats       Stats
 	answers     map[string][]byte // the last body by step, for Replay
 	batch       []byte            // memory for the reply to one
@@ -122,7 +130,8 @@ func (p *Plug) Start() error {
 	p.identity = newIdentity(p.Name + p.Model.Name)
 	p.meter = newMeter(p.Load, !p.Off, location, p.Now())
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
-	p.refusals = map[string]int{}
+	p.refusals, p.results = map[string]int{}, map[string]json.RawMessage{}
+	p.startSockets(location)
 	p.TPAP.setDefaults()
 	p.answers = map[string][]byte{}
 	listener, err := p.listen(p.Listen)
@@ -207,6 +216,9 @@ func (p *Plug) SetClock(offset time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meter.setClock(offset, p.Now())
+	for _, s := range p.sockets {
+		s.meter.setClock(offset, p.Now())
+	}
 }
 
 // SetCredentials binds the plug to another account and ends its session.
@@ -239,7 +251,8 @@ func (p *Plug) SetCompatibility(on bool) {
 func (p *Plug) SetModel(m Model) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.Model = m
+	p.Model, p.sockets = m, nil
+	p.startSockets(p.meter.location)
 	p.loseSession()
 }
 
@@ -264,9 +277,11 @@ func (p *Plug) OpenConnections() int {
 func (p *Plug) loseSession() {
 	p.klap, p.passthrough = klapState{}, passthroughState{}
 	p.tpap.forget()
+	p.batches = 0
 }
 
-// Refuse makes a method answer with an error code; 0 ends that.
+// Refuse makes a method answer with an error code; 0 ends that. A method of a
+// strip's socket is written as in "2/get_energy_usage".
 func (p *Plug) Refuse(method string, code int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -275,6 +290,18 @@ func (p *Plug) Refuse(method string, code int) {
 		return
 	}
 	p.refusals[method] = code
+}
+
+// Answer makes a method answer with a result that is not the simulator's own,
+// whatever it is; "" ends that. Methods are written as for [Plug.Refuse].
+func (p *Plug) Answer(method, result string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if result == "" {
+		delete(p.results, method)
+		return
+	}
+	p.results[method] = json.RawMessage(result)
 }
 
 // errNoAnswer makes the server close the connection without a word.

@@ -113,6 +113,7 @@ type Client struct {
 	left     int                      // how many requests may still be sent
 	woken    bool                     // the plug has been sent a wake-up since Begin
 	used     bool                     // the connection has been used since Begin
+	silent   bool                     // a try of the last request got no answer
 	closes   bool                     // and was closed after that, so that none is kept until Begin
 	took     map[string]time.Duration // of the last answer, by step
 }
@@ -131,8 +132,14 @@ func (c *Client) Begin(requests int) {
 	c.left, c.woken, c.used, c.closes = requests, false, false, false
 }
 
+// Extend allows so many requests more.
+func (c *Client) Extend(requests int) { c.left += requests }
+
 // Left returns how many requests may still be sent.
 func (c *Client) Left() int { return c.left }
+
+// Silent reports whether the last request, or its first try, got no answer.
+func (c *Client) Silent() bool { return c.silent }
 
 // Took is how long the last answer to a step took.
 func (c *Client) Took(step string) time.Duration { return c.took[step] }
@@ -223,7 +230,8 @@ func (c *Client) limit(ctx context.Context, start time.Time, step string) time.T
 // [ErrExhausted], or wrap [ErrNoReply], [ErrLate] or [ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r, r.Patient)
-	if (errors.Is(err, ErrNoReply) || errors.Is(err, ErrLate)) && !r.Once && c.left > 0 && ctx.Err() == nil {
+	c.silent = errors.Is(err, ErrNoReply) || errors.Is(err, ErrLate)
+	if c.silent && !r.Once && c.left > 0 && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r, true)
 	}
 	if err != nil {

@@ -1,0 +1,64 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// TestModelsDocumentation: the table in docs/models.md is what reading each
+// simulated model gives. -update writes it.
+func TestModelsDocumentation(t *testing.T) {
+	const path, begin, end = "../docs/models.md", "<!-- made by TestModelsDocumentation -->\n", "<!-- end -->\n"
+	var table strings.Builder
+	table.WriteString("| Model | Firmware | Protocol | Sockets | Requests per read | Metrics |\n|---|---|---|---|---|---|\n")
+	var sets []string
+	for _, m := range simulator.Models() {
+		reading, requests := readCounting(t, m)
+		var names []string
+		s := plug{reading: reading}.expose()
+		for _, family := range s.gather() {
+			names = append(names, "`"+family.GetName()+"`")
+		}
+		s.release()
+		set := strings.Join(names, ", ")
+		n := slices.Index(sets, set)
+		if n < 0 {
+			n, sets = len(sets), append(sets, set)
+		}
+		version, _, _ := strings.Cut(m.Firmware, " ")
+		fmt.Fprintf(&table, "| %s | %s | %s | %d | %d | %c |\n", m.Name, version, m.Protocol, len(reading.Outlets), requests, 'A'+n)
+	}
+	table.WriteString("\n| | Metrics |\n|---|---|\n")
+	for n, set := range sets {
+		fmt.Fprintf(&table, "| %c | %s |\n", 'A'+n, set)
+	}
+
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(data), begin)
+	documented, after, found := strings.Cut(rest, end)
+	if !found {
+		t.Fatalf("%s has no %s", path, begin)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+table.String()+end+after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(documented, table.String()); diff != "" {
+		t.Errorf("%s is not what the models give (-documented +read)\n%s", path, diff)
+	}
+}

@@ -1,0 +1,170 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"strconv"
+	"time"
+)
+
+// Socket is one of a strip's.
+type Socket struct {
+	Name string // in the app
+	Load Load   // nil draws nothing
+	Off  bool   // starts switched off
+}
+
+// socket is a Socket at work.
+type socket struct {
+	Socket
+	id    string // device_id
+	meter meter
+}
+
+// unit is what methods are executed on: the plug itself, or one of a strip's
+// sockets.
+type unit struct {
+	prefix     string // of the methods' names in Refuse and Answer
+	socket     *socket
+	number     int // of the socket
+	strip      *Strip
+	meter      *meter
+	now        sample
+	components []Component
+	emeter     bool
+	noPower    bool
+}
+
+func (u unit) has(id string, version int) bool { return has(u.components, id, version) }
+
+// startSockets makes the sockets that the model has.
+func (p *Plug) startSockets(location *time.Location) {
+	if p.Model.Strip == nil {
+		return
+	}
+	for i := range p.Model.Strip.Sockets {
+		s := &socket{id: p.identity.deviceID + "0" + strconv.Itoa(i)}
+		s.Name = "Socket " + strconv.Itoa(i+1)
+		if i < len(p.Sockets) {
+			s.Socket = p.Sockets[i]
+		}
+		s.meter = newMeter(s.Load, !s.Off, location, p.Now())
+		p.sockets = append(p.sockets, s)
+	}
+}
+
+// whole is the plug itself. What the meter of a strip shows is its first
+// socket's.
+func (p *Plug) whole() unit {
+	m := &p.meter
+	if len(p.sockets) > 0 {
+		m = &p.sockets[0].meter
+	}
+	return unit{meter: m, now: m.sample(p.Now()), components: p.Model.Components, emeter: p.Model.Emeter}
+}
+
+// part is a strip's socket, counted from 0.
+func (p *Plug) part(i int) unit {
+	s, strip := p.sockets[i], p.Model.Strip
+	return unit{
+		prefix: strconv.Itoa(i+1) + "/", socket: s, number: i + 1, strip: strip, meter: &s.meter, now: s.meter.sample(p.Now()),
+		components: strip.Components, emeter: strip.Emeter, noPower: strip.NoPower,
+	}
+}
+
+// SetSocket switches a socket of a strip, counted from 1.
+func (p *Plug) SetSocket(number int, on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sockets[number-1].meter.setRelay(on, p.Now())
+}
+
+// pageSize is how many entries a list has in one reply.
+const pageSize = 10
+
+// childInfo is an entry of get_child_device_list.
+type childInfo struct {
+	*deviceInfo
+	OriginalID        string `json:"original_device_id"`
+	Category          string `json:"category"`
+	Position          int    `json:"position"`
+	SlotNumber        int    `json:"slot_number"` // of all sockets
+	BindCount         int    `json:"bind_count"`
+	FollowEdge        bool   `json:"status_follow_edge"`
+	USB               *bool  `json:"is_usb,omitempty"`
+	Brightness        int    `json:"brightness,omitempty"`
+	OnOff             *int   `json:"on_off,omitempty"`
+	ProtectionEnabled *bool  `json:"protection_enabled,omitempty"`
+	ProtectionPower   int    `json:"protection_power,omitempty"`
+}
+
+// children returns the result of a method that lists sockets, nil for others.
+func (p *Plug) children(c call) any {
+	if c.Method != "get_child_device_list" && c.Method != "get_child_device_component_list" {
+		return nil
+	}
+	all, start := len(p.sockets), max(c.Params.Start, 0)
+	list := []any{} // which is never null
+	for i := start; i < min(start+pageSize, all); i++ {
+		n := i
+		if p.Model.Strip.Reversed {
+			n = all - 1 - i
+		}
+		if u := p.part(n); c.Method == "get_child_device_list" {
+			list = append(list, p.childInfo(u))
+		} else {
+			list = append(list, map[string]any{"device_id": u.socket.id, "component_list": u.components})
+		}
+	}
+	name := "child_device_list"
+	if c.Method != "get_child_device_list" {
+		name = "child_component_list"
+	}
+	return map[string]any{name: list, "start_index": start, "sum": all}
+}
+
+func (p *Plug) childInfo(u unit) childInfo {
+	strip := u.strip
+	info := childInfo{
+		deviceInfo: p.deviceInfo(u), OriginalID: p.identity.deviceID, Category: "plug.powerstrip.sub-plug",
+		Position: u.number, SlotNumber: strip.Sockets, BindCount: 1,
+	}
+	if strip.Category != "" {
+		info.Category = strip.Category
+	}
+	light := strip.NightLight && u.number == strip.Sockets
+	switch {
+	case light:
+		info.Category, info.Brightness = "plug.powerstrip.sub-bulb", 100
+	case strip.USB:
+		last := strip.Sockets
+		if strip.NightLight {
+			last--
+		}
+		usb := u.number == last
+		info.USB = &usb
+	case strip.Protection:
+		info.ProtectionEnabled, info.ProtectionPower = new(true), limitWatts
+	case strip.Emeter:
+		on := 0
+		if u.now.on {
+			on = 1
+		}
+		info.OnOff = &on
+	}
+	return info
+}
+
+// limitWatts is at which power plugs switch off.
+const limitWatts = 2960
+
+// protectionPower returns the result of get_protection_power. Firmware calls the
+// switch by either name.
+func (u unit) protectionPower() any {
+	name := "enabled"
+	if u.socket != nil {
+		name = "protection_enabled"
+	}
+	return map[string]any{name: true, "protection_power": limitWatts}
+}

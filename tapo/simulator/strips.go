@@ -1,0 +1,96 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import "github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+
+var (
+	children   = Component{"child_device", 2}
+	controlled = Component{"control_child", 2}
+	// socketBase is what a socket lists whatever its strip.
+	socketBase = components("device:2 schedule:2 countdown:2 default_states:1")
+	metered    = with(socketBase, autoOff, energy, current, protection, charging)
+)
+
+// Strips, as recorded.
+var (
+	// P300First hangs on batches.
+	P300First = Model{
+		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.7", HangsOnBatches: true,
+		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed,
+		Components: with(base, controlled, children, Component{"homekit", 1}, overheat),
+		Strip:      &Strip{Sockets: 3, Components: socketBase},
+	}
+	P300 = Model{
+		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.13",
+		Components: with(base, controlled, children, homekit, overheat),
+		Strip:      &Strip{Sockets: 3, Components: socketBase},
+	}
+	// P300Reversed lists its sockets in reverse.
+	P300Reversed = Model{
+		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.15",
+		Components: with(base, controlled, children, homekit, overheat, autoOff),
+		Strip:      &Strip{Sockets: 3, Reversed: true, Components: with(socketBase, autoOff)},
+	}
+	// P304M has the power of its sockets in whole watts only.
+	P304M = Model{
+		Name: "P304M", Region: "UK", Hardware: "1.0", Firmware: "1.0.3",
+		Components: with(base, controlled, children, localSmart, autoOff, matter, overheat, energy, current, protection, charging),
+		Refuses:    []string{"get_energy_usage", "get_current_power", "get_max_power"},
+		Strip:      &Strip{Sockets: 4, Components: metered, NoPower: true, Protection: true},
+	}
+	// P306 has a USB socket and a night light.
+	P306 = Model{
+		Name: "P306", Region: "US", Hardware: "1.0", Firmware: "1.1.2",
+		Components: with(base, controlled, children, localSmart, autoOff, homekit, overheat, Component{"auto_light_control", 1}),
+		Strip:      &Strip{Sockets: 5, USB: true, NightLight: true, Reversed: true, Components: with(socketBase, autoOff)},
+	}
+	// P316M answers for its energy as a whole, with what is one socket's.
+	P316M = Model{
+		Name: "P316M", Region: "US", Hardware: "1.6", Firmware: "1.0.5", Emeter: true,
+		Components: with(base, controlled, children, localSmart, Component{"matter", 3}, autoOff, energy, current, protection, charging),
+		Refuses:    []string{"get_device_usage"},
+		Strip:      &Strip{Sockets: 6, Components: metered, Emeter: true, NoPower: true},
+	}
+	P210M = Model{
+		Name: "P210M", Region: "US", Hardware: "1.0", Firmware: "1.0.3",
+		Components: with(base, controlled, children, localSmart, autoOff, matter, energy, current, protection, charging),
+		Refuses:    []string{"get_energy_usage", "get_current_power", "get_max_power"},
+		Strip:      &Strip{Sockets: 2, Components: metered, Emeter: true, NoPower: true, Protection: true},
+	}
+	TP25 = Model{
+		Name: "TP25", Region: "US", Hardware: "1.0", Firmware: "1.0.2",
+		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed,
+		Components: with(base, controlled, children, matter, overheat),
+		Strip:      &Strip{Sockets: 2, Components: socketBase},
+	}
+	EP40M = Model{
+		Name: "EP40M", Region: "US", Hardware: "1.0", Firmware: "1.1.0", Type: kasaPlug,
+		Components: with(base, controlled, children, matter, overheat),
+		Strip:      &Strip{Sockets: 2, Components: socketBase},
+	}
+)
+
+// Devices that are no plugs, in the form that their kind has.
+var (
+	L530 = Model{Name: "L530", Region: "EU", Hardware: "1.0", Firmware: "1.1.0", Type: "SMART.TAPOBULB", Components: with(base, dimmer)}
+	L900 = Model{Name: "L900", Region: "EU", Hardware: "1.0", Firmware: "1.1.0", Type: "SMART.TAPOBULB", Components: with(base, dimmer)}
+	S505 = Model{Name: "S505", Region: "US", Hardware: "1.0", Firmware: "1.1.0", Type: "SMART.TAPOSWITCH", Components: with(base, autoOff)}
+	// H100 is a hub with two sensors.
+	H100 = Model{
+		Name: "H100", Region: "EU", Hardware: "1.0", Firmware: "1.5.5", Type: "SMART.TAPOHUB", NoRelay: true,
+		Components: with(base, controlled, children),
+		Strip:      &Strip{Sockets: 2, Category: "subg.trigger.contact-sensor", Components: socketBase},
+	}
+)
+
+// Models returns all models: plugs, strips, and some devices that are neither.
+func Models() []Model {
+	return []Model{
+		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P110TPAP, P110M,
+		P115Passthrough, P115, P125M, P135Passthrough, P135, TP10, TP15, EP25First, EP25, KP125MPassthrough, KP125M,
+		P300First, P300, P300Reversed, P304M, P306, P316M, P210M, TP25, EP40M,
+		L530, L900, S505, H100,
+	}
+}

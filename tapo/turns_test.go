@@ -1,0 +1,90 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// TestTurns reads over the turn of a day, of a month and of daylight saving, as
+// the plug's own clock has them: its clock is right all the time, and its
+// counters start again when they should.
+func TestTurns(t *testing.T) {
+	at := func(text string) time.Time {
+		moment, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return moment
+	}
+	for _, tc := range []struct {
+		name, region string
+		before       string // the reads are then, and two hours later
+		day, month   bool   // whether the counters start again between
+	}{
+		{"midnight", "Europe/Berlin", "2026-07-04T21:00:00Z", true, false},
+		{"midnight elsewhere", "Pacific/Auckland", "2026-07-04T11:00:00Z", true, false},
+		{"month", "Europe/Berlin", "2026-07-31T21:00:00Z", true, true},
+		{"year", "America/New_York", "2027-01-01T04:00:00Z", true, true},
+		{"summer begins", "Europe/Berlin", "2027-03-28T00:30:00Z", false, false},
+		{"summer ends", "Europe/Berlin", "2026-10-25T00:30:00Z", false, false},
+		{"summer ends and the day with it", "America/Havana", "2026-11-01T03:30:00Z", true, true},
+		{"a zone without a name", "", "2026-07-04T23:00:00Z", true, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(at(tc.before)))
+				network := new(simulator.Network)
+				p := start(t, &simulator.Plug{Load: simulator.Constant(60), Region: tc.region, Network: network, Listen: "192.0.2.1:80"})
+				d := device(t, p, func(c *tapo.Config) { c.DialContext = network.DialContext })
+				var today, month [2]float64
+				for i := range today {
+					time.Sleep(time.Duration(i) * 2 * time.Hour)
+					r := read(t, d)
+					if r.ClockOffset != tapo.Some(time.Duration(0)) {
+						t.Errorf("read %d: clock off by %v", i, r.ClockOffset)
+					}
+					today[i], _ = r.Outlets[0].EnergyToday.Get()
+					month[i], _ = r.Outlets[0].EnergyMonth.Get()
+				}
+				if today[1] < today[0] != tc.day || month[1] < month[0] != tc.month {
+					t.Errorf("today %v, month %v", today, month)
+				}
+				const twoHours = 60 * 7200
+				if grown := month[1] - month[0]; !tc.month && (grown < twoHours-3600 || grown > twoHours+3600) {
+					t.Errorf("the month grew by %v", grown)
+				}
+			})
+		})
+	}
+}
+
+// TestClockADayOff has no energies beyond 26 hours, and says why.
+func TestClockADayOff(t *testing.T) {
+	for offset, believed := range map[time.Duration]bool{
+		0: true, 25 * time.Hour: true, -25 * time.Hour: true, 27 * time.Hour: false, -27 * time.Hour: false, -26 * 365 * 24 * time.Hour: false,
+	} {
+		for _, m := range []simulator.Model{simulator.P110, simulator.P304M} {
+			p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60), Sockets: []simulator.Socket{{Load: simulator.Constant(60)}}})
+			p.SetClock(offset)
+			r := read(t, device(t, p))
+			o := r.Outlets[0]
+			_, today := o.EnergyToday.Get()
+			_, month := o.EnergyMonth.Get()
+			_, onToday := o.OnToday.Get()
+			power, _ := o.Power.Get()
+			if today != believed || month != believed || onToday != believed || power != 60 {
+				t.Errorf("%s, %v off: %+v", m.Name, offset, o)
+			}
+			if off, known := r.ClockOffset.Get(); !known || (off-offset).Abs() > 2*time.Second {
+				t.Errorf("%s, %v off: says %v, %t", m.Name, offset, off, known)
+			}
+		}
+	}
+}
