@@ -213,7 +213,8 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	default:
 		opts.Rejections = rejections.Open(f.rejections, logger)
 	}
-	server.Handler = collector.New(opts)
+	exporter := collector.New(opts)
+	server.Handler = exporter
 	if simulated != nil {
 		server.Handler = simulated.handler(server.Handler)
 		var once sync.Once
@@ -226,6 +227,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 		return f.explain(err)
 	}
 	reloadOnHangup(ctx, store, logger)
+	go exporter.Run(ctx)
 
 	logger.Info("Starting "+program, "version", version.Info())
 	failed := make(chan error, 1)

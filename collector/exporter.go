@@ -50,6 +50,8 @@ type Options struct {
 type Exporter struct {
 	store         *config.Store
 	sessions      *Sessions
+	finder        *finder
+	namePause     time.Duration
 	history       *history
 	timeout       time.Duration
 	timeoutOffset time.Duration
@@ -75,14 +77,36 @@ func New(opts Options) *Exporter {
 		logger:        opts.Logger,
 		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
 		mux:           http.NewServeMux(),
+		namePause:     namePause,
 	}
 	e.sessions = newSessions(opts)
-	e.store.OnChange(e.sessions.Retain)
+	e.finder = newFinder(opts.Store, opts.Logger)
+	e.store.OnChange(func(c *config.Config) {
+		e.sessions.Retain(c)
+		e.finder.changed()
+	})
 	if c := e.store.Current(); c != nil {
 		e.sessions.Retain(c)
 	}
 	e.routes()
 	return e
+}
+
+// Run searches for plugs, if the configuration says so, until ctx ends. Those
+// that nobody probes are read once, so that they need not be called by another
+// name first when somebody does.
+func (e *Exporter) Run(ctx context.Context) {
+	go e.finder.run(ctx)
+	ticker := time.NewTicker(e.namePause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			e.nameDiscovered(ctx, e.namePause)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -92,7 +116,7 @@ func (e *Exporter) routes() {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions,
+		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e,
 	)
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, Registry: registry, EnableOpenMetrics: true})
 

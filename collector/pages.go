@@ -37,9 +37,10 @@ type row struct {
 
 func (e *Exporter) landingPage(w http.ResponseWriter, _ *http.Request) {
 	c := e.store.Current()
-	rows := make([]row, len(c.Targets))
-	for i, t := range c.Targets {
-		rows[i] = row{t, e.sessions.State(t)}
+	targets := e.targets()
+	rows := make([]row, len(targets))
+	for i, t := range targets {
+		rows[i] = row{t, e.finder.state(t, e.sessions.State(t))}
 	}
 	e.render(w, "landing", map[string]any{
 		"Refresh": 10, // seconds

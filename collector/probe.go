@@ -5,9 +5,12 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
 // probe serves GET /probe: it reads the plug that the parameters name and
@@ -18,11 +21,6 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the query cannot be parsed", http.StatusBadRequest)
 		return
 	}
-	target, listed, err := resolveTarget(e.store.Current(), query)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	timeout, err := probeTimeout(r.Header, e.timeout, e.timeoutOffset)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -30,10 +28,18 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	target, listed, err := e.resolveTarget(e.store.Current(), query)
+	if errors.Is(err, errUnknown) && e.nameDiscovered(ctx, 0) { // by a name that it had before a restart
+		target, listed, err = e.resolveTarget(e.store.Current(), query)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 
 	record := startRecord(target.Name)
 	start := time.Now()
-	result := e.sessions.Read(withRecord(ctx, record), target, listed)
+	result := e.read(withRecord(ctx, record), target, listed)
 	read := plug{reading: result.Reading, took: time.Since(start)}
 	if result.Err != nil {
 		read.reason = result.Err.Reason
@@ -45,5 +51,23 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	if err := exposed.send(w, e.negotiator.format(r.Header)); err != nil {
 		e.logger.Error("A probe's answer cannot be written", "target", target.Name, "err", err)
 		http.Error(w, "the answer cannot be written", http.StatusInternalServerError)
+	}
+}
+
+// read reads a target's plug. One that is known by its MAC address is read where
+// it was last found or, if it is not there, where it has gone.
+func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) Result {
+	if target.MAC == "" {
+		return e.sessions.Read(ctx, target, listed)
+	}
+	for again := false; ; again = true {
+		located, err := e.finder.locate(ctx, target)
+		if err != nil {
+			return Result{Err: err}
+		}
+		result := e.sessions.Read(ctx, located, listed)
+		if !e.finder.outcome(ctx, located, result) || again {
+			return result
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -346,6 +347,7 @@ func FuzzParameters(f *testing.F) {
 		Auths:   map[string]config.Auth{"home": {Username: username, Password: password}},
 		Targets: []config.Target{{Name: "a", Address: "192.0.2.1", Auth: "home"}},
 	}
+	e := New(Options{Store: config.NewStaticStore(c, slog.New(slog.DiscardHandler))})
 	f.Fuzz(func(t *testing.T, query, timeout string) {
 		if got, err := probeTimeout(http.Header{timeoutHeader: {timeout}}, 10*time.Second, time.Second/2); err == nil && (got <= 0 || got > 10*time.Second) {
 			t.Errorf("timeout %q: %v", timeout, got)
@@ -354,7 +356,7 @@ func FuzzParameters(f *testing.F) {
 		if err != nil {
 			return
 		}
-		target, listed, err := resolveTarget(c, values)
+		target, listed, err := e.resolveTarget(c, values)
 		if err == nil && !listed && !c.Unlisted.Allows(netip.MustParseAddr(target.Address)) {
 			t.Errorf("%q leads to %s", query, target.Address)
 		}

@@ -5,7 +5,6 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -48,33 +47,14 @@ type Sessions struct {
 	mu      sync.Mutex
 	plugs   map[plugKey]*session
 	wanted  map[plugKey]bool       // what the configuration lists
-	guards  map[string]*tapo.Guard // by address: they belong to plugs, not to accounts
+	guards  map[string]*tapo.Guard // by place: they belong to plugs, not to accounts
 	targets int
 }
 
 // plugKey identifies a plug, whatever its target is called.
 type plugKey struct {
-	address     string // host:port
+	place       string // host:port, or the MAC of a plug that may move
 	credentials tapo.Credentials
-}
-
-// session is one plug.
-type session struct {
-	config  tapo.Config
-	device  *tapo.Device
-	flights singleflight.Group
-	crowd   crowd
-	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
-	used    time.Time // guarded by Sessions.mu
-
-	mu    sync.Mutex
-	state State
-}
-
-// State is what is known of a plug without asking it.
-type State struct {
-	Reading tapo.Reading // the last that succeeded
-	Err     *tapo.Error  // how the last read failed, nil if it did not
 }
 
 // Result is the outcome of a probe.
@@ -118,6 +98,7 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 			leading = true
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 			defer cancel()
+			plug.begin(cancel)
 			reading, err := plug.read(tapo.Leaving(ctx, plug.crowd.last), s.logger, t.Name)
 			end, _ := ctx.Deadline()
 			return flight{reading, !time.Now().Before(end)}, err
@@ -154,61 +135,15 @@ func (s *Sessions) share(ctx context.Context, plug *session, read func() (any, e
 	}
 }
 
-// read reads the device and notes the outcome. It never runs twice at a time
-// for one plug.
-func (p *session) read(ctx context.Context, logger *slog.Logger, target string) (reading tapo.Reading, err error) {
-	defer func() { // a panic here would end the process, not just this probe
-		if r := recover(); r != nil {
-			logger.ErrorContext(ctx, "Panic while reading a plug", "target", target, "panic", r)
-			err = &tapo.Error{Reason: tapo.BadReply, Address: p.config.Address, Advice: "This is a bug: please report it with the log.", Err: errors.New("internal error")}
-		}
-		p.note(ctx, logger, target, reading, err)
-	}()
-	return p.device.Read(ctx)
-}
-
-// note keeps the outcome of a read, and logs it if it is news.
-func (p *session) note(ctx context.Context, logger *slog.Logger, target string, reading tapo.Reading, err error) {
-	failed := asError(p.config.Address, err)
-	p.mu.Lock()
-	before := p.state
-	p.state.Err = failed
-	if failed == nil {
-		p.state.Reading = reading
-	}
-	p.mu.Unlock()
-	switch {
-	case failed != nil && before.Err != nil && failed.Reason == tapo.LoginBackoff: // what it follows has been logged
-	case failed != nil && (before.Err == nil || before.Err.Reason != failed.Reason):
-		logger.WarnContext(ctx, "Plug cannot be read", "target", target, "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
-	case failed == nil && before.Err != nil:
-		logger.InfoContext(ctx, "Plug can be read again", "target", target, "reason_before", before.Err.Reason)
-	}
-}
-
-// asError returns err as the library's type of error, nil for nil.
-func asError(address string, err error) *tapo.Error {
-	if err == nil {
-		return nil
-	}
-	if e, ok := errors.AsType[*tapo.Error](err); ok {
-		return e
-	}
-	return &tapo.Error{Reason: tapo.Timeout, Address: address, Advice: tapo.Timeout.Advice(), Err: err}
-}
-
 // get returns the plug of a target, a new one if there is none or the
 // configuration has changed. A new one succeeds orphan if that is not nil.
 func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session, *tapo.Error) {
-	key, err := keyOf(t)
-	if err != nil {
-		return nil, &tapo.Error{
-			Reason: tapo.Unreachable, Address: t.Address, Err: err,
-			Advice: "Give the plug's address in the configuration: this version cannot find it by its mac.",
-		}
+	key, address := keyOf(t), t.Address
+	if t.MAC == "" {
+		address = key.place
 	}
 	cfg := tapo.Config{
-		Address: key.address, Credentials: t.Credentials, Protocol: t.Protocol,
+		Address: address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol,
 		AllowPassthrough: t.AllowPassthrough, SkipReplyVerification: t.SkipReplyVerification(),
 	}
 	s.mu.Lock()
@@ -217,10 +152,14 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 	if p == nil || !sameDevice(p.config, cfg) {
 		if p != nil {
 			orphan = p
+			if p.config.Address != cfg.Address {
+				p.abandon()
+			}
 		} else if !listed {
 			s.forgetUnlisted(time.Now())
 		}
-		if p, err = s.newSession(cfg, orphan); err != nil {
+		var err error
+		if p, err = s.newSession(cfg, key.place, orphan); err != nil {
 			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
 		}
 		s.plugs[key] = p
@@ -230,21 +169,24 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 	return p, nil
 }
 
-// keyOf fails for a target whose plug is to be found by its MAC.
-func keyOf(t config.Target) (plugKey, error) {
-	if t.Address == "" {
-		return plugKey{}, errors.New("the plug's address is not known")
+// keyOf identifies the plug of a target; an address that is none is its own.
+func keyOf(t config.Target) plugKey {
+	if t.MAC != "" {
+		return plugKey{t.MAC, t.Credentials}
 	}
 	address, err := tapo.ParseAddress(t.Address)
-	return plugKey{address, t.Credentials}, err
+	if err != nil {
+		address = t.Address
+	}
+	return plugKey{address, t.Credentials}
 }
 
-// newSession makes a session that takes over from an older one of the same
-// plug, if there is one.
-func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
+// newSession makes a session of the plug at a place, that takes over from an
+// older one of the same plug, if there is one.
+func (s *Sessions) newSession(cfg tapo.Config, place string, old *session) (*session, error) {
 	p := &session{config: cfg}
 	cfg.Logger, cfg.Trace = s.logger.With("address", cfg.Address), s.metrics.trace()
-	cfg.DialContext, cfg.Guard = s.dial, s.guard(cfg.Address)
+	cfg.DialContext, cfg.Guard = s.dial, s.guard(place)
 	var err error
 	if p.device, err = tapo.New(cfg); err != nil {
 		return nil, err
@@ -258,7 +200,7 @@ func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
 
 // sameDevice compares what makes a device; a Config itself has functions.
 func sameDevice(a, b tapo.Config) bool {
-	return a.Address == b.Address && a.Credentials == b.Credentials && a.Protocol == b.Protocol &&
+	return a.Address == b.Address && a.MAC == b.MAC && a.Credentials == b.Credentials && a.Protocol == b.Protocol &&
 		a.AllowPassthrough == b.AllowPassthrough && a.SkipReplyVerification == b.SkipReplyVerification
 }
 
@@ -284,9 +226,9 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 	}
 	used := map[string]bool{}
 	for key := range s.plugs {
-		used[key.address] = true
+		used[key.place] = true
 	}
-	maps.DeleteFunc(s.guards, func(address string, g *tapo.Guard) bool { return !used[address] && g.Idle() })
+	maps.DeleteFunc(s.guards, func(place string, g *tapo.Guard) bool { return !used[place] && g.Idle() })
 }
 
 // drop forgets a plug, but for what it has refused, and closes its session once
@@ -296,12 +238,12 @@ func (s *Sessions) drop(key plugKey) {
 	delete(s.plugs, key)
 }
 
-// guard returns the guard of the plug at an address. s.mu is held.
-func (s *Sessions) guard(address string) *tapo.Guard {
-	g := s.guards[address]
+// guard returns the guard of the plug at a place. s.mu is held.
+func (s *Sessions) guard(place string) *tapo.Guard {
+	g := s.guards[place]
 	if g == nil {
-		g = tapo.NewGuard(address, s.rejections)
-		s.guards[address] = g
+		g = tapo.NewGuard(place, s.rejections)
+		s.guards[place] = g
 	}
 	return g
 }
@@ -311,17 +253,18 @@ func (s *Sessions) guard(address string) *tapo.Guard {
 func (s *Sessions) Retain(c *config.Config) {
 	wanted := map[plugKey]bool{}
 	for _, t := range c.Targets {
-		if key, err := keyOf(t); err == nil {
-			wanted[key] = true
-		}
+		wanted[keyOf(t)] = true
 	}
 	s.mu.Lock()
 	s.wanted = wanted
 	s.mu.Unlock()
 	orphans := s.orphans(wanted)
 	for _, t := range c.Targets {
-		if key, err := keyOf(t); err == nil {
-			_, _ = s.get(t, true, orphans[key.address]) // a probe will show the error
+		key := keyOf(t)
+		if t.MAC == "" {
+			_, _ = s.get(t, true, orphans[key.place]) // a probe will show the error
+		} else {
+			s.list(key)
 		}
 	}
 	s.mu.Lock()
@@ -334,7 +277,16 @@ func (s *Sessions) Retain(c *config.Config) {
 	}
 }
 
-// orphans returns, by address, the listed plugs that no target wants any more:
+// list keeps what is known of a plug that has been found already.
+func (s *Sessions) list(key plugKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.plugs[key]; p != nil {
+		p.listed = true
+	}
+}
+
+// orphans returns, by place, the listed plugs that no target wants any more:
 // because they are gone, or because their credentials have changed.
 func (s *Sessions) orphans(wanted map[plugKey]bool) map[string]*session {
 	s.mu.Lock()
@@ -342,7 +294,7 @@ func (s *Sessions) orphans(wanted map[plugKey]bool) map[string]*session {
 	found := map[string]*session{}
 	for key, p := range s.plugs {
 		if p.listed && !wanted[key] {
-			found[key.address] = p
+			found[key.place] = p
 		}
 	}
 	return found
@@ -360,20 +312,13 @@ func accountStands(c *config.Config, credentials tapo.Credentials) bool {
 
 // State returns what is known of a target's plug.
 func (s *Sessions) State(t config.Target) State {
-	key, err := keyOf(t)
 	s.mu.Lock()
-	p := s.plugs[key]
+	p := s.plugs[keyOf(t)]
 	s.mu.Unlock()
-	if err != nil || p == nil {
+	if p == nil {
 		return State{}
 	}
 	return p.known()
-}
-
-func (p *session) known() State {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.state
 }
 
 // standing counts live sessions by protocol.

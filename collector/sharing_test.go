@@ -209,7 +209,7 @@ func TestStaleTarget(t *testing.T) {
 		}
 		for key, p := range h.sessions.plugs {
 			if p.listed {
-				t.Errorf("%s is listed", key.address)
+				t.Errorf("%s is listed", key.place)
 			}
 		}
 	})

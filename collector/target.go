@@ -17,7 +17,7 @@ import (
 // is an IP literal without a port, and is never asked with securePassthrough,
 // which would give the password to whoever is named: the exporter must be of no
 // use for scanning ports or fishing for credentials.
-func resolveTarget(c *config.Config, query url.Values) (t config.Target, listed bool, err error) {
+func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.Target, listed bool, err error) {
 	name, err := single(query, "target")
 	if err != nil {
 		return t, false, err
@@ -32,14 +32,14 @@ func resolveTarget(c *config.Config, query url.Values) (t config.Target, listed 
 	if _, known := c.Auths[auth]; auth != "" && !known {
 		return t, false, fmt.Errorf("unknown auth %q", auth)
 	}
-	t, listed = c.Target(name)
+	t, listed = e.findTarget(c, name)
 	if !listed {
 		addr, err := netip.ParseAddr(name)
 		if err != nil {
-			return t, false, fmt.Errorf("unknown target %q: it is not listed, and only an IP address without a port may be read unlisted", name)
+			return t, false, fmt.Errorf("%w %q: it is not listed, and only an IP address without a port may be read unlisted", errUnknown, name)
 		}
 		addr = addr.Unmap() // ::ffff:192.168.1.20 is 192.168.1.20
-		if t, listed = c.Target(addr.String()); !listed {
+		if t, listed = e.findTarget(c, addr.String()); !listed {
 			return unlistedTarget(c, addr, auth)
 		}
 	}
@@ -48,6 +48,8 @@ func resolveTarget(c *config.Config, query url.Values) (t config.Target, listed 
 	}
 	return t, true, nil
 }
+
+var errUnknown = errors.New("unknown target")
 
 func unlistedTarget(c *config.Config, addr netip.Addr, auth string) (config.Target, bool, error) {
 	if !c.Unlisted.Allows(addr) {

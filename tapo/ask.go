@@ -33,6 +33,10 @@ func (d *Device) read(ctx context.Context) (Reading, error) {
 	if got.state[getDeviceInfo] == refused {
 		return Reading{}, &wire.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
 	}
+	if mac := string(got.info.MAC); !d.isWanted(mac) {
+		d.drop()
+		return Reading{}, d.anotherPlug(mac)
+	}
 	sockets, err := d.readSockets(ctx, &got)
 	if err != nil {
 		return Reading{}, err

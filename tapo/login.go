@@ -341,6 +341,9 @@ func (d *Device) passthroughRefused() error {
 	case d.memory.newer:
 		f.text = "the plug has been seen to speak a newer protocol, and is not talked down to securePassthrough"
 		f.advice = "Whoever answers now does not speak what the plug spoke before. If you have put an older plug at this address, restart the exporter."
+	case d.cfg.MAC != "":
+		f.advice = "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers, and anybody can answer for a plug that is " +
+			"searched for. Update the firmware in the Tapo app, or list the plug with its address instead of its mac and set allow_passthrough, after reading docs/security.md."
 	case d.cfg.Protocol == KLAP, d.cfg.Protocol == TPAP:
 		f.text = fmt.Sprintf("the target is pinned to %s, but the plug speaks securePassthrough", d.cfg.Protocol)
 	}

@@ -52,6 +52,9 @@ func Protocols() []Protocol { return []Protocol{TPAP, KLAP, Passthrough} }
 type Config struct {
 	// Address is a host or host:port; the port is 80 where it is left out.
 	Address string
+	// MAC is that of the plug, if no other at the address will do. Then
+	// securePassthrough is out of the question: anybody can claim a MAC address.
+	MAC string
 	// Credentials of the TP-Link account that the plug belongs to.
 	Credentials Credentials
 	// Protocol pins the protocol. Empty means that the plug is asked.
@@ -124,6 +127,13 @@ func New(cfg Config) (*Device, error) {
 		return nil, err
 	}
 	cfg.Address = address
+	if cfg.MAC != "" {
+		mac := ParseMAC(cfg.MAC)
+		if mac == "" {
+			return nil, fmt.Errorf("MAC address %q: want AA-BB-CC-00-11-22", cfg.MAC)
+		}
+		cfg.MAC, cfg.AllowPassthrough = mac, false
+	}
 	switch cfg.Protocol {
 	case "", TPAP, KLAP, Passthrough:
 	default:
@@ -228,6 +238,9 @@ func (d *Device) takeOver(ctx context.Context) error {
 	if d.cfg.Credentials != old.cfg.Credentials {
 		d.memory.rejected, d.memory.loginVer = rejection{}, 0
 		d.cfg.Guard.rest.end(d.cfg.Now())
+	}
+	if d.cfg.Address != old.cfg.Address { // what refused us there may be another plug
+		d.memory.rejected = rejection{}
 	}
 	d.predecessor = nil
 	return nil

@@ -35,6 +35,9 @@ func (d *Device) loginTPAP(ctx context.Context, a tpap.Announcement) (*session, 
 	if err != nil {
 		return nil, tpapFailure(err)
 	}
+	if a.MAC != "" && !d.isWanted(a.MAC) { // before it counts a wrong password
+		return nil, d.anotherPlug(a.MAC)
+	}
 	if passcode == tpap.DefaultPasscode && d.cfg.Credentials != (Credentials{}) {
 		return nil, &failure{
 			reason: BadCredentials, protocol: TPAP, text: "the plug asks for its set-up passcode instead of the account's password",

@@ -4,7 +4,6 @@
 package config
 
 import (
-	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -14,18 +13,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
-var (
-	labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
-	macForm   = regexp.MustCompile(`^([0-9A-F]{2}-){5}[0-9A-F]{2}$`)
-)
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // reservedLabels would be overwritten, or would overwrite the plug's own.
 var reservedLabels = []string{"instance", "outlet", "device_id", "mac", "model", "hardware", "firmware", "name", "protocol", "reason"}
 
 func (l *loader) checkTargets() {
-	names, addresses := map[string]int{}, map[string]string{}
+	names, places := map[string]int{}, map[string]string{}
 	for i := range l.Targets {
 		t := &l.Targets[i]
 		if t.Name == "" {
@@ -38,12 +35,14 @@ func (l *loader) checkTargets() {
 			names[t.Name] = i
 		}
 		l.checkPlace(i, t)
-		if address, err := tapo.ParseAddress(t.Address); err == nil {
-			if other, ok := addresses[address]; ok {
-				l.warn("targets %q and %q have the same address, and a plug keeps one session", other, t.Name)
-			}
-			addresses[address] = t.Name
+		place, err := tapo.ParseAddress(t.Address)
+		if err != nil {
+			place = t.MAC
 		}
+		if other, ok := places[place]; ok && place != "" {
+			l.warn("targets %q and %q have the same address or mac, and a plug keeps one session", other, t.Name)
+		}
+		places[place] = t.Name
 		l.checkProtocol(i, t)
 		l.checkLabels(i, t)
 		t.Auth = l.resolveAuth(t.Auth, "target "+quote(t.Name), "targets", i, "auth")
@@ -63,11 +62,9 @@ func (l *loader) checkPlace(i int, t *Target) {
 			l.fail("target %q: %w", []any{t.Name, err}, "targets", i, "address")
 		}
 	default:
-		t.MAC = strings.ToUpper(strings.ReplaceAll(t.MAC, ":", "-"))
-		if !macForm.MatchString(t.MAC) {
+		if t.MAC = tapo.ParseMAC(t.MAC); t.MAC == "" {
 			l.fail("target %q: mac must look like AA-BB-CC-00-11-22", []any{t.Name}, "targets", i, "mac")
 		}
-		l.warn("target %q: this version cannot find a plug by its mac yet; give its address", t.Name)
 	}
 }
 
@@ -78,7 +75,10 @@ func (l *loader) checkProtocol(i int, t *Target) {
 	if t.Protocol == tapo.Passthrough && !t.AllowPassthrough {
 		l.warn("target %q: pinned to passthrough, which needs allow_passthrough: true; it will not be read", t.Name)
 	}
-	if t.AllowPassthrough {
+	switch {
+	case t.AllowPassthrough && t.MAC != "":
+		l.warn("target %q: allow_passthrough needs the plug's address: anybody can answer for a mac, and would get the account's password", t.Name)
+	case t.AllowPassthrough:
 		l.warn("target %q: allow_passthrough gives the account's password to whoever answers at its address", t.Name)
 	}
 	if t.SkipReplyVerification() {
@@ -114,28 +114,19 @@ func (l *loader) resolveAuth(name, whose string, at ...any) string {
 
 func (l *loader) checkDiscovery() {
 	d := &l.Discovery
-	if !d.Enabled && d.Auth == "" && d.Interval == 0 && d.Addresses == nil {
-		return
+	if d.Enabled || d.Auth != "" {
+		d.Auth = l.resolveAuth(d.Auth, "discovery", "discovery", "auth")
 	}
-	d.Auth = l.resolveAuth(d.Auth, "discovery", "discovery", "auth")
 	if d.Interval < 0 || d.Interval > 0 && d.Interval < 10*time.Second {
 		l.fail("discovery: interval must be at least 10s", nil, "discovery", "interval")
 	}
-	if d.Interval == 0 {
-		d.Interval = 5 * time.Minute
-	}
-	if d.Addresses == nil {
-		d.Addresses = []string{"255.255.255.255"}
+	if d.Addresses != nil && len(d.Addresses) == 0 {
+		l.fail("discovery: addresses is empty: leave it out to ask the whole network", nil, "discovery", "addresses")
 	}
 	for i, a := range d.Addresses {
-		if addr, err := netip.ParseAddr(a); err != nil || !addr.Is4() {
-			if _, _, err := net.SplitHostPort(a); err != nil {
-				l.fail("discovery: address %d must be an IPv4 address", []any{i + 1}, "discovery", "addresses", i)
-			}
+		if _, err := discovery.ParseAddress(a); err != nil {
+			l.fail("discovery: address %d: %w", []any{i + 1, err}, "discovery", "addresses", i)
 		}
-	}
-	if d.Enabled {
-		l.warn("discovery: this version cannot search for plugs yet; list them under targets")
 	}
 }
 

@@ -11,6 +11,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -59,12 +60,24 @@ type Target struct {
 	Credentials tapo.Credentials `yaml:"-"`
 }
 
-// Discovery says how to look for plugs that are not listed.
+// Discovery says how to look for plugs.
 type Discovery struct {
-	Enabled   bool          `yaml:"enabled,omitempty"`
-	Auth      string        `yaml:"auth,omitempty"`
-	Interval  time.Duration `yaml:"interval,omitempty"`
-	Addresses []string      `yaml:"addresses,omitempty"`
+	// Enabled makes targets of plugs that are not listed. Those that are listed by
+	// their mac are searched for anyway.
+	Enabled bool   `yaml:"enabled,omitempty"`
+	Auth    string `yaml:"auth,omitempty"` // always set once loaded, if enabled
+	// Interval is between searches; 0 means DefaultInterval.
+	Interval time.Duration `yaml:"interval,omitempty"`
+	// Addresses are whom to ask; nil means a broadcast.
+	Addresses []string `yaml:"addresses,omitempty"`
+}
+
+// DefaultInterval is between searches where a file does not say.
+const DefaultInterval = 5 * time.Minute
+
+// Searches reports whether plugs have to be searched for.
+func (c *Config) Searches() bool {
+	return c.Discovery.Enabled || slices.ContainsFunc(c.Targets, func(t Target) bool { return t.MAC != "" })
 }
 
 // Unlisted says which addresses may be probed although no target has them.

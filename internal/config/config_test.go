@@ -51,7 +51,8 @@ targets:
     labels: {room: kitchen}
     protocol: klap
   - {name: old, address: "plug.lan:8080", auth: office, allow_passthrough: true, verify_replies: false}
-  - {name: wanderer, mac: aa:bb:cc:00:11:22, auth: home}
+  - {name: wanderer, mac: aa:bb:cc:00:11:22, auth: home, allow_passthrough: true}
+  - {name: twin, mac: AABBCC001122, auth: home}
 discovery:
   enabled: true
   auth: home
@@ -81,7 +82,8 @@ func TestLoadEverything(t *testing.T) {
 		Targets: []Target{
 			{Name: "fridge", Address: "192.168.1.20", Auth: "home", Labels: map[string]string{"room": "kitchen"}, Protocol: tapo.KLAP, Credentials: home},
 			{Name: "old", Address: "plug.lan:8080", Auth: "office", AllowPassthrough: true, VerifyReplies: &no, Credentials: office},
-			{Name: "wanderer", MAC: "AA-BB-CC-00-11-22", Auth: "home", Credentials: home},
+			{Name: "wanderer", MAC: "AA-BB-CC-00-11-22", Auth: "home", AllowPassthrough: true, Credentials: home},
+			{Name: "twin", MAC: "AA-BB-CC-00-11-22", Auth: "home", Credentials: home},
 		},
 		Discovery: Discovery{Enabled: true, Auth: "home", Interval: 10 * time.Minute, Addresses: []string{"192.168.1.255"}},
 		Unlisted:  Unlisted{Networks: []string{"10.0.0.0/8"}},
@@ -90,7 +92,7 @@ func TestLoadEverything(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	warnings := strings.Join(c.Warnings, "\n")
-	for _, w := range []string{`"old": allow_passthrough`, `"old": verify_replies`, `"wanderer"`, "discovery"} {
+	for _, w := range []string{`"old": allow_passthrough`, `"old": verify_replies`, `"wanderer": allow_passthrough needs`, `"wanderer" and "twin" have the same`} {
 		if !strings.Contains(warnings, w) {
 			t.Errorf("no warning about %s in %q", w, warnings)
 		}
@@ -113,7 +115,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Targets[0].Auth != "home" || c.Discovery.Auth != "home" || c.Discovery.Interval != 5*time.Minute || c.Discovery.Addresses[0] != "255.255.255.255" {
+	if c.Targets[0].Auth != "home" || c.Discovery.Auth != "home" || !c.Searches() {
 		t.Errorf("%+v", c)
 	}
 	for addr, want := range map[string]bool{
@@ -216,7 +218,7 @@ func TestErrors(t *testing.T) {
 		{"discovery with unknown auth", auths + "discovery: {enabled: true, auth: x}", `line 2: discovery: there is no auth "x"`},
 		{"discovery too often", auths + "discovery: {enabled: true, interval: 1s}", "line 2: discovery: interval must be at least 10s"},
 		{"discovery interval", auths + "discovery: {interval: often}", "line 2: a text where something else belongs"},
-		{"discovery address", auths + "discovery: {enabled: true, addresses: [everywhere]}", "line 2: discovery: address 1 must be"},
+		{"discovery address", auths + "discovery: {enabled: true, addresses: [everywhere]}", "line 2: discovery: address 1: want an IPv4 address"},
 		{"neither address nor mac", auths + "targets:\n- {name: a}", `line 3: target "a": address or mac is missing`},
 		{"both", auths + "targets:\n- {name: a, address: x, mac: AA-BB-CC-00-11-22}", `line 3: target "a": both address and mac`},
 		{"address is a URL", auths + "targets:\n- name: a\n  address: http://x/", `line 4: target "a": address "http://x/"`},

@@ -48,6 +48,9 @@ type Plug struct {
 	Sockets []Socket
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
+	// Discovery is the UDP address where the plug replies to discovery probes,
+	// such as 127.0.1.7:20002; empty for none.
+	Discovery string
 	// Network, if it is not nil, is used instead of sockets; Listen must name an
 	// IP address and a port then. TLS is not to be had there.
 	Network *Network
@@ -68,11 +71,13 @@ type Plug struct {
 	Now func() time.Time
 
 	server   server
-	secure   server // for TLS; its listener is nil without
+	secure   server       // for TLS; its listener is nil without
+	udp      *net.UDPConn // for discovery; nil without
 	identity identity
 	address  netip.AddrPort
 
 	mu          sync.Mutex // guards what follows
+	asleep      bool
 	meter       meter
 	sockets     []*socket
 	klap        klapState
@@ -100,7 +105,7 @@ type Stats struct {
 	ClearLogins   int            // logins with the password in clear, refused ones included
 	Steps         map[string]int // HTTP requests by path without the query, those of TPAP as in Fault.Path
 	Methods       map[string]int // methods executed, those inside batches included
-	Datagrams     int            // received over UDP while asleep
+	Datagrams     int            // received over UDP
 }
 
 // Start listens and serves in the background until Close.
@@ -144,6 +149,10 @@ func (p *Plug) Start() error {
 	}
 	p.address = addrOf(listener)
 	p.server.start(listener, p.serveConn)
+	if err := p.startDiscovery(); err != nil {
+		p.Close()
+		return err
+	}
 	return nil
 }
 
@@ -178,6 +187,9 @@ func (p *Plug) startSecure() error {
 // Close stops listening, closes all connections and waits for requests under
 // way.
 func (p *Plug) Close() {
+	if p.udp != nil {
+		p.udp.Close()
+	}
 	p.server.close()
 	if p.secure.listener != nil {
 		p.secure.close()

@@ -4,10 +4,8 @@
 package simulator
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"hash/crc32"
 	"net"
 	"testing"
 	"time"
@@ -55,54 +53,14 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-func TestIsProbe(t *testing.T) {
-	sealed := func(packet []byte) []byte {
-		binary.BigEndian.PutUint32(packet[12:], 0x5a6b7c8d)
-		binary.BigEndian.PutUint32(packet[12:], crc32.ChecksumIEEE(packet))
-		return packet
-	}
-	for text, want := range map[string]bool{
-		"020000010000000000000000463cb5d3":     true,
-		"020000010000000000000000463cb5d4":     false, // CRC
-		"02000001000000000000000046":           false,
-		"020000010000000000000000463cb5d37b7d": false, // a payload that is not announced
-	} {
-		packet, err := hex.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := isProbe(packet); got != want {
-			t.Errorf("%s: %t", text, got)
-		}
-	}
-	withPayload := sealed(append([]byte{2, 0, 0, 1, 0, 2, 0x11, 0, 1, 2, 3, 4, 0, 0, 0, 0}, "{}"...))
-	if !isProbe(withPayload) {
-		t.Error("a probe with a payload")
-	}
-	withPayload[1] = 1
-	if isProbe(sealed(withPayload)) {
-		t.Error("another message type")
-	}
-}
-
-// FuzzIsProbe feeds anything to what looks at datagrams.
-func FuzzIsProbe(f *testing.F) {
-	probe, _ := hex.DecodeString("020000010000000000000000463cb5d3")
-	f.Add(probe)
-	f.Add([]byte("{}"))
-	f.Fuzz(func(t *testing.T, packet []byte) {
-		if isProbe(packet) && (len(packet) < 16 || packet[0] != 2) {
-			t.Errorf("%x", packet)
-		}
-	})
-}
-
 // FuzzCall feeds anything to what a session hands over.
 func FuzzCall(f *testing.F) {
 	f.Add([]byte(`{"method":"multipleRequest","params":{"requests":[{"method":"get_device_info"},{"method":"get_energy_usage"}]}}`))
 	f.Add([]byte(`{"method":"set_device_info","params":{"device_on":false}}`))
 	f.Add([]byte(`{"method":"multipleRequest","params":{"requests":{}}}`))
-	p := &Plug{}
+	f.Add([]byte(`{"method":"get_child_device_list","params":{"start_index":2}}`))
+	f.Add([]byte(`{"method":"control_child","params":{"device_id":"x","requestData":{"method":"get_energy_usage"}}}`))
+	p := &Plug{Model: P304M}
 	if err := p.Start(); err != nil {
 		f.Fatal(err)
 	}

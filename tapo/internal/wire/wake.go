@@ -8,23 +8,21 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 )
 
 // Some firmware (1.4.6) opens its TCP port after a power cut only when a
 // discovery probe arrives over UDP, or else after eight minutes. The plug needs
 // a moment for that.
 const (
-	discoveryPort = "20002"
-	wakePause     = time.Second
+	wakePause = time.Second
 	// wakeRoom is the time that must be left for a wake-up to be worth while.
 	wakeRoom = 2 * time.Second
 )
-
-// wakeUp is the smallest discovery probe that plugs take: version 2, type 0,
-// operation 1 (probe), no payload, and the CRC-32 of all that.
-var wakeUp = []byte{0x02, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0x46, 0x3c, 0xb5, 0xd3}
 
 // dial connects to the plug, waking it if it refuses.
 func (c *Client) dial(ctx context.Context) (*conn, error) {
@@ -73,12 +71,12 @@ func (c *Client) sendWakeUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	udp, err := c.opts.DialContext(ctx, "udp", net.JoinHostPort(host, discoveryPort))
+	udp, err := c.opts.DialContext(ctx, "udp", net.JoinHostPort(host, strconv.Itoa(tdp.Port)))
 	if err != nil {
 		return err
 	}
 	defer udp.Close()
-	_, err = udp.Write(wakeUp)
+	_, err = udp.Write(tdp.Empty())
 	return err
 }
 

@@ -1,0 +1,370 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// street is addresses of plugs that reply to discovery probes.
+type street struct {
+	t    *testing.T
+	net  int // 127.0.net.x
+	port int // of UDP
+}
+
+// newStreet has no port in use yet.
+func newStreet(t *testing.T, net int) street { t.Helper(); return street{t, net, 20002} }
+
+func (s street) host(n int) string { return fmt.Sprintf("127.0.%d.%d", s.net, n) }
+
+// plug starts a plug at the n-th address.
+func (s street) plug(n int, p *simulator.Plug) *simulator.Plug {
+	s.t.Helper()
+	p.Listen, p.Discovery = s.host(n)+":0", fmt.Sprintf("%s:%d", s.host(n), s.port)
+	return startPlug(s.t, p)
+}
+
+// yaml is a discovery section that asks the first so many addresses.
+func (s street) yaml(more string, addresses int) string {
+	all := make([]string, addresses)
+	for i := range all {
+		all[i] = s.host(i + 1)
+	}
+	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(all, ", "))
+}
+
+// mac returns what a plug replies as its MAC.
+func mac(t *testing.T, p *simulator.Plug) string {
+	t.Helper()
+	found := ""
+	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
+	if err != nil || found == "" {
+		t.Fatalf("no MAC: %v", err)
+	}
+	return found
+}
+
+// run starts an exporter that searches.
+func run(t *testing.T, yaml string) *fixture {
+	t.Helper()
+	f := newFixture(t, yaml)
+	f.finder.time, f.finder.pause, f.namePause = 500*time.Millisecond, 100*time.Millisecond, time.Second // who replies does so at once
+	go f.Run(t.Context())
+	return f
+}
+
+// sd returns what /sd says, by instance.
+func (f *fixture) sd(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	var groups []targetGroup
+	if err := json.Unmarshal(f.get("/sd").Body.Bytes(), &groups); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]map[string]string{}
+	for _, g := range groups {
+		all[g.Labels["instance"]] = g.Labels
+	}
+	if len(all) != len(groups) {
+		t.Errorf("instances are not unique: %v", groups)
+	}
+	return all
+}
+
+// eventually waits for something that a search brings about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// probed returns the exposition of a target.
+func (f *fixture) probed(target string) string { return f.get("/probe?target=" + target).Body.String() }
+
+func TestDiscoveredTargets(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 80)
+	lamp := s.plug(1, &simulator.Plug{Name: "Lamp 💡"})
+	tv := s.plug(2, &simulator.Plug{Name: "TV", Model: simulator.P110TPAP})
+	old := s.plug(3, &simulator.Plug{Name: "Old", Model: simulator.P110Passthrough})
+	foreign := s.plug(4, &simulator.Plug{Name: "Foreign", Username: "somebody@example.com", Password: "else"})
+	camera := s.plug(5, &simulator.Plug{Name: "Camera", Model: simulator.Model{Name: "C200", Type: "SMART.IPCAMERA"}})
+	robot := s.plug(6, &simulator.Plug{Name: "Robot", Model: simulator.Model{Name: "RV30", Type: "SMART.TAPOROBOVAC"}})
+	twin1 := s.plug(7, &simulator.Plug{Name: "Twin", Model: simulator.P115})
+	twin2 := s.plug(8, &simulator.Plug{Name: "Twin", Model: simulator.P105})
+	listed := s.plug(9, &simulator.Plug{Name: "By address"})
+	byMAC := s.plug(10, &simulator.Plug{Name: "By mac", Model: simulator.P304M})
+	disguised := s.plug(11, &simulator.Plug{Name: "192.168.1.1"})
+	all := []*simulator.Plug{lamp, tv, old, foreign, camera, robot, twin1, twin2, listed, byMAC, disguised}
+	macs := map[*simulator.Plug]string{}
+	for _, p := range all {
+		macs[p] = mac(t, p)
+	}
+	steady := func(model string, p *simulator.Plug) string {
+		return model + "-" + strings.ToLower(strings.ReplaceAll(macs[p][9:], "-", ""))
+	}
+	f := run(t, fmt.Sprintf("%stargets:\n  - {name: listed, address: '%s'}\n  - {name: followed, mac: %s, labels: {room: cellar}}\n%s",
+		auths, listed.Addr(), macs[byMAC], s.yaml("enabled: true", len(all))))
+
+	want := map[string]*simulator.Plug{
+		"listed": listed, "followed": byMAC, "Lamp 💡": lamp, "TV": tv, steady("p110", old): old, steady("p115", twin1): twin1,
+		steady("p105", twin2): twin2, steady("p110", disguised): disguised,
+	}
+	eventually(t, "all are in /sd", func() bool { return len(f.sd(t)) == len(want) })
+	for name, labels := range f.sd(t) {
+		if want := steady("p110", lamp); labels["__meta_tapo_address"] == lamp.Addr().String() && name != want {
+			t.Errorf("first called %q, want %q", name, want)
+		}
+	}
+	eventually(t, "names are known", func() bool { return f.sd(t)["TV"] != nil && f.sd(t)["Lamp 💡"] != nil })
+	for name, labels := range f.sd(t) {
+		p := want[name]
+		if p == nil {
+			t.Errorf("%q is none of them", name)
+			continue
+		}
+		if labels["__param_target"] != name || labels["__meta_tapo_address"] != p.Addr().String() ||
+			name != "listed" && labels["__meta_tapo_mac"] != macs[p] || name == "followed" && labels["room"] != "cellar" {
+			t.Errorf("%q: %v", name, labels)
+		}
+	}
+	got := f.sd(t)["TV"]
+	for name, want := range map[string]string{"model": "P110", "firmware": "1.4.6 Build 260312 Rel.101520", "protocol": "tpap", "address": tv.Addr().String()} {
+		if got["__meta_tapo_"+name] != want {
+			t.Errorf("%s is %q, want %q", name, got["__meta_tapo_"+name], want)
+		}
+	}
+
+	for _, name := range []string{"Lamp%20💡", steady("p110", lamp), lamp.Addr().String(), s.host(1)} {
+		if text := f.probed(name); !strings.Contains(text, "tapo_up 1\n") || !strings.Contains(text, macs[lamp]) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if lamp.Stats().Logins != 1 {
+		t.Errorf("%d logins", lamp.Stats().Logins)
+	}
+	if text := f.probed(s.host(10)); !strings.Contains(text, `model="P304M"`) || byMAC.Stats().Logins != 1 {
+		t.Errorf("a listed plug by its discovered address, %d logins: %s", byMAC.Stats().Logins, text)
+	}
+	f.want(t, "/probe?target="+steady("p110", old), 200, `tapo_probe_failure_info{reason="passthrough_not_allowed"} 1`)
+	for _, name := range []string{"192.168.1.1", s.host(4), foreign.Addr().String(), steady("c200", camera), "Foreign"} {
+		if name != "192.168.1.1" {
+			f.want(t, "/probe?target="+name, 400)
+		}
+	}
+	for _, p := range []*simulator.Plug{foreign, camera, robot} {
+		if p.Stats().Requests > 0 {
+			t.Errorf("%s was asked: %+v", p.Name, p.Stats())
+		}
+	}
+	if st := old.Stats(); st.Logins+st.LoginFailures+st.ClearLogins > 0 || st.Steps["handshake /app"] > 0 {
+		t.Errorf("the old plug has seen %+v", st)
+	}
+	f.want(t, "/metrics", 200, "\ntapo_exporter_plugs_discovered 7\n", "\ntapo_exporter_targets 2\n")
+	f.want(t, "/", 200, "Lamp 💡", "followed", "passthrough_not_allowed")
+
+	f.write(t, auths+s.yaml("enabled: false", 1))
+	f.do("POST", "/-/reload")
+	if got := f.sd(t); len(got) != 0 {
+		t.Errorf("after discovery was switched off: %v", got)
+	}
+	f.want(t, "/probe?target=TV", 400)
+}
+
+// TestMovedPlugs: a plug is found again by the second probe at the latest,
+// whoever has its address now.
+func TestMovedPlugs(t *testing.T) {
+	for i, tc := range []struct {
+		name  string
+		model simulator.Model
+		heir  func(s street, n int) // what takes the address
+	}{
+		{"nobody", simulator.P110, func(street, int) {}},
+		{"nobody, TPAP", simulator.P110TPAP, func(street, int) {}},
+		{"another plug of ours", simulator.P110, func(s street, n int) { s.plug(n, &simulator.Plug{Name: "Heir"}) }},
+		{"another plug of ours, TPAP", simulator.P110TPAP, func(s street, n int) { s.plug(n, &simulator.Plug{Name: "Heir", Model: simulator.P110TPAP}) }},
+		{"somebody else's plug", simulator.P110, func(s street, n int) {
+			s.plug(n, &simulator.Plug{Name: "Heir", Username: "somebody@example.com", Password: "else"})
+		}},
+		{"an old plug", simulator.P304M, func(s street, n int) { s.plug(n, &simulator.Plug{Name: "Heir", Model: simulator.P100Old}) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStreet(t, 81+i)
+			plug := func(n int) *simulator.Plug { return s.plug(n, &simulator.Plug{Name: "Wanderer", Model: tc.model}) }
+			before := plug(1)
+			address := before.Addr()
+			wanted := mac(t, before)
+			f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, s.yaml("interval: 1h", 3)))
+			if text := f.probed("a"); !strings.Contains(text, "tapo_up 1\n") { // it waits for the first search
+				t.Fatal(text)
+			}
+			for move := range 2 { // and again, at once
+				before.Close()
+				if move == 0 {
+					heir := street{t: t, net: s.net, port: s.port}
+					tc.heir(heir, 1)
+				}
+				now := plug(2 + move)
+				up := 0
+				for range 2 {
+					text := f.probed("a")
+					if strings.Contains(text, "tapo_up 1\n") {
+						up++
+						if !strings.Contains(text, wanted) {
+							t.Errorf("another plug: %s", text)
+						}
+					} else if up > 0 || strings.Contains(text, "tapo_power_watts") {
+						t.Error(text)
+					}
+				}
+				if up == 0 {
+					t.Errorf("move %d: not found again", move)
+				}
+				if page := f.get("/").Body.String(); strings.Contains(page, "Heir") {
+					t.Error("the page shows another plug")
+				}
+				before = now
+			}
+			if got := f.sd(t)["a"]["__meta_tapo_address"]; got != before.Addr().String() || got == address.String() {
+				t.Errorf("address %s", got)
+			}
+		})
+	}
+}
+
+// TestHeirAtTheSamePort: a plug that took both the address and the port of the
+// one that is wanted is never shown.
+func TestHeirAtTheSamePort(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 90)
+	first := s.plug(1, &simulator.Plug{Name: "First"})
+	listen, wanted := first.Addr().String(), mac(t, first)
+	f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, s.yaml("interval: 1h", 2)))
+	if text := f.probed("a"); !strings.Contains(text, "tapo_up 1\n") {
+		t.Fatal(text)
+	}
+	first.Close()
+	startPlug(t, &simulator.Plug{Name: "Heir", Listen: listen}) // and does not reply to probes
+	for range 3 {
+		f.want(t, "/probe?target=a", 200, "tapo_up 0\n", `reason="not_a_plug"`)
+	}
+	if !strings.Contains(f.log.String(), "another plug answers") {
+		t.Error("the log does not say what is wrong")
+	}
+	if page := f.get("/").Body.String(); strings.Contains(page, "Heir") || !strings.Contains(page, "another plug answers") {
+		t.Error(page)
+	}
+	s.plug(2, &simulator.Plug{Name: "First"})
+	f.want(t, "/probe?target=a", 200, "tapo_up 1\n", wanted)
+}
+
+// TestLiars claim to be a plug that is in its place.
+func TestLiars(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 91)
+	plug := s.plug(1, &simulator.Plug{Name: "Real"})
+	wanted := mac(t, plug)
+	liar, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(s.host(2)), Port: s.port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer liar.Close()
+	heir := startPlug(t, &simulator.Plug{Name: "Liar", Listen: s.host(2) + ":0", Username: "x@example.com", Password: "y"})
+	go func() {
+		packet := make([]byte, 2048)
+		for {
+			_, from, err := liar.ReadFromUDPAddrPort(packet)
+			if err != nil {
+				return
+			}
+			reply := make([]byte, 16)
+			reply = fmt.Appendf(reply, `{"result":{"mac":%q,"device_type":"SMART.TAPOPLUG","mgt_encrypt_schm":{"encrypt_type":"AES","http_port":%d}},"error_code":0}`, wanted, heir.Addr().Port())
+			_, _ = liar.WriteToUDPAddrPort(reply, from)
+		}
+	}()
+	f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s, allow_passthrough: true}]\n%s", auths, wanted, s.yaml("interval: 10s", 2)))
+	ups := 0
+	for range 4 {
+		text := f.probed("a")
+		if strings.Contains(text, "tapo_up 1\n") {
+			ups++
+		} else if ups > 0 {
+			t.Errorf("lost after it was found: %s", text)
+		}
+	}
+	if ups < 3 {
+		t.Errorf("read %d times", ups)
+	}
+}
+
+// TestLostPlug: a plug that nobody has found says so, and is searched for.
+func TestLostPlug(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 92)
+	f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: AA-BB-CC-00-11-22}]\n%s", auths, s.yaml("interval: 1h", 1)))
+	start := time.Now()
+	f.want(t, "/probe?target=a", 200, "tapo_up 0\n", `reason="unreachable"`)
+	if took := time.Since(start); took < f.finder.time/2 {
+		t.Errorf("given up after %v", took)
+	}
+	f.want(t, "/", 200, "unreachable", "AA-BB-CC-00-11-22")
+	f.want(t, "/probe?target=a&auth=home", 200)
+	f.want(t, "/metrics", 200, "tapo_exporter_plugs_discovered 0\n")
+}
+
+func TestSettle(t *testing.T) {
+	began := time.Now()
+	earlier, later := began.Add(-time.Hour), began.Add(time.Second)
+	for name, tc := range map[string]struct {
+		places map[string]*place
+		want   string
+	}{
+		"stays":                   {map[string]*place{"a": {seen: later}, "b": {seen: later}}, "a"},
+		"nobody has replied":      {map[string]*place{"a": {seen: earlier}, "b": {seen: earlier}}, "a"},
+		"gone":                    {map[string]*place{"a": {seen: earlier}, "b": {seen: later}}, "b"},
+		"failed":                  {map[string]*place{"a": {seen: later, failed: later}, "b": {seen: later}}, "b"},
+		"failed, and none other":  {map[string]*place{"a": {seen: later, failed: later}}, "a"},
+		"both have failed, a now": {map[string]*place{"a": {seen: later, failed: later}, "b": {seen: later, failed: earlier}}, "b"},
+		"both have failed, b now": {map[string]*place{"a": {seen: later, failed: earlier}, "b": {seen: later, failed: later}}, "a"},
+	} {
+		p := &found{at: "a", places: tc.places}
+		if p.settle(began); p.at != tc.want {
+			t.Errorf("%s: at %s, want %s", name, p.at, tc.want)
+		}
+	}
+}
+
+func discoveryAddress(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 80)
+}
+
+// TestManyReplies: what is remembered is bounded, and what is listed comes first.
+func TestManyReplies(t *testing.T) {
+	f := newFixture(t, auths+"targets: [{name: a, mac: FE-FF-FF-00-00-01}]\ndiscovery: {enabled: true}\n")
+	for i := range 2 * maxPlugs {
+		f.finder.note(discovery.Device{MAC: fmt.Sprintf("AA-BB-CC-00-%02X-%02X", i>>8, i&0xff), Type: "SMART.TAPOPLUG", Model: "P110"})
+	}
+	for i := range 3 * maxPlaces {
+		d := discovery.Device{MAC: "FE-FF-FF-00-00-01", Type: "SMART.TAPOPLUG"}
+		d.Address = discoveryAddress(i)
+		f.finder.note(d)
+	}
+	p := f.finder.plugs["FE-FF-FF-00-00-01"]
+	if len(f.finder.plugs) != maxPlugs+1 || p == nil || len(p.places) != maxPlaces || p.at != discoveryAddress(0).String() || p.places[p.at] == nil {
+		t.Errorf("%d plugs, %+v", len(f.finder.plugs), p)
+	}
+}

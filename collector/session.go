@@ -1,0 +1,102 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// session is one plug.
+type session struct {
+	config  tapo.Config
+	device  *tapo.Device
+	flights singleflight.Group
+	crowd   crowd
+	listed  bool      // a target of the configuration has it; guarded by Sessions.mu
+	used    time.Time // guarded by Sessions.mu
+
+	mu     sync.Mutex
+	state  State
+	cancel context.CancelFunc // of the last read
+}
+
+// State is what is known of a plug without asking it.
+type State struct {
+	Reading tapo.Reading // the last that succeeded
+	Err     *tapo.Error  // how the last read failed, nil if it did not
+}
+
+// read reads the device and notes the outcome. It never runs twice at a time
+// for one plug.
+func (p *session) read(ctx context.Context, logger *slog.Logger, target string) (reading tapo.Reading, err error) {
+	defer func() { // a panic here would end the process, not just this probe
+		if r := recover(); r != nil {
+			logger.ErrorContext(ctx, "Panic while reading a plug", "target", target, "panic", r)
+			err = &tapo.Error{Reason: tapo.BadReply, Address: p.config.Address, Advice: "This is a bug: please report it with the log.", Err: errors.New("internal error")}
+		}
+		p.note(ctx, logger, target, reading, err)
+	}()
+	return p.device.Read(ctx)
+}
+
+// note keeps the outcome of a read, and logs it if it is news.
+func (p *session) note(ctx context.Context, logger *slog.Logger, target string, reading tapo.Reading, err error) {
+	failed := asError(p.config.Address, err)
+	p.mu.Lock()
+	before := p.state
+	p.state.Err = failed
+	if failed == nil {
+		p.state.Reading = reading
+	}
+	p.mu.Unlock()
+	switch {
+	case failed != nil && before.Err != nil && failed.Reason == tapo.LoginBackoff: // what it follows has been logged
+	case failed != nil && (before.Err == nil || before.Err.Reason != failed.Reason):
+		logger.WarnContext(ctx, "Plug cannot be read", "target", target, "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
+	case failed == nil && before.Err != nil:
+		logger.InfoContext(ctx, "Plug can be read again", "target", target, "reason_before", before.Err.Reason)
+	}
+}
+
+// asError returns err as the library's type of error, nil for nil.
+func asError(address string, err error) *tapo.Error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*tapo.Error](err); ok {
+		return e
+	}
+	return &tapo.Error{Reason: tapo.Timeout, Address: address, Advice: tapo.Timeout.Advice(), Err: err}
+}
+
+// begin notes how a read can be ended.
+func (p *session) begin(cancel context.CancelFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel = cancel
+}
+
+// abandon ends a read of a plug that is not there any more, for which its
+// successor would wait otherwise.
+func (p *session) abandon() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cancel != nil {
+		p.cancel()
+	}
+}
+
+func (p *session) known() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}

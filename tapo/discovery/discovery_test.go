@@ -1,0 +1,337 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+var here = netip.MustParseAddr("127.0.0.1")
+
+// recorded returns the recorded replies by name, and the key of one of them.
+func recorded(t testing.TB) (map[string][]byte, *rsa.PrivateKey) {
+	t.Helper()
+	data, err := os.ReadFile("../internal/tdp/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Key struct {
+			Private string `json:"private_pkcs8_der_b64"`
+		} `json:"rsa_test_key_2048"`
+		Responses []struct {
+			Name  string
+			Frame string `json:"frame_hex"`
+		}
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	der, err := base64.StdEncoding.DecodeString(v.Key.Private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := map[string][]byte{}
+	for _, r := range v.Responses {
+		if packets[r.Name], err = hex.DecodeString(r.Frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return packets, key.(*rsa.PrivateKey)
+}
+
+func TestRecordedReplies(t *testing.T) {
+	packets, key := recorded(t)
+	base := Device{
+		Address: netip.AddrPortFrom(here, 80), MAC: "AA-BB-CC-00-11-22", ID: "00112233445566778899aabbccddeeff",
+		Owner: "B58996C504C5638798EB6B511E6F49AF", Type: "SMART.TAPOPLUG", Model: "P110", Region: "EU", IP: "192.0.2.10",
+		SetUpBy: "tplink", Encryption: "KLAP", LoginVersion: 2,
+	}
+	with := func(change func(*Device)) Device {
+		d := base
+		change(&d)
+		return d
+	}
+	for name, want := range map[string]Device{
+		"klap_lv2":  base,
+		"aes_no_lv": with(func(d *Device) { d.Model, d.Region, d.Encryption, d.LoginVersion = "P100", "", "AES", 0 }),
+		"aes_lv2":   with(func(d *Device) { d.Encryption = "AES" }),
+		"tpap":      with(func(d *Device) { d.Encryption, d.PrefersTPAP, d.TPAPPort = "TPAP", true, 80 }),
+		"iot_klap_v1": with(func(d *Device) {
+			d.Type, d.Model, d.Region, d.LoginVersion = "IOT.SMARTPLUGSWITCH", "HS100", "UK", 0
+		}),
+		"iot_klap_new": with(func(d *Device) { d.Type, d.Model, d.Region = "IOT.SMARTPLUGSWITCH", "KP115", "US" }),
+		"with_encrypt_info": with(func(d *Device) {
+			d.Connection = "wireless"
+		}),
+	} {
+		got, err := parse(packets[name], here, key)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		ignore := cmpopts.IgnoreFields(Device{}, "Encryption", "LoginVersion", "PrefersTPAP", "HTTPS")
+		if strings.HasPrefix(name, "klap") || strings.HasPrefix(name, "aes") || name == "tpap" {
+			ignore = cmpopts.IgnoreFields(Device{}, "PrefersTPAP")
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{}), ignore); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+		if plug := !strings.HasPrefix(name, "iot"); got.IsPlug() != plug {
+			t.Errorf("%s: plug %t", name, got.IsPlug())
+		}
+	}
+	if got, err := parse(packets["with_encrypt_info"], here, nil); err != nil || got.Connection != "" {
+		t.Errorf("without the key: %+v, %v", got, err)
+	}
+}
+
+func TestOddReplies(t *testing.T) {
+	for text, want := range map[string]Device{
+		`{"result":{"mac":"aa:bb:cc:00:11:22"},"error_code":0}`:                        {MAC: "AA-BB-CC-00-11-22"},
+		`{"result":{"mac":"AA-BB-CC-00-11-22"}}` + "\x00\x00{":                         {MAC: "AA-BB-CC-00-11-22"},
+		`{"result":{"device_id":"1","mac":"00-00-00-00-00-00"}}`:                       {ID: "1"},
+		`{"result":{"device_id":"1","mac":"FF-FF-FF-FF-FF-FF"}}`:                       {ID: "1"},
+		`{"result":{"mac":"aabbcc001122","device_type":"smart.tapoplug"}}`:             {MAC: "AA-BB-CC-00-11-22", Type: "SMART.TAPOPLUG"},
+		`{"result":{"device_id":"1","mac":"nonsense"}}`:                                {ID: "1"},
+		`{"result":{"device_id":"1","mac":5,"owner":[],"device_model":{}}}`:            {ID: "1"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":{"http_port":70000}}}`:          {ID: "1"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":{"http_port":0,"lv":-1}}}`:      {ID: "1"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":"KLAP","tpap":7}}`:              {ID: "1"},
+		`{"result":{"device_id":"1","encrypt_info":{"key":"!","data":"?"}}}`:           {ID: "1"},
+		`{"result":{"device_id":"1","encrypt_info":"x"}}`:                              {ID: "1"},
+		`{"result":{"device_id":"1","device_model":"P110(EU"}}`:                        {ID: "1", Model: "P110", Region: "EU"},
+		`{"result":{"device_id":"1","device_model":"\u001b[31mP1\n10\u0000é(EU)(x)"}}`: {ID: "1", Model: "[31mP110", Region: "EU"},
+		"{\"result\":{\"device_id\":\"1\",\"device_model\":\"\xff\"}}":                 {ID: "1"},
+		`{"result":{"device_id":"` + strings.Repeat("a", 5000) + `"}}`:                 {ID: strings.Repeat("a", 64)},
+		`{"result":{"device_id":"1","owner":"b58996c504c5638798eb6b511e6f49af"}}`:      {ID: "1", Owner: "B58996C504C5638798EB6B511E6F49AF"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":{"http_port":"4433"}}}`:         {ID: "1", Address: netip.AddrPortFrom(here, 4433)},
+	} {
+		if !want.Address.IsValid() {
+			want.Address = netip.AddrPortFrom(here, 80)
+		}
+		got, err := parse(tdp.Reply([]byte(text)), here, nil)
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); err != nil || diff != "" {
+			t.Errorf("%.80s: %v (-want +got)\n%s", text, err, diff)
+		}
+	}
+	for _, text := range []string{"", "{", "[]", "null", "5", "{}", `{"result":{}}`, `{"result":{"mac":"x"},"error_code":-1}`, "<html>"} {
+		if d, err := parse(tdp.Reply([]byte(text)), here, nil); err == nil {
+			t.Errorf("%q is %+v", text, d)
+		}
+	}
+	for n := range 17 {
+		if _, err := parse(make([]byte, n), here, nil); err == nil {
+			t.Errorf("%d bytes are a reply", n)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, tc := range []struct{ model, mac, want string }{
+		{"P110", "AA-BB-CC-00-11-22", "p110-001122"},
+		{"KP125M", "AA-BB-CC-DD-EE-FF", "kp125m-ddeeff"},
+		{"", "AA-BB-CC-00-11-22", "plug-001122"},
+		{"a/b ☃\n", "AA-BB-CC-00-11-22", "ab-001122"},
+	} {
+		if got := (Device{Model: tc.model, MAC: tc.mac}).Name(); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+	}
+	if got := Owner("test@example.com"); got != "55502F40DC8B7C769880B10874ABC9D0" { // md5sum's
+		t.Errorf("owner %s", got)
+	}
+	for encryption, want := range map[string]tapo.Protocol{"AES": tapo.Passthrough, "KLAP": tapo.KLAP, "TPAP": tapo.TPAP, "XOR": "", "": ""} {
+		if got := (Device{Encryption: encryption}).Protocol(); got != want {
+			t.Errorf("%s: %s", encryption, got)
+		}
+	}
+	for kind, want := range map[string]bool{
+		"SMART.TAPOPLUG": true, "SMART.KASAPLUG": true, "SMART.IPCAMERA": false, "SMART.TAPOROBOVAC": false, "SMART.TAPOHUB": false,
+		"SMART.TAPOBULB": false, "IOT.SMARTPLUGSWITCH": false, "": false,
+	} {
+		if got := (Device{Type: kind, MAC: "AA-BB-CC-00-11-22"}).IsPlug(); got != want {
+			t.Errorf("%q: %t", kind, got)
+		}
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.168.1.20": "192.168.1.20:20002", "255.255.255.255": "255.255.255.255:20002", "127.0.0.1:7": "127.0.0.1:7",
+		"": "", "plug.lan": "", "::1": "", "[::1]:7": "", "192.168.1": "", "127.0.0.1:0": "", "127.0.0.1:x": "", "127.0.0.1:70000": "",
+	} {
+		got, err := ParseAddress(text)
+		if (err == nil) != (want != "") || err == nil && got.String() != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+// search runs a search over addresses and returns what it found.
+func search(t *testing.T, timeout time.Duration, addresses ...string) []Device {
+	t.Helper()
+	var found []Device
+	if err := (Search{Addresses: addresses, Timeout: timeout}).Run(t.Context(), func(d Device) { found = append(found, d) }); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(found, func(a, b Device) int { return a.Address.Compare(b.Address) })
+	return found
+}
+
+func startPlug(t *testing.T, p *simulator.Plug) *simulator.Plug {
+	t.Helper()
+	p.Username, p.Password = "user@example.com", "secret"
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func TestSearchUnicast(t *testing.T) {
+	var plugs []*simulator.Plug
+	var addresses []string
+	for i, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P100Old, simulator.P304M} {
+		p := startPlug(t, &simulator.Plug{Model: m, Listen: "127.0.78." + string(rune('1'+i)) + ":0", Discovery: "127.0.78." + string(rune('1'+i)) + ":0"})
+		plugs, addresses = append(plugs, p), append(addresses, p.DiscoveryAddr().String())
+	}
+	found := search(t, 300*time.Millisecond, append(addresses, "127.0.78.9:20002")...) // where nobody is
+	if len(found) != len(plugs) {
+		t.Fatalf("found %+v", found)
+	}
+	for i, d := range found {
+		m := plugs[i].Model
+		want := map[simulator.Protocol]tapo.Protocol{simulator.KLAP: tapo.KLAP, simulator.TPAP: tapo.TPAP, simulator.Passthrough: tapo.Passthrough}[m.Protocol]
+		if d.Address != plugs[i].Addr() || d.Model != m.Name || d.Region != m.Region || d.Protocol() != want || !d.IsPlug() || d.Owner != Owner("user@example.com") {
+			t.Errorf("%+v", d)
+		}
+		if got := plugs[i].Stats().Datagrams; got != 3 {
+			t.Errorf("%s was asked %d times", d.Model, got)
+		}
+	}
+}
+
+// TestSearchBroadcast asks the loopback network's broadcast address.
+func TestSearchBroadcast(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Discovery: "0.0.0.0:0"})
+	_, port, _ := net.SplitHostPort(p.DiscoveryAddr().String())
+	found := search(t, 300*time.Millisecond, "127.255.255.255:"+port)
+	if len(found) != 1 || found[0].Address != p.Addr() {
+		t.Errorf("found %+v", found)
+	}
+}
+
+// TestInterfaces: the broadcast goes out on every interface, from an address of
+// its own. Nothing is sent here.
+func TestInterfaces(t *testing.T) {
+	senders, err := Search{Addresses: []string{Broadcast, "127.0.0.1:7", "127.0.0.1"}}.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	locals := interfaceAddresses()
+	if want := 1 + max(1, len(locals)); len(senders) != want {
+		t.Errorf("%d sockets, want %d", len(senders), want)
+	}
+	for i, s := range senders {
+		if i == 0 && len(s.to) != 2 || i > 0 && (len(s.to) != 1 || s.to[0].String() != "255.255.255.255:20002") {
+			t.Errorf("socket %d asks %v", i, s.to)
+		}
+		if i > 0 && len(locals) > 0 && netip.MustParseAddrPort(s.conn.LocalAddr().String()).Addr() != locals[i-1] {
+			t.Errorf("socket %d is at %v", i, s.conn.LocalAddr())
+		}
+		s.conn.Close()
+	}
+}
+
+// TestSearchHostile: whatever arrives, the search ends in time with what is
+// right, and bounded.
+func TestSearchHostile(t *testing.T) {
+	udp, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(here, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	go func() {
+		packet := make([]byte, 2048)
+		_, from, err := udp.ReadFromUDPAddrPort(packet)
+		if err != nil {
+			return
+		}
+		for _, reply := range [][]byte{nil, {1}, make([]byte, 16), make([]byte, 60000), []byte(strings.Repeat("{", 9000))} {
+			_, _ = udp.WriteToUDPAddrPort(reply, from)
+		}
+		for i := range 3 * maxFound {
+			if i%100 == 0 {
+				time.Sleep(time.Millisecond) // or the kernel drops most
+			}
+			_, _ = udp.WriteToUDPAddrPort(tdp.Reply([]byte(`{"result":{"device_id":"`+strconv.Itoa(i)+`"}}`)), from)
+		}
+	}()
+	start := time.Now()
+	found := search(t, 400*time.Millisecond, udp.LocalAddr().String())
+	if len(found) == 0 || len(found) > maxFound {
+		t.Errorf("found %d", len(found))
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestSearchEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := startPlug(t, &simulator.Plug{Discovery: "127.0.0.1:0"})
+	err := Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: time.Hour}.Run(ctx, func(Device) { cancel() })
+	if err != nil {
+		t.Error(err)
+	}
+	if err := (Search{Addresses: []string{"plug.lan"}}).Run(t.Context(), func(Device) {}); err == nil || !strings.Contains(err.Error(), "IPv4") {
+		t.Errorf("a host name: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	packets, key := recorded(f)
+	for _, p := range packets {
+		f.Add(p)
+	}
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		d, err := parse(packet, here, key)
+		if err != nil {
+			return
+		}
+		for _, s := range []string{d.MAC, d.ID, d.Owner, d.Type, d.Model, d.Region, d.IP, d.Hardware, d.Firmware, d.SetUpBy, d.Encryption, d.Connection, d.Name()} {
+			if len(s) > 80 || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsControl(r) }) {
+				t.Errorf("%q", s)
+			}
+		}
+		if d.Address.Port() == 0 || d.MAC != "" && tapo.ParseMAC(d.MAC) != d.MAC {
+			t.Errorf("%+v", d)
+		}
+	})
+}

@@ -1,0 +1,254 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
+)
+
+const (
+	// maxPacket is the longest reply that is read; real ones are below 2 KiB.
+	maxPacket = 8 << 10
+	// maxFound is how many devices one search finds: anybody may make some up.
+	maxFound = 1000
+	// defaultTimeout is how long replies are waited for.
+	defaultTimeout = 5 * time.Second
+)
+
+// tries is when the probes of a search are sent, in parts of its time: datagrams
+// get lost, and devices asleep hear only some.
+var tries = []float64{0, 0.1, 0.4}
+
+// Broadcast is the address that reaches all of the local network.
+const Broadcast = "255.255.255.255"
+
+// Search is one look around. The zero value broadcasts on every interface.
+type Search struct {
+	// Addresses are whom to ask: IPv4 addresses of hosts or of networks, with the
+	// port if it is not [Port]. [Broadcast] is sent on every interface. Nil means
+	// just that.
+	Addresses []string
+	// Timeout is how long replies are waited for; 0 means five seconds.
+	Timeout time.Duration
+	// Logger gets debug lines; nil discards them.
+	Logger *slog.Logger
+}
+
+// ParseAddress checks an address to ask, and adds the port where it is left out.
+func ParseAddress(text string) (netip.AddrPort, error) {
+	host, port := text, strconv.Itoa(Port)
+	if h, p, err := net.SplitHostPort(text); err == nil {
+		host, port = h, p
+	}
+	addr, err := netip.ParseAddr(host)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || !addr.Is4() || portErr != nil || n == 0 {
+		return netip.AddrPort{}, errors.New("want an IPv4 address, such as 192.168.1.20 or 255.255.255.255")
+	}
+	return netip.AddrPortFrom(addr, uint16(n)), nil
+}
+
+// probeKey is the key in our probes. Making one takes a while, so it is made
+// once.
+var probeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, tdp.KeyBits) })
+
+// Run searches until the time is over or ctx ends, and calls found, from one
+// goroutine, for every device when it first replies, or replies with something
+// else. The error is about probes that could not be sent; if there is none,
+// nobody may have answered all the same.
+func (s Search) Run(ctx context.Context, found func(Device)) error {
+	if s.Addresses == nil {
+		s.Addresses = []string{Broadcast}
+	}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	key, err := probeKey()
+	if err != nil {
+		return err
+	}
+	var serial [4]byte
+	rand.Read(serial[:])
+	packet, err := tdp.Probe(binary.BigEndian.Uint32(serial[:]), &key.PublicKey)
+	if err != nil {
+		return err
+	}
+	senders, err := s.open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+
+	replies := make(chan Device)
+	var group sync.WaitGroup
+	for _, sender := range senders {
+		group.Go(func() { sender.receive(ctx, key, replies) })
+	}
+	failed := make(chan error, 1)
+	group.Go(func() { failed <- s.send(ctx, senders, packet) })
+	stop := context.AfterFunc(ctx, func() {
+		for _, sender := range senders {
+			_ = sender.conn.SetReadDeadline(time.Now()) // which ends receive
+		}
+	})
+	defer stop()
+	go func() {
+		group.Wait()
+		close(replies)
+	}()
+
+	known := map[Device]bool{}
+	for d := range replies {
+		if !known[d] && len(known) < maxFound {
+			known[d] = true
+			found(d)
+		}
+	}
+	for _, sender := range senders {
+		sender.conn.Close()
+	}
+	return <-failed
+}
+
+// sender is a socket and whom it asks.
+type sender struct {
+	conn *net.UDPConn
+	to   []netip.AddrPort
+}
+
+// open makes a socket for each interface to broadcast on, and one for all other
+// addresses.
+func (s Search) open() (senders []sender, err error) {
+	var others, broadcasts []netip.AddrPort
+	for _, text := range s.Addresses {
+		to, err := ParseAddress(text)
+		if err != nil {
+			return nil, fmt.Errorf("address %q: %w", text, err)
+		}
+		if to.Addr() == netip.MustParseAddr(Broadcast) {
+			broadcasts = append(broadcasts, to)
+		} else {
+			others = append(others, to)
+		}
+	}
+	var errs []error
+	add := func(local netip.Addr, to []netip.AddrPort) {
+		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)))
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		senders = append(senders, sender{conn, to})
+	}
+	if len(others) > 0 {
+		add(netip.IPv4Unspecified(), others)
+	}
+	if len(broadcasts) > 0 {
+		locals := interfaceAddresses()
+		if len(locals) == 0 {
+			locals = []netip.Addr{netip.IPv4Unspecified()}
+		}
+		for _, local := range locals {
+			add(local, broadcasts)
+		}
+	}
+	if len(senders) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return senders, nil
+}
+
+// interfaceAddresses returns an IPv4 address of every interface that can
+// broadcast: a broadcast goes out on the one that it is sent from.
+func interfaceAddresses() (all []netip.Addr) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, i := range interfaces {
+		if i.Flags&(net.FlagUp|net.FlagBroadcast) != net.FlagUp|net.FlagBroadcast {
+			continue
+		}
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addresses {
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() {
+				all = append(all, prefix.Addr())
+				break
+			}
+		}
+	}
+	return all
+}
+
+// send sends the probe, several times over. The error is that of the last round
+// if no probe could be sent in it.
+func (s Search) send(ctx context.Context, senders []sender, packet []byte) error {
+	start := time.Now()
+	var err error
+	for _, part := range tries {
+		pause := time.NewTimer(time.Until(start.Add(time.Duration(part * float64(s.Timeout)))))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		}
+		sent := 0
+		var errs []error
+		for _, sender := range senders {
+			for _, to := range sender.to {
+				if _, err := sender.conn.WriteToUDPAddrPort(packet, to); err != nil {
+					s.Logger.DebugContext(ctx, "Discovery probe not sent", "to", to, "from", sender.conn.LocalAddr(), "err", err)
+					errs = append(errs, err)
+					continue
+				}
+				sent++
+			}
+		}
+		if err = errors.Join(errs...); sent > 0 {
+			err = nil
+		}
+	}
+	return err
+}
+
+// receive passes on what devices reply, until the search ends.
+func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<- Device) {
+	packet := make([]byte, maxPacket)
+	for ctx.Err() == nil {
+		n, from, err := s.conn.ReadFromUDPAddrPort(packet)
+		if err != nil {
+			if ctx.Err() == nil && errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue // such as that nobody listens at one of the addresses
+		}
+		if d, err := parse(packet[:n], from.Addr(), key); err == nil {
+			select {
+			case replies <- d:
+			case <-ctx.Done():
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// ParseMAC returns the MAC address of a device in the form AA-BB-CC-00-11-22, ""
+// if it is none.
+func ParseMAC(text string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r == '-' || r == ':' {
+			return -1
+		}
+		return r
+	}, text)
+	raw, err := hex.DecodeString(digits)
+	if err != nil || len(raw) != 6 || len(text) != 12 && len(text) != 17 {
+		return ""
+	}
+	if group := raw[0]&1 != 0; group || [6]byte(raw) == [6]byte{} {
+		return ""
+	}
+	return strings.ReplaceAll(fmt.Sprintf("% X", raw), " ", "-")
+}
+
+// isWanted reports whether a plug with this MAC address is the one that the
+// configuration wants, or any will do.
+func (d *Device) isWanted(mac string) bool {
+	return d.cfg.MAC == "" || ParseMAC(mac) == d.cfg.MAC
+}
+
+// anotherPlug says that the plug at the address is not the one that is wanted.
+func (d *Device) anotherPlug(mac string) error {
+	return &failure{
+		reason: NotAPlug, protocol: d.last, text: fmt.Sprintf("another plug answers: its MAC address is %q, not %s", ParseMAC(mac), d.cfg.MAC),
+		advice: "The router has given the plug's address to another plug. It is being searched for; if it is not found, check that it has power and Wi-Fi.",
+	}
+}

@@ -1,0 +1,51 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"testing"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+func TestParseMAC(t *testing.T) {
+	const want = "AA-BB-CC-00-11-22"
+	for text, want := range map[string]string{
+		"AA-BB-CC-00-11-22": want, "aa:bb:cc:00:11:22": want, "aabbcc001122": want, "": "", "AA-BB-CC-00-11": "", "AA-BB-CC-00-11-22-33": "",
+		"AA-BB-CC-00-11-2G": "", "AABBCC-001122": "", "00-00-00-00-00-00": "", "FF-FF-FF-FF-FF-FF": "", "01-00-5E-00-00-01": "",
+	} {
+		if got := tapo.ParseMAC(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+// TestWantedMAC: another plug than the one that is wanted is never shown, and no
+// password tried on it that it may count.
+func TestWantedMAC(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P304M} {
+		p := start(t, &simulator.Plug{Model: m, Sockets: []simulator.Socket{{}}})
+		mac := read(t, device(t, p)).Info.MAC
+		logins := p.Stats().Logins
+		d := device(t, p, func(c *tapo.Config) { c.MAC = "AA-BB-CC-00-11-22" })
+		for range 2 {
+			fails(t, d, tapo.NotAPlug)
+		}
+		if got := p.Stats().Logins - logins; m.Protocol == simulator.TPAP && got != 0 {
+			t.Errorf("%s: %d logins", m.Name, got)
+		}
+		d = device(t, p, func(c *tapo.Config) { c.MAC = mac })
+		read(t, d)
+	}
+	old := start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+	d := device(t, old, func(c *tapo.Config) { c.MAC, c.AllowPassthrough = "AA-BB-CC-00-11-22", true })
+	fails(t, d, tapo.PassthroughNotAllowed)
+	if got := old.Stats().Steps["handshake /app"]; got != 0 {
+		t.Errorf("%d handshakes", got)
+	}
+	if _, err := tapo.New(tapo.Config{Address: "192.0.2.1", MAC: "x"}); err == nil {
+		t.Error("any MAC will do")
+	}
+}
