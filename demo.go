@@ -42,19 +42,26 @@ func startDemo() (*demo, error) {
 		model             simulator.Model
 		load              simulator.Load
 		off               bool
+		sockets           []simulator.Socket
 	}{
-		{"kettle", "Kettle", "kitchen", simulator.P110Compatible, simulator.Kettle(), false},
-		{"fridge", "Fridge", "kitchen", simulator.P110NoEmeter, simulator.Fridge(), false},
-		{"washing-machine", "Washing machine", "cellar", simulator.P110Passthrough, simulator.WashingMachine(), false},
-		{"tv", "TV", "living room", simulator.P115, simulator.TV(), false},
-		{"desk", "Desk", "office", simulator.P110TPAP, simulator.Computer(), false},
-		{"freezer", "Freezer", "cellar", simulator.P110TPAP, later(simulator.Fridge(), 17*time.Minute), false},
-		{"hallway-lamp", "Hallway lamp", "hallway", simulator.P100Passthrough, nil, false},
-		{"porch-lights", "Porch lights", "outside", simulator.P105, nil, true},
+		{"kettle", "Kettle", "kitchen", simulator.P110Compatible, simulator.Kettle(), false, nil},
+		{"fridge", "Fridge", "kitchen", simulator.P110NoEmeter, simulator.Fridge(), false, nil},
+		{"washing-machine", "Washing machine", "cellar", simulator.P110Passthrough, simulator.WashingMachine(), false, nil},
+		{"tv", "TV", "living room", simulator.P115, simulator.TV(), false, nil},
+		{"desk", "Desk", "office", simulator.P110TPAP, simulator.Computer(), false, nil},
+		{"freezer", "Freezer", "cellar", simulator.P110TPAP, later(simulator.Fridge(), 17*time.Minute), false, nil},
+		{"hallway-lamp", "Hallway lamp", "hallway", simulator.P100Passthrough, nil, false, nil},
+		{"porch-lights", "Porch lights", "outside", simulator.P105, nil, true, nil},
+		{"hi-fi", "", "living room", simulator.P304M, nil, false, []simulator.Socket{
+			{Name: "Amplifier", Load: later(simulator.TV(), 25*time.Minute)},
+			{Name: "Turntable", Off: true},
+			{Name: "Router", Load: simulator.Constant(9.4)},
+			{Name: "Charger", Load: simulator.Constant(0.4)},
+		}},
 	} {
 		plug := &simulator.Plug{
 			Model: appliance.model, Name: appliance.title, Username: demoUsername, Password: demoPassword,
-			Region: "Europe/Berlin", Load: appliance.load, Off: appliance.off, Latency: 25 * time.Millisecond,
+			Region: "Europe/Berlin", Load: appliance.load, Off: appliance.off, Sockets: appliance.sockets, Latency: 25 * time.Millisecond,
 		}
 		if err := plug.Start(); err != nil {
 			d.close()

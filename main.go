@@ -52,10 +52,25 @@ var versionFile string
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
+// errUsage is an error in how a command was called.
+type errUsage string
+
+func (e errUsage) Error() string { return string(e) }
+
+// configFlags name the configuration.
+type configFlags struct {
+	configFile string
+	configSet  bool // the user named the file
+}
+
+func (f *configFlags) register(cmd *kingpin.CmdClause) {
+	cmd.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
+}
+
 // serveFlags are the flags of the command serve.
 type serveFlags struct {
-	configFile    string
-	configSet     bool // the user named the file
+	configFlags
+
 	configCheck   bool
 	timeout       time.Duration
 	timeoutOffset time.Duration
@@ -78,8 +93,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	promslogflag.AddFlags(app, logConfig)
 
 	var f serveFlags
-	serve := app.Command("serve", "Serve metrics: the command that runs where none is given.").Default()
-	serve.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
+	serve := app.Command("serve", "Serve metrics: the command that runs where none is given.")
+	if !completesCommand(args) {
+		serve.Default()
+	}
+	f.register(serve)
 	serve.Flag("config.check", "Load the configuration, report, and exit with 0 or 1.").BoolVar(&f.configCheck)
 	serve.Flag("timeout", "The longest that a probe may take.").Default("10s").DurationVar(&f.timeout)
 	serve.Flag("timeout-offset", "What is taken off the timeout that Prometheus sends, so that the answer arrives in time.").Default("0.5s").DurationVar(&f.timeoutOffset)
@@ -88,43 +106,70 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Default(defaultRejections()).StringVar(&f.rejections)
 	serve.Flag("demo", "Serve simulated plugs; needs no configuration.").BoolVar(&f.demo)
 	f.web = webflag.AddFlags(serve, ":9782")
+	var d discoverCommand
+	d.register(app)
+	var c checkCommand
+	c.register(app)
 
 	exit := -1 // set by --help and --version, after which Parse returns as usual
 	app.Terminate(func(code int) { exit = code })
-	_, err := app.Parse(args)
+	command, err := app.Parse(args)
 	if exit >= 0 {
 		return exit
 	}
-	if err == nil {
-		err = f.check()
-	}
 	if err != nil {
+		err = errUsage(err.Error())
+	} else {
+		logger := newLogger(stderr, logConfig)
+		switch command {
+		case "discover":
+			err = d.run(ctx, stdout, stderr)
+		case "check":
+			err = c.run(ctx, logger, stdout)
+		default:
+			err = f.run(ctx, logger, stdout)
+		}
+	}
+	if _, usage := errors.AsType[errUsage](err); usage {
 		fmt.Fprintf(stderr, "%s: error: %s, try --help\n", program, err)
 		return exitUsage
 	}
-	logger := newLogger(stderr, logConfig)
-	if f.configCheck {
-		err = checkConfig(f, stdout)
-	} else {
-		err = serveHTTP(ctx, f, logger, stdout)
-	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: error: %s\n", program, err)
+		if !errors.Is(err, errChecks) {
+			fmt.Fprintf(stderr, "%s: error: %s\n", program, err)
+		}
 		return exitFailure
 	}
 	return exitOK
 }
 
+// completesCommand reports whether a shell wants to know what commands there are.
+// Kingpin does not tell where one of them is the default.
+func completesCommand(args []string) bool {
+	return len(args) == 2 && args[0] == "--completion-bash" && !strings.HasPrefix(args[1], "-")
+}
+
+// run serves, or checks the configuration.
+func (f *serveFlags) run(ctx context.Context, logger *slog.Logger, stdout io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.configCheck {
+		return checkConfig(*f, stdout)
+	}
+	return serveHTTP(ctx, *f, logger, stdout)
+}
+
 func (f *serveFlags) check() error {
 	switch {
 	case f.timeout <= 0:
-		return errors.New("--timeout must be positive")
+		return errUsage("--timeout must be positive")
 	case f.timeoutOffset < 0:
-		return errors.New("--timeout-offset must not be negative")
+		return errUsage("--timeout-offset must not be negative")
 	case f.historyLimit < 0 || f.historyLimit > 100_000:
-		return errors.New("--history.limit must be from 0 to 100000")
+		return errUsage("--history.limit must be from 0 to 100000")
 	case f.demo && (f.configSet || f.configCheck):
-		return errors.New("--demo takes no configuration")
+		return errUsage("--demo takes no configuration")
 	}
 	return nil
 }
@@ -153,9 +198,9 @@ func defaultRejections() string {
 	return filepath.Join(cache, program, name)
 }
 
-// configPath returns the file to load. The default one may be missing, and then
+// path returns the file to load. The default one may be missing, and then
 // the environment is all there is.
-func (f *serveFlags) configPath() string {
+func (f *configFlags) path() string {
 	if _, err := os.Stat(f.configFile); !f.configSet && errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
@@ -163,8 +208,8 @@ func (f *serveFlags) configPath() string {
 }
 
 // explain adds to an error what somebody without any configuration needs.
-func (f *serveFlags) explain(err error) error {
-	if err != nil && f.configPath() == "" {
+func (f *configFlags) explain(err error) error {
+	if err != nil && f.path() == "" {
 		return fmt.Errorf("there is no %s here (see targets.yml.example, or try --demo): %w", f.configFile, err)
 	}
 	return err
@@ -172,7 +217,7 @@ func (f *serveFlags) explain(err error) error {
 
 // checkConfig is --config.check.
 func checkConfig(f serveFlags, stdout io.Writer) error {
-	c, err := config.Load(f.configPath(), os.LookupEnv)
+	c, err := config.Load(f.path(), os.LookupEnv)
 	if err != nil {
 		return f.explain(err)
 	}
@@ -193,7 +238,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 	defer stop()
 
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
-	store := config.NewStore(f.configPath, logger)
+	store := config.NewStore(f.path, logger)
 	var simulated *demo
 	if f.demo {
 		var err error

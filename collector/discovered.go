@@ -17,7 +17,6 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
-	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
 // targets returns those of the configuration and then those that discovery adds,
@@ -58,7 +57,7 @@ func (e *Exporter) discovered(c *config.Config) []discoveredTarget {
 	var all []discoveredTarget
 	for _, mac := range slices.Sorted(maps.Keys(e.finder.plugs)) {
 		p := e.finder.plugs[mac]
-		if p.at == "" || listed(mac, p.at) || !mayBelongTo(p.device.Owner, credentials.Username) {
+		if p.at == "" || listed(mac, p.at) || !p.device.MayBelongTo(credentials.Username) {
 			continue
 		}
 		name := p.device.Name()
@@ -94,16 +93,6 @@ func (e *Exporter) listed(c *config.Config) func(mac, at string) bool {
 		}
 	}
 	return func(mac, at string) bool { return macs[mac] || places[at] }
-}
-
-// mayBelongTo reports whether a plug may belong to an account: it does not name
-// its owner, or its owner's e-mail is this one, if perhaps in another spelling,
-// of which reading it will tell.
-func mayBelongTo(owner, username string) bool {
-	trimmed := strings.TrimSpace(username)
-	return owner == "" || slices.Contains([]string{
-		discovery.Owner(username), discovery.Owner(trimmed), discovery.Owner(strings.ToLower(trimmed)),
-	}, owner)
 }
 
 // isName reports whether a plug's name in the app can be that of a target:

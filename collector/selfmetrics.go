@@ -59,7 +59,7 @@ func (m *selfMetrics) collectors() []prometheus.Collector {
 // trace counts what devices report.
 func (m *selfMetrics) trace() tapo.Trace {
 	return tapo.Trace{
-		Exchange: func(p tapo.Protocol, took time.Duration) {
+		Exchange: func(p tapo.Protocol, _ string, took time.Duration) {
 			m.requests.WithLabelValues(string(p)).Inc()
 			m.requestDuration.WithLabelValues(string(p)).Observe(took.Seconds())
 		},

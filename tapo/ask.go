@@ -51,7 +51,7 @@ func (d *Device) read(ctx context.Context) (Reading, error) {
 func (d *Device) askAll(ctx context.Context, p *part, got *replies) error {
 	for mayBatch, listsAsked := true, false; ; {
 		methods := d.missing(p, got)
-		if slices.Contains(methods, getChildDeviceList) {
+		if p.components["child_device"] > 0 && slices.Contains(methods, getChildDeviceList) {
 			d.grant(stripExchanges)
 		}
 		if len(methods) == 0 || methods[0] != getDeviceInfo && d.wire.Left() == 0 {

@@ -39,7 +39,7 @@ const (
 
 var advices = map[Reason]string{
 	Unreachable: "Check that the plug has power and Wi-Fi and that this is its address: the Tapo app shows it. If the router gave it another " +
-		"one, reserve its address there. If it is on and its address is right, unplug it for ten seconds.",
+		"one, reserve its address there, or list the plug by its mac instead. If it is on and its address is right, unplug it for ten seconds.",
 	Timeout: "Check that the plug has power, and its Wi-Fi signal; a firewall between looks the same. If it answers slowly, look for other programs " +
 		"that poll it, and leave it a few seconds in scrape_timeout and --timeout.",
 	NotAPlug: "Something that is no Tapo plug answers at this address. The router may have given the plug's address to " +

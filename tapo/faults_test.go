@@ -37,58 +37,6 @@ var kinds = []kind{
 	{"passthrough", simulator.P110Passthrough, []string{"discover", "/app/handshake1", "handshake /app", "login_device /app", "request /app"}},
 }
 
-// faults are the rows of the tables: what goes wrong with an answer.
-var faults = []struct {
-	name  string
-	fault simulator.Fault
-	only  string // the kinds of plugs that it makes sense for; "" is all
-}{
-	{"hang", simulator.Fault{Kind: simulator.Hang}, ""},
-	{"slow, 3 s", simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second}, ""},
-	{"slow, 5 s", simulator.Fault{Kind: simulator.Slow, Delay: 5 * time.Second}, ""},
-	{"reset", simulator.Fault{Kind: simulator.Reset}, ""},
-	{"closed after the reply", simulator.Fault{Kind: simulator.CloseAfterReply}, ""},
-	{"half a reply", simulator.Fault{Kind: simulator.Truncate}, ""},
-	{"garbage", simulator.Fault{Kind: simulator.Garble}, ""},
-	{"wrong signature or tag", simulator.Fault{Kind: simulator.BadSignature}, ""},
-	{"replayed reply", simulator.Fault{Kind: simulator.Replay}, ""},
-	{"wrong sequence", simulator.Fault{Kind: simulator.BadSequence}, "tpap"},
-	{"10 MB", simulator.Fault{Kind: simulator.Oversize}, ""},
-	{"never ending", simulator.Fault{Kind: simulator.Endless}, ""},
-	{"HTML page", simulator.Fault{Kind: simulator.HTML}, ""},
-	{"not JSON", simulator.Fault{Kind: simulator.NotJSON}, ""},
-	{"301", simulator.Fault{Kind: simulator.Redirect, Status: 301, Location: "/elsewhere"}, ""},
-	{"400", simulator.Fault{Kind: simulator.Status, Status: 400}, ""},
-	{"401", simulator.Fault{Kind: simulator.Status, Status: 401}, ""},
-	{"403", simulator.Fault{Kind: simulator.Status, Status: 403}, ""},
-	{"404", simulator.Fault{Kind: simulator.Status, Status: 404}, ""},
-	{"429", simulator.Fault{Kind: simulator.Status, Status: 429}, ""},
-	{"500", simulator.Fault{Kind: simulator.Status, Status: 500}, ""},
-	{"code 0 alone", simulator.Fault{Kind: simulator.Code, Code: 0}, ""},
-	{"code 1002", simulator.Fault{Kind: simulator.Code, Code: 1002}, ""},
-	{"code 1003", simulator.Fault{Kind: simulator.Code, Code: 1003}, ""},
-	{"code 9999", simulator.Fault{Kind: simulator.Code, Code: 9999}, ""},
-	{"code -1003", simulator.Fault{Kind: simulator.Code, Code: -1003}, ""},
-	{"code -1501", simulator.Fault{Kind: simulator.Code, Code: -1501}, ""},
-	{"code -2203", simulator.Fault{Kind: simulator.Code, Code: -2203}, ""},
-	{"code -2402", simulator.Fault{Kind: simulator.Code, Code: -2402}, ""},
-	{"code -40401", simulator.Fault{Kind: simulator.Code, Code: -40401}, ""},
-	{"code -40413", simulator.Fault{Kind: simulator.Code, Code: -40413}, ""},
-	{"code -40420", simulator.Fault{Kind: simulator.Code, Code: -40420}, ""},
-	{"code -40421", simulator.Fault{Kind: simulator.Code, Code: -40421}, ""},
-	{"session lost before", simulator.Fault{Kind: simulator.LoseSession}, ""},
-	{"session lost after", simulator.Fault{Kind: simulator.LoseSessionAfter}, ""},
-	{"no batch", simulator.Fault{Kind: simulator.NoBatch}, ""},
-	{"length too long", simulator.Fault{Kind: simulator.Overstate}, ""},
-	{"length too short", simulator.Fault{Kind: simulator.Understate}, ""},
-	{"no length", simulator.Fault{Kind: simulator.NoLength}, ""},
-	{"odd header names", simulator.Fault{Kind: simulator.OddHeaders}, ""},
-	{"a byte more", simulator.Fault{Kind: simulator.StrayByte}, "klap"},
-	{"cookie of another name", simulator.Fault{Kind: simulator.OldCookie}, "klap passthrough"},
-	{"inner JSON in clear", simulator.Fault{Kind: simulator.PlainReply}, "passthrough"},
-	{"wrong dev_confirm", simulator.Fault{Kind: simulator.BadConfirm}, "tpap"},
-}
-
 // TestFaults tries every fault at every step of every protocol, once and for
 // good, in simulated time, and compares with the tables in testdata/faults. A
 // cell has the outcome of the read, and how many requests the plug saw; a read
@@ -107,16 +55,16 @@ func TestFaults(t *testing.T) {
 				fmt.Fprintf(table, "\t%s", step)
 			}
 			fmt.Fprint(table, "\tthe same, warm\n")
-			for _, f := range faults {
-				if !strings.Contains(f.only, k.name) && f.only != "" {
+			for _, f := range simulator.Faults() {
+				if !strings.Contains(f.Only, k.name) && f.Only != "" {
 					continue
 				}
 				for _, times := range []int{1, 0} {
-					fmt.Fprint(table, f.name, map[int]string{0: ", for good", 1: ", once"}[times])
+					fmt.Fprint(table, f.Name, map[int]string{0: ", for good", 1: ", once"}[times])
 					for column := range len(k.steps) + 1 {
-						f.fault.Times, f.fault.Path = times, k.steps[min(column, len(k.steps)-1)]
+						f.Fault.Times, f.Fault.Path = times, k.steps[min(column, len(k.steps)-1)]
 						synctest.Test(t, func(t *testing.T) {
-							fmt.Fprintf(table, "\t%s", tryFault(t, k, f.fault, column == len(k.steps)))
+							fmt.Fprintf(table, "\t%s", tryFault(t, k, f.Fault, column == len(k.steps)))
 						})
 					}
 					fmt.Fprintln(table)

@@ -24,23 +24,23 @@ func TestFaultsOnSockets(t *testing.T) {
 			t.Parallel()
 			cells := readTable(t, k.name+".txt")
 			tried := 0
-			for _, f := range faults {
-				if f.fault.Kind == simulator.Hang || f.fault.Kind == simulator.Slow {
+			for _, f := range simulator.Faults() {
+				if f.Fault.Kind == simulator.Hang || f.Fault.Kind == simulator.Slow {
 					continue
 				}
-				for column, want := range cells[f.name+", once"] {
-					f.fault.Times, f.fault.Path = 1, k.steps[min(column, len(k.steps)-1)]
+				for column, want := range cells[f.Name+", once"] {
+					f.Fault.Times, f.Fault.Path = 1, k.steps[min(column, len(k.steps)-1)]
 					p := start(t, &simulator.Plug{Model: k.model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
 					h := &home{T: t, plug: p, device: device(t, p)}
 					if column == len(k.steps) {
 						read(h, h.device)
 						time.Sleep(time.Millisecond)
 					}
-					p.Inject(f.fault)
+					p.Inject(f.Fault)
 					var reason tapo.Reason
 					n := requests(p, func() { reason = h.reason(h.device) })
 					if got := fmt.Sprintf("%s %d", reason, n); got != want {
-						t.Errorf("%s at %s: %s, want %s", f.name, f.fault.Path, got, want)
+						t.Errorf("%s at %s: %s, want %s", f.Name, f.Fault.Path, got, want)
 					}
 					h.device.Close()
 					p.Close()

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -82,11 +83,14 @@ type Config struct {
 // Trace has hooks for counting. They are called during reads, possibly of
 // several devices at a time, and must not block.
 type Trace struct {
-	Exchange    func(Protocol, time.Duration) // one HTTP exchange with a plug
-	Login       func(Protocol)                // a login succeeded
-	LoginFailed func(Protocol, Reason)        // a plug was asked to log us in, or would have been, and it failed
-	SessionLost func(Protocol)                // a plug had forgotten our session
-	Method      func(name string, code int)   // a method was answered, with 0, or refused, with the plug's error_code
+	// Exchange is one HTTP exchange with a plug. The step is discover, handshake1
+	// or component_nego while it is asked what it speaks, request over a
+	// session, and one of a login otherwise.
+	Exchange    func(p Protocol, step string, took time.Duration)
+	Login       func(Protocol)              // a login succeeded
+	LoginFailed func(Protocol, Reason)      // a plug was asked to log us in, or would have been, and it failed
+	SessionLost func(Protocol)              // a plug had forgotten our session
+	Method      func(name string, code int) // a method was answered, with 0, or refused, with the plug's error_code
 }
 
 // Device is a plug. Its methods are safe for concurrent use; reads of one plug
@@ -158,7 +162,7 @@ func New(cfg Config) (*Device, error) {
 	d.idle.Stop()
 	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger, TooMany: d.tooMany}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
-		opts.Observe = func(protocol string, took time.Duration) { exchange(Protocol(protocol), took) }
+		opts.Observe = func(protocol, step string, took time.Duration) { exchange(Protocol(protocol), step, took) }
 	}
 	d.wire = wire.NewClient(opts)
 	return d, nil
@@ -195,6 +199,14 @@ func ParseAddress(address string) (string, error) {
 
 // Protocol returns what the live session speaks, "" when there is none.
 func (d *Device) Protocol() Protocol { return d.live.Load().(Protocol) }
+
+// Components returns what the plug has listed in component_nego, and the
+// versions of that; nil before it has. It waits for a read in flight.
+func (d *Device) Components() map[string]int {
+	d.busy <- struct{}{}
+	defer func() { <-d.busy }()
+	return maps.Clone(d.learnt.plug.components)
+}
 
 // Close gives up the session and its connection, waiting for a read in flight.
 // The device stays usable: the next read logs in again.

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -39,7 +40,7 @@ type Device struct {
 	ID string `json:"device_id"`
 	// Owner is a hash of the account's e-mail, see [Owner]; empty while the
 	// device is not bound to an account.
-	Owner string `json:"owner"`
+	Owner string `json:"-"`
 	// Type is SMART.TAPOPLUG or another.
 	Type string `json:"device_type"`
 	// Model is P110, and Region what followed it in brackets.
@@ -88,6 +89,14 @@ func (d Device) Protocol() tapo.Protocol {
 // generation.
 func (d Device) IsPlug() bool {
 	return strings.HasPrefix(d.Type, "SMART.") && strings.HasSuffix(d.Type, "PLUG") && d.MAC != ""
+}
+
+// MayBelongTo reports whether the device may belong to the account of an e-mail
+// address: it does not name its owner, or its owner's is this one, if perhaps in
+// another spelling, of which logging in will tell.
+func (d Device) MayBelongTo(email string) bool {
+	trimmed := strings.TrimSpace(email)
+	return d.Owner == "" || slices.Contains([]string{Owner(email), Owner(trimmed), Owner(strings.ToLower(trimmed))}, d.Owner)
 }
 
 // Name is one that the device keeps wherever it goes: its model and the last six

@@ -94,9 +94,9 @@ type Options struct {
 	Address string
 	// DialContext replaces net.Dialer's when it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Observe is called after every request that was sent with its protocol and
+	// Observe is called after every request that was sent with its protocol, its step and
 	// the time until the answer, or its failure; it may be nil.
-	Observe func(protocol string, took time.Duration)
+	Observe func(protocol, step string, took time.Duration)
 	// TooMany is called when the plug answers that it gets too many requests; it
 	// may be nil.
 	TooMany func()
@@ -309,7 +309,7 @@ func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, 
 		c.took[r.Step] = took
 	}
 	if c.opts.Observe != nil {
-		c.opts.Observe(r.Protocol, took)
+		c.opts.Observe(r.Protocol, r.Step, took)
 	}
 	c.conn, c.used = cn, true
 	if !reusable || c.closes {

@@ -1,0 +1,378 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package check tries a target step by step, and says of the first step that
+// fails what its owner can do about it.
+//
+// The plug is read as the exporter reads it, once; the steps are what that read
+// has reported on its way. Nothing is tried that the exporter would not try, so
+// a check spends no login that a plug counts as a wrong one beyond the one that
+// the first probe would have spent.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
+)
+
+// Status is how a step went.
+type Status string
+
+// The outcomes of a step.
+const (
+	OK      Status = "ok"
+	Failed  Status = "failed"
+	Skipped Status = "skipped" // not needed, or not reached
+)
+
+// Step is one of a check, always the same ones in the same order.
+type Step struct {
+	Name    string  `json:"name"`
+	Status  Status  `json:"status"`
+	Seconds float64 `json:"seconds"`
+	Detail  string  `json:"detail"`
+}
+
+// The steps.
+const (
+	resolve    = "resolve"
+	connect    = "connect"
+	wakeUp     = "wake-up"
+	protocol   = "protocol"
+	login      = "login"
+	components = "components"
+	read       = "read"
+	clock      = "clock"
+)
+
+var stepNames = []string{resolve, connect, wakeUp, protocol, login, components, read, clock}
+
+// Report is what a check has found out.
+type Report struct {
+	Target  string      `json:"target"`
+	Address string      `json:"address"`
+	OK      bool        `json:"ok"`
+	Steps   []Step      `json:"steps"`
+	Reason  tapo.Reason `json:"reason,omitempty"` // of the first step that failed
+	Problem string      `json:"problem,omitempty"`
+	Advice  string      `json:"advice,omitempty"`
+	Notes   []string    `json:"notes,omitempty"` // settings that deserve a second look
+}
+
+// Checker checks targets. Its methods are safe for concurrent use.
+type Checker struct {
+	// Config has the accounts, and where to search for plugs.
+	Config *config.Config
+	// Timeout is for each target; 0 means ten seconds.
+	Timeout time.Duration
+	// Rejections is what the exporter remembers of refused logins.
+	Rejections tapo.RejectionStore
+	// DialContext, Search and Now replace the network and the clock if they are
+	// not nil.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	LookupIP    func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	Search      func(ctx context.Context, s discovery.Search, found func(discovery.Device)) error
+	Now         func() time.Time
+}
+
+const (
+	defaultTimeout = 10 * time.Second
+	// searchTime is for finding a plug by its MAC, ownerTime for asking one whose
+	// it is.
+	searchTime = 3 * time.Second
+	ownerTime  = time.Second
+	// clockSlack is how wrong a clock may be without a word.
+	clockSlack = 2 * time.Minute
+	maxClock   = 26 * time.Hour
+)
+
+// Target checks a target.
+func (c Checker) Target(ctx context.Context, t config.Target) Report {
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Search == nil {
+		c.Search = func(ctx context.Context, s discovery.Search, found func(discovery.Device)) error {
+			return s.Run(ctx, found)
+		}
+	}
+	if c.LookupIP == nil {
+		c.LookupIP = net.DefaultResolver.LookupNetIP
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	r := &run{Checker: c, target: t, report: Report{Target: t.Name, Address: t.Address}}
+	for _, name := range stepNames {
+		r.report.Steps = append(r.report.Steps, Step{Name: name, Status: Skipped})
+	}
+	if t.SkipReplyVerification() {
+		r.note("verify_replies: false takes replies that anyone on the network could have written")
+	}
+	if t.AllowPassthrough && t.MAC == "" {
+		r.note("allow_passthrough gives the account's password to whoever answers at the address")
+	}
+	if r.resolve(ctx) {
+		r.read(ctx)
+	}
+	r.report.OK = !slices.ContainsFunc(r.report.Steps, func(s Step) bool { return s.Status == Failed })
+	return r.report
+}
+
+// run is one check.
+type run struct {
+	Checker
+	target config.Target
+	report Report
+}
+
+func (r *run) note(text string) { r.report.Notes = append(r.report.Notes, text) }
+
+func (r *run) step(name string) *Step { return &r.report.Steps[slices.Index(stepNames, name)] }
+
+func (r *run) pass(name string, took time.Duration, detail string) {
+	*r.step(name) = Step{name, OK, took.Seconds(), detail}
+}
+
+func (r *run) skip(name, why string) { r.step(name).Detail = why }
+
+// fail notes a cross; the first one decides what is advised.
+func (r *run) fail(name string, took time.Duration, reason tapo.Reason, problem, advice string) {
+	*r.step(name) = Step{name, Failed, took.Seconds(), problem}
+	if r.report.Reason == "" {
+		r.report.Reason, r.report.Problem, r.report.Advice = reason, problem, advice
+	}
+}
+
+// resolve finds out the plug's address.
+func (r *run) resolve(ctx context.Context) bool {
+	start := r.Now()
+	took := func() time.Duration { return r.Now().Sub(start) }
+	if r.target.MAC != "" {
+		at := r.find(ctx)
+		if at == "" {
+			r.fail(resolve, took(), tapo.Unreachable, "no plug with the MAC address "+r.target.MAC+" has replied to the search",
+				"Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app (the plug's settings, Device Info). The search does not leave the local "+
+					"network nor, usually, a container: list the plug with its address then, or name it under discovery.addresses.")
+			return false
+		}
+		r.target.Address, r.report.Address = at, at
+		r.pass(resolve, took(), r.target.MAC+" is at "+at)
+		return true
+	}
+	address, err := tapo.ParseAddress(r.target.Address)
+	if err != nil {
+		r.fail(resolve, took(), tapo.Unreachable, err.Error(), "Correct the address.")
+		return false
+	}
+	r.report.Address = address
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		r.pass(resolve, took(), "an IP address")
+		return true
+	}
+	addresses, err := r.LookupIP(ctx, "ip", host)
+	if err != nil {
+		r.fail(resolve, took(), tapo.Unreachable, "nobody knows the name "+host,
+			"Correct the name in the configuration, or give the plug's address instead: the Tapo app shows it in the plug's settings under Device Info.")
+		return false
+	}
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.Unmap().String()
+	}
+	r.pass(resolve, took(), strings.Join(texts, ", "))
+	return true
+}
+
+// find searches for the plug by its MAC.
+func (r *run) find(ctx context.Context) (at string) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := r.Search(ctx, discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: searchTime}, func(d discovery.Device) {
+		if at == "" && d.MAC == r.target.MAC {
+			at = d.Address.String()
+			cancel()
+		}
+	})
+	if err != nil {
+		r.note("the search could not be sent: " + err.Error())
+	}
+	return at
+}
+
+// read reads the plug, and tells the steps of that apart.
+func (r *run) read(ctx context.Context) {
+	t := r.trace()
+	place := r.target.MAC
+	if place == "" {
+		place = r.report.Address
+	}
+	device, err := tapo.New(tapo.Config{
+		Address: r.report.Address, MAC: r.target.MAC, Credentials: r.target.Credentials, Protocol: r.target.Protocol,
+		AllowPassthrough: r.target.AllowPassthrough, SkipReplyVerification: r.target.SkipReplyVerification(),
+		Trace: t.hooks(), DialContext: t.dial, Guard: tapo.NewGuard(place, r.Rejections), Now: r.Now,
+	})
+	if err != nil {
+		r.fail(resolve, 0, tapo.Unreachable, err.Error(), "Correct the configuration.")
+		return
+	}
+	defer device.Close()
+	reading, err := device.Read(ctx)
+	failed, _ := errors.AsType[*tapo.Error](err)
+
+	if len(t.dials) == 0 { // it may not even be asked
+		r.fail(login, 0, failed.Reason, failed.Err.Error(), r.advise(ctx, failed))
+		return
+	}
+	if r.connected(t, failed); r.report.Reason != "" {
+		return
+	}
+	at := ""
+	if failed != nil {
+		at = t.failedAt(failed)
+	}
+	listedAll := device.Components()
+	for _, s := range []struct {
+		name   string
+		took   time.Duration
+		detail func() string
+	}{
+		{protocol, t.asking, func() string { return spoken(reading, failed, t) }},
+		{login, t.loggingIn, func() string { return "the plug accepts the account" }},
+		{components, 0, func() string { return listed(listedAll) }},
+		{read, t.reading, func() string { return summary(reading, t.requests) }},
+	} {
+		if s.name == at {
+			r.fail(s.name, s.took, failed.Reason, problem(failed), r.advise(ctx, failed))
+			return
+		}
+		if s.name == components && listedAll == nil {
+			r.pass(components, 0, "the plug does not list them")
+			continue
+		}
+		r.pass(s.name, s.took, s.detail())
+	}
+	r.clock(reading)
+	if len(t.refused) > 0 {
+		r.note("the plug refuses for now: " + strings.Join(t.refused, ", ") + "; energies need a clock that is set, which takes internet access")
+	}
+}
+
+// problem says what went wrong.
+func problem(failed *tapo.Error) string {
+	if failed.Reason == tapo.Timeout {
+		return "no answer in time"
+	}
+	return failed.Err.Error()
+}
+
+// connected tells how connecting went.
+func (r *run) connected(t *trace, failed *tapo.Error) {
+	first := t.dials[0]
+	woken := !t.woken.IsZero()
+	switch {
+	case first.err != nil && woken && t.connected:
+		r.pass(connect, first.took, "refused at first")
+		r.pass(wakeUp, t.wakeTook, "a discovery packet has opened the plug's port")
+	case !t.connected && woken:
+		r.fail(connect, first.took, tapo.Unreachable, "nothing accepts connections at "+r.report.Address, failed.Advice)
+		r.skip(wakeUp, "a discovery packet has not changed that")
+	case t.connected:
+		r.pass(connect, first.took, "")
+		r.pass(wakeUp, 0, "not needed")
+	default:
+		r.fail(connect, first.took, failed.Reason, problem(failed), failed.Advice)
+	}
+}
+
+// clock compares the plug's clock with ours.
+func (r *run) clock(reading tapo.Reading) {
+	offset, known := reading.ClockOffset.Get()
+	switch {
+	case !known:
+		r.pass(clock, 0, "the plug does not tell the time")
+	case offset.Abs() > maxClock:
+		r.fail(clock, 0, "", "the plug's clock is "+wrong(offset)+", so its energy counters mean nothing and are not shown",
+			"The plug sets its clock over the internet (pool.ntp.org). Let it go online for a moment: check that the router does not block it. Check this computer's clock as well.")
+	case offset.Abs() > clockSlack:
+		r.pass(clock, 0, wrong(offset)+"; the day of its counters begins then, too")
+	default:
+		r.pass(clock, 0, "right")
+	}
+}
+
+// wrong says how wrong a clock is.
+func wrong(offset time.Duration) string {
+	direction := "fast"
+	if offset < 0 {
+		direction = "slow"
+	}
+	if days := int(offset.Abs().Hours() / 24); days > 1 {
+		return fmt.Sprintf("%d days %s", days, direction)
+	}
+	return fmt.Sprintf("%v %s", offset.Abs().Round(time.Second), direction)
+}
+
+// spoken names the protocol, which a plug may have shown although the read has
+// failed later.
+func spoken(reading tapo.Reading, failed *tapo.Error, t *trace) string {
+	if failed == nil {
+		return string(reading.Protocol)
+	}
+	if t.protocol != "" {
+		return string(t.protocol)
+	}
+	return string(failed.Protocol)
+}
+
+// listed says what a plug can do.
+func listed(all map[string]int) string {
+	can := []string{}
+	for id, what := range map[string]string{
+		"energy_monitoring": "energy monitoring", "power_protection": "power protection", "child_device": "several sockets",
+	} {
+		if all[id] > 0 {
+			can = append(can, what)
+		}
+	}
+	slices.Sort(can)
+	if all["energy_monitoring"] == 0 && all["child_device"] == 0 {
+		can = append(can, "no energy monitoring")
+	}
+	return fmt.Sprintf("%d, with %s", len(all), strings.Join(can, ", "))
+}
+
+// summary says what was read.
+func summary(r tapo.Reading, requests int) string {
+	parts := []string{strings.TrimSpace(r.Info.Model + " " + r.Info.Firmware)}
+	switch len(r.Outlets) {
+	case 0:
+	case 1:
+		o := r.Outlets[0]
+		if on, known := o.On.Get(); known {
+			parts = append(parts, map[bool]string{true: "on", false: "off"}[on])
+		}
+		if watts, known := o.Power.Get(); known {
+			parts = append(parts, fmt.Sprintf("%.1f W", watts))
+		}
+	default:
+		parts = append(parts, fmt.Sprintf("%d sockets", len(r.Outlets)))
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d requests", requests)), ", ")
+}
