@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -19,6 +23,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
 // errChecks says that a target has failed, which its report has told already.
@@ -54,11 +59,11 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 	if err != nil {
 		return c.explain(err)
 	}
-	targets, err := c.choose(cfg)
+	targets, err := c.choose(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	checker := check.Checker{Config: cfg, Timeout: c.timeout}
+	checker := &check.Checker{Config: cfg, Timeout: c.timeout}
 	if c.rejections != "" {
 		checker.Rejections = rejections.Open(c.rejections, logger)
 	}
@@ -77,62 +82,126 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 			}()
 		}
 	}()
-	reports, failed := make([]check.Report, len(targets)), false
+	reports := make([]check.Report, len(targets))
+	var failed []string
 	for i := range targets {
 		reports[i] = <-results[i]
-		failed = failed || !reports[i].OK
+		if !reports[i].OK {
+			failed = append(failed, reports[i].Target)
+		}
 		if c.format == "text" {
+			if i > 0 {
+				fmt.Fprintln(stdout)
+			}
 			if err := reports[i].Write(stdout, isTerminal(stdout)); err != nil {
 				return err
 			}
 		}
 	}
-	if c.format == "json" {
+	switch {
+	case c.format == "text" && len(targets) > 1:
+		fmt.Fprintf(stdout, "\n%d of %d targets are good", len(targets)-len(failed), len(targets))
+		if len(failed) > 0 {
+			fmt.Fprintf(stdout, "; not good: %s", strings.Join(failed, ", "))
+		}
+		fmt.Fprintln(stdout)
+	case c.format == "json":
 		out := json.NewEncoder(stdout)
 		out.SetIndent("", "  ")
 		if err := out.Encode(reports); err != nil {
 			return err
 		}
 	}
-	if failed {
+	if len(failed) > 0 {
 		return errChecks
 	}
 	return nil
 }
 
-// choose returns the targets that are named, or all that are listed. Whoever
-// runs the command may name any address.
-func (c *checkCommand) choose(cfg *config.Config) ([]config.Target, error) {
+// choose returns the targets that are named, or all that are listed or found.
+func (c *checkCommand) choose(ctx context.Context, cfg *config.Config) ([]config.Target, error) {
 	if c.auth != "" {
 		if _, known := cfg.Auths[c.auth]; !known {
 			return nil, errUsage(fmt.Sprintf("unknown --auth %q", c.auth))
 		}
 	}
 	if len(c.targets) == 0 {
-		if len(cfg.Targets) == 0 {
-			return nil, errors.New("no targets are listed: name an address, or see `" + program + " discover`")
-		}
-		return cfg.Targets, nil
+		return c.all(ctx, cfg)
 	}
 	var targets []config.Target
 	for _, name := range c.targets {
-		t, listed := cfg.Target(name)
-		if !listed {
-			if _, err := tapo.ParseAddress(name); err != nil {
-				return nil, errUsage(fmt.Sprintf("target %q is neither listed nor an address", name))
-			}
-			auth := c.auth
-			if auth == "" {
-				auth, _ = cfg.OnlyAuth()
-			}
-			if auth == "" {
-				return nil, errUsage("--auth is missing, and there are several accounts")
-			}
-			t = config.Target{Name: name, Address: name, Auth: auth, Credentials: cfg.Auths[auth].Credentials()}
+		t, err := c.target(cfg, name)
+		if err != nil {
+			return nil, err
 		}
 		targets = append(targets, t)
 	}
 	return targets, nil
+}
+
+// all returns the targets that are listed and, where discovery is enabled, those
+// that it finds.
+func (c *checkCommand) all(ctx context.Context, cfg *config.Config) ([]config.Target, error) {
+	targets := slices.Clone(cfg.Targets)
+	if d := cfg.Discovery; d.Enabled {
+		credentials := cfg.Auths[d.Auth].Credentials()
+		err := discovery.Search{Addresses: d.Addresses, Timeout: searchTime}.Run(ctx, func(found discovery.Device) {
+			known := slices.ContainsFunc(targets, func(t config.Target) bool { return t.MAC == found.MAC || t.Address == shortAddress(found) })
+			if found.IsPlug() && found.MayBelongTo(credentials.Username) && !known {
+				targets = append(targets, config.Target{Name: found.Name(), MAC: found.MAC, Auth: d.Auth, Credentials: credentials})
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("cannot search: %w", err)
+		}
+		if len(targets) == 0 {
+			return nil, errors.New("discovery has found no plug: see `" + program + " discover`")
+		}
+	}
+	if len(targets) == 0 {
+		return nil, errors.New("no targets are listed: name an address, or see `" + program + " discover`")
+	}
+	return targets, nil
+}
+
+// searchTime is how long plugs that are not listed are searched for.
+const searchTime = 3 * time.Second
+
+// target returns the target of a name, an address or a MAC address. Whoever runs
+// the command may name any plug.
+func (c *checkCommand) target(cfg *config.Config, name string) (config.Target, error) {
+	mac := tapo.ParseMAC(name)
+	t, listed := cfg.Target(name)
+	for _, other := range cfg.Targets {
+		if !listed && mac != "" && other.MAC == mac {
+			t, listed = other, true
+		}
+	}
+	if listed {
+		if c.auth != "" && c.auth != t.Auth {
+			return t, errUsage(fmt.Sprintf("target %q has auth %q, not %q", t.Name, t.Auth, c.auth))
+		}
+		return t, nil
+	}
+	if _, err := tapo.ParseAddress(name); err != nil || mac == "" && !strings.ContainsAny(name, ".:") && name != "localhost" {
+		listed := ""
+		for _, t := range cfg.Targets {
+			listed += " " + strconv.Quote(t.Name)
+		}
+		return t, errUsage(fmt.Sprintf("target %q is neither an address nor listed:%s", name, cmp.Or(listed, " nothing is")))
+	}
+	auth := c.auth
+	if auth == "" {
+		auth, _ = cfg.OnlyAuth()
+	}
+	if auth == "" {
+		return t, errUsage("--auth is missing, and there are several accounts")
+	}
+	t = config.Target{Name: name, MAC: mac, Auth: auth, Credentials: cfg.Auths[auth].Credentials()}
+	if mac == "" {
+		t.Address = name
+	}
+	return t, nil
 }
 
 // isTerminal reports whether what is written goes to a terminal that shows

@@ -99,6 +99,17 @@ func TestDiscover(t *testing.T) {
 	if got := strings.Count(report, "✓ clock"); got != 3 || !strings.Contains(report, "passthrough_not_allowed") {
 		t.Errorf("%d of the targets are good:\n%s", got, report)
 	}
+	found := filepath.Join(t.TempDir(), "found.yml") // nothing is listed
+	all := make([]string, 0, len(plugs))
+	for _, p := range plugs {
+		all = append(all, p.DiscoveryAddr().String())
+	}
+	if err := os.WriteFile(found, []byte("discovery: {enabled: true, addresses: ["+strings.Join(all, ", ")+"]}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report, _ := ended(t, 1, "check", "--config.file="+found); !strings.Contains(report, "\n3 of 4 targets are good; not good: p100-") {
+		t.Error(report)
+	}
 	mac := filepath.Join(t.TempDir(), "mac.yml") // as the comments say
 	swapped := strings.ReplaceAll(strings.ReplaceAll(yaml, "    address: ", "    # address: "), "    # mac: ", "    mac: ")
 	if err := os.WriteFile(mac, []byte(swapped), 0o600); err != nil {
@@ -112,13 +123,19 @@ func TestDiscover(t *testing.T) {
 func TestDiscoverWithoutAccount(t *testing.T) {
 	t.Setenv("TAPO_USERNAME", "")
 	os.Unsetenv("TAPO_USERNAME")
-	_, args := discoverable(t, simulator.P110)
+	plugs, args := discoverable(t, simulator.P110)
 	yaml, _ := ended(t, 0, append([]string{"discover", "--format=yaml", "--timeout=200ms"}, args...)...)
 	path := filepath.Join(t.TempDir(), "targets.yml")
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, 0, "--config.check", "--config.file="+path)
+	out, _ := ended(t, 0, "--config.check", "--config.file="+path)
+	if !strings.Contains(out, `warning: auth "home": the password is still the example's`) {
+		t.Error(out)
+	}
+	if report, _ := ended(t, 1, "check", "--config.file="+path); !strings.Contains(report, "still the example's") || plugs[0].Stats().Requests > 0 {
+		t.Error(report)
+	}
 }
 
 func TestDiscoverNobody(t *testing.T) {
@@ -163,6 +180,16 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 
+	if _, stderr := ended(t, 2, "--config.file="+path, "check"); !strings.Contains(stderr, "the command goes before its flags") {
+		t.Error(stderr)
+	}
+	if _, stderr := ended(t, 2, "check", "--config.file="+path, "Plug0"); !strings.Contains(stderr, `listed: "plug0" "plug1" "plug2"`) {
+		t.Error(stderr)
+	}
+	if !strings.HasSuffix(report, "\n2 of 2 targets are good\n") {
+		t.Error(report)
+	}
+
 	t.Setenv("TAPO_USERNAME", "u")
 	t.Setenv("TAPO_PASSWORD", "p")
 	t.Chdir(t.TempDir())
@@ -171,7 +198,8 @@ func TestCheck(t *testing.T) {
 		t.Error(stderr)
 	}
 	for want, args := range map[string][]string{
-		"neither listed nor an address": {"http://x/"},
+		"neither an address nor listed": {"http://x/"},
+		`"kettle" is neither`:           {"kettle"},
 		"unknown --auth":                {"--auth=x"},
 		"--timeout must be positive":    {"--timeout=0s"},
 		"enum value must be one of":     {"--format=xml"},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
@@ -75,10 +76,22 @@ func (c *discoverCommand) run(ctx context.Context, stdout, stderr io.Writer) err
 		err = writeTable(stdout, devices, username)
 	}
 	if err == nil && len(devices) == 0 {
-		return errors.New("nobody has replied. Plugs are reached by a broadcast on their own network only: run this on a computer in the plugs' network, not in a container, " +
-			"or name their addresses with --address; and a firewall here must let UDP replies from port 20002 in")
+		return errors.New("nobody has replied" + c.whyNobody())
 	}
 	return err
+}
+
+// whyNobody says what may be the matter.
+func (c *discoverCommand) whyNobody() string {
+	if slices.Equal(c.addresses, []string{discovery.Broadcast}) {
+		return `
+  Are the plugs in the same network as this computer? A broadcast does not leave
+  it, nor, usually, a container. Their addresses can be named with --address.
+  Does a firewall here keep out UDP replies from port 20002?`
+	}
+	return `
+  Do the plugs have power and Wi-Fi, and are the addresses right? The Tapo app
+  shows a plug's address in its settings, under Device Info.`
 }
 
 func orWhat(model string) string {
@@ -139,12 +152,13 @@ func shortAddress(d discovery.Device) string {
 // targetsYAML returns a targets.yml with the plugs. What strangers have sent is
 // in comments, and in names and addresses that are checked or made here.
 func targetsYAML(devices []discovery.Device, asked []string, username string) string {
+	hasPassword := os.Getenv("TAPO_PASSWORD")+os.Getenv("TAPO_PASSWORD_FILE") != ""
 	var b strings.Builder
 	b.WriteString("# Made by `tapo_exporter discover`. All settings: docs/configuration.md.\n\n")
-	if username != "" {
-		b.WriteString("# The account is that of TAPO_USERNAME and TAPO_PASSWORD in the environment.\n")
+	if username != "" && hasPassword {
+		b.WriteString("# The account is that of TAPO_USERNAME and its password in the environment.\n")
 	} else {
-		b.WriteString("auths:\n  home:\n    username: me@example.com # change these two to those of your TP-Link account; letter case counts\n    password: change-me\n")
+		b.WriteString("auths:\n  home:\n    username: me@example.com # change these two to those of your TP-Link account; letter case counts\n    password: " + config.ExamplePassword + "\n")
 	}
 	names := map[string]bool{}
 	var targets, others strings.Builder

@@ -83,7 +83,7 @@ type serveFlags struct {
 // run is main with everything that a test wants to replace. It returns the exit
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
+	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs. The account may come from TAPO_USERNAME and TAPO_PASSWORD or TAPO_PASSWORD_FILE instead of a file.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
 	app.HelpFlag.Short('h')
 	if version.Version == "" { // a build without linker flags
 		version.Version = strings.TrimSpace(versionFile)
@@ -118,7 +118,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exit
 	}
 	if err != nil {
-		err = errUsage(err.Error())
+		err = errUsage(err.Error() + flagsFirst(app, err))
 	} else {
 		logger := newLogger(stderr, logConfig)
 		switch command {
@@ -141,6 +141,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return exitOK
+}
+
+// flagsFirst returns a hint for an error that is about a command after flags,
+// which are taken for those of the command serve.
+func flagsFirst(app *kingpin.Application, err error) string {
+	for _, cmd := range app.Model().Commands {
+		if err.Error() == "unexpected "+cmd.Name {
+			return ": the command goes before its flags"
+		}
+	}
+	return ""
 }
 
 // completesCommand reports whether a shell wants to know what commands there are.
@@ -227,7 +238,11 @@ func checkConfig(f serveFlags, stdout io.Writer) error {
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file: %w", err)
 	}
-	fmt.Fprintf(stdout, "the configuration is good: %d accounts, %d targets\n", len(c.Auths), len(c.Targets))
+	searched := ""
+	if c.Discovery.Enabled {
+		searched = ", and those that discovery finds"
+	}
+	fmt.Fprintf(stdout, "the configuration is good: %d accounts, %d targets%s\n", len(c.Auths), len(c.Targets), searched)
 	return nil
 }
 

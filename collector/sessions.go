@@ -5,6 +5,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -83,6 +84,12 @@ type flight struct {
 // read of another caller fails for want of time, of which this one has more,
 // this one reads anew.
 func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Result {
+	if t.HasExampleAccount() {
+		return Result{Err: &tapo.Error{
+			Reason: tapo.BadCredentials, Address: t.Address, Err: errors.New("the account in the configuration is still the example's"),
+			Advice: "Put the e-mail and the password of your TP-Link account into the configuration, and reload.",
+		}}
+	}
 	plug, failed := s.get(t, listed, nil)
 	if failed != nil {
 		return Result{Err: failed}

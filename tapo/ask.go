@@ -4,7 +4,6 @@
 package tapo
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,8 +139,9 @@ func (d *Device) ask(ctx context.Context, p *part, methods []method, got *replie
 		d.learnt.spoke(d.cfg.Now())
 	}
 	clear(d.batch[:cap(d.batch)])
-	reply := answer{Result: answerResult{Responses: d.batch[:0]}}
-	if err := decodeLeniently(plain, &reply); err != nil {
+	reply := &d.reply
+	*reply = answer{Result: answerResult{Responses: d.batch[:0]}}
+	if err := decodeLeniently(plain, reply); err != nil {
 		if batch {
 			return nil // some firmware garbles batches; one by one tells whether the session is in step
 		}
@@ -152,27 +152,32 @@ func (d *Device) ask(ctx context.Context, p *part, methods []method, got *replie
 	}
 	if p.id != "" {
 		inner := reply.Result.ResponseData
-		if reply.code() != 0 || inner == nil { // the socket cannot be asked, whatever for
-			for _, m := range d.missing(p, got) {
-				d.note(ctx, p, m, cmp.Or(reply.code(), wire.CodeUnspecific), nil, got)
-			}
+		switch failed := reply.code() != 0 || inner == nil; {
+		case failed && batch && !isBusy(reply.code()):
+			d.refuseBatch(ctx, p, reply.code())
+			return nil
+		case failed:
+			d.skip(ctx, p, reply.code(), got)
 			return nil
 		}
-		reply = *inner
+		reply = inner
 	}
 	if !batch {
 		d.note(ctx, p, methods[0], reply.code(), &reply.Result.result, got)
 		return nil
 	}
-	return d.noteBatch(ctx, p, methods, &reply, got)
+	return d.noteBatch(ctx, p, methods, reply, got)
 }
 
 // noteBatch files the reply to a batch.
 func (d *Device) noteBatch(ctx context.Context, p *part, methods []method, reply *answer, got *replies) error {
 	d.batch = reply.Result.Responses
 	switch code := reply.code(); {
-	case p.id == "" && (code == wire.CodeBusy || code == wire.CodeCommandCancel || code == wire.CodeHTTPTransport):
+	case isBusy(code) && p.id == "":
 		return &wire.CodeError{Step: "multipleRequest", Code: code}
+	case isBusy(code):
+		d.skip(ctx, p, code, got)
+		return nil
 	case code != 0 || len(d.batch) == 0:
 		d.refuseBatch(ctx, p, code)
 		return nil
@@ -200,9 +205,32 @@ func (d *Device) noteBatch(ctx context.Context, p *part, methods []method, reply
 	return nil
 }
 
+// refuseBatch notes that a part takes no batches, or not now.
 func (d *Device) refuseBatch(ctx context.Context, p *part, code int) {
 	d.cfg.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code)
-	p.noBatch = true
+	switch code {
+	case 0, wire.CodeJSONDecode, wire.CodeUnknownMethod, wire.CodeParams, wire.CodeMultiRequestFailed:
+		p.noBatch = true
+	default:
+		p.noBatchTill = d.cfg.Now().Add(unavailableLife)
+	}
+}
+
+// isBusy reports whether an error code is about this moment, not about what was
+// asked.
+func isBusy(code int) bool {
+	return code == wire.CodeBusy || code == wire.CodeCommandCancel || code == wire.CodeHTTPTransport
+}
+
+// skip leaves a socket that cannot be asked, whatever for, out of this read.
+func (d *Device) skip(ctx context.Context, p *part, code int, got *replies) {
+	d.cfg.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", wire.CodeName(code))
+	for _, m := range d.missing(p, got) {
+		got.state[m], got.code[m] = refused, code
+		if code == wire.CodeUnknownMethod || code == wire.CodeParams {
+			p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
+		}
+	}
 }
 
 // note files one method's reply.
@@ -212,15 +240,7 @@ func (d *Device) note(ctx context.Context, p *part, m method, code int, res *res
 		got.state[m] = answered
 		p.answered[m] = true
 	} else {
-		d.cfg.Logger.DebugContext(ctx, "Method refused", "method", methodNames[m], "error_code", code, "meaning", wire.CodeName(code))
-		got.state[m], got.code[m] = refused, code
-		switch code {
-		case wire.CodeUnknownMethod, wire.CodeParams:
-			p.answered[m] = false
-			p.refusedUntil[m] = d.cfg.Now().Add(refusalLife)
-		case wire.CodeUnspecific:
-			p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
-		}
+		d.noteRefusal(ctx, p, m, code, got)
 	}
 	if d.cfg.Trace.Method != nil {
 		d.cfg.Trace.Method(methodNames[m], code)
@@ -236,6 +256,23 @@ func (d *Device) note(ctx context.Context, p *part, m method, code int, res *res
 	case getProtectionPower:
 		limit := got.protection
 		p.protection = &limit
+	}
+}
+
+// noteRefusal files an error code. A method that the part has answered before it
+// knows, whatever it says now.
+func (d *Device) noteRefusal(ctx context.Context, p *part, m method, code int, got *replies) {
+	d.cfg.Logger.DebugContext(ctx, "Method refused", "method", methodNames[m], "error_code", code, "meaning", wire.CodeName(code))
+	if have, _ := got.listed(m); have > 0 {
+		return // a further page: what is at hand stands
+	}
+	got.state[m], got.code[m] = refused, code
+	switch {
+	case (code == wire.CodeUnknownMethod || code == wire.CodeParams) && !p.answered[m]:
+		p.refusedUntil[m] = d.cfg.Now().Add(refusalLife)
+	case code == wire.CodeUnknownMethod, code == wire.CodeParams, code == wire.CodeUnspecific:
+		p.answered[m] = false // it ends a batch, so that it goes last
+		p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
 	}
 }
 
@@ -279,7 +316,7 @@ func appendMethod(b []byte, m method, got *replies) []byte {
 	b = append(append(append(b, `{"method":"`...), methodNames[m]...), '"')
 	switch m {
 	case getChildDeviceList:
-		b = appendStart(b, len(got.children))
+		b = appendStart(b, got.received)
 	case getChildComponentList:
 		b = appendStart(b, got.gotComponents)
 	}

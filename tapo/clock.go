@@ -36,7 +36,7 @@ func newZone(region string, timeDiff Optional[float64]) zone {
 
 // clock is what a plug's wall clock says.
 type clock struct {
-	offset Optional[time.Duration] // the plug's clock less ours, where the zone is known
+	offset Optional[time.Duration] // the plug's clock less ours, where the zone is known, or makes no difference
 	wrong  bool                    // too far off for day and month counters to mean anything
 }
 
@@ -47,7 +47,11 @@ func readClock(localTime string, z zone, now time.Time) clock {
 		return clock{}
 	}
 	if z.location == nil { // as if it lived in UTC is good enough to see a clock that was never set
-		return clock{wrong: wall.Sub(now).Abs() > maxClockOffset}
+		offset := wall.Sub(now.Truncate(time.Second))
+		if offset.Abs() <= maxClockOffset {
+			return clock{}
+		}
+		return clock{offset: Some(offset), wrong: true}
 	}
 	offset := nearestInstant(wall, z.location, now).Sub(now.Truncate(time.Second)) // plugs tell whole seconds
 	return clock{offset: Some(offset), wrong: offset.Abs() > maxClockOffset}

@@ -30,6 +30,7 @@ type replies struct {
 	protection protectionPower
 
 	children         []child                   // of all pages so far
+	received         int                       // entries of these pages
 	numChildren      int                       // how many the plug says there are
 	socketComponents map[string]map[string]int // by device_id
 	numComponents    int                       // of how many sockets the plug says that there are lists
@@ -94,6 +95,7 @@ func (r *replies) take(m method, res *result) {
 				r.children = append(r.children, c)
 			}
 		}
+		r.received += len(res.ChildDeviceList)
 		r.numChildren = int(min(res.Sum.Value, maxChildren))
 	case getChildComponentList:
 		if r.socketComponents == nil {

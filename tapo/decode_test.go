@@ -212,7 +212,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		seen := map[int]bool{}
-		for _, n := range numbers(socketsOf(r.children)) {
+		for _, n := range numbers(socketsOf(r.children), func(string) int { return 0 }) {
 			if n < 1 || n > 2*maxChildren || seen[n] {
 				t.Errorf("number %d", n)
 			}

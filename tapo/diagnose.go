@@ -43,7 +43,7 @@ func diagnose(ch klap.Challenge, c Credentials) error {
 		}
 	}
 	if mistake := findMistake(func(c Credentials) bool { return proves(klap.V2, c) }, c); mistake != "" {
-		f.text = "the plug knows the account by another spelling"
+		f.text = "the plug knows the credentials in another spelling"
 		f.advice = mistake
 	}
 	return f

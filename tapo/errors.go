@@ -63,6 +63,9 @@ var advices = map[Reason]string{
 const tooManyAdvice = "The plug gets too many requests. Set scrape_interval to 15s or more, and look for other programs that poll it, such as " +
 	"Home Assistant or a second exporter. It is left alone for a while, and then read again by itself."
 
+const unknownNameAdvice = "Nobody knows the plug's name. Correct it in the configuration, or give the plug's address or its mac instead: the Tapo app shows both " +
+	"in the plug's settings, under Device Info."
+
 // Advice says in words what a user can do about the reason.
 func (r Reason) Advice() string { return advices[r] }
 
@@ -116,6 +119,9 @@ func newError(address string, last Protocol, err error) *Error {
 		e.Reason = reasonOf(err)
 		if status, ok := errors.AsType[*wire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
 			e.Advice = tooManyAdvice
+		}
+		if isType[*net.DNSError](err) && e.Reason == Unreachable {
+			e.Advice = unknownNameAdvice
 		}
 	}
 	if e.Advice == "" {

@@ -205,7 +205,7 @@ func (d *Device) identify(ctx context.Context, handshake1 wire.Reply) error {
 	if err != nil {
 		return err
 	}
-	if reply.Status >= http.StatusInternalServerError {
+	if reply.Status >= http.StatusInternalServerError && !wire.IsHTML(reply.Body) {
 		return &failure{reason: PlugError, text: (&wire.StatusError{Step: "component_nego", Status: reply.Status}).Error()}
 	}
 	env, ok := wire.Decode(reply.Body)

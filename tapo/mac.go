@@ -38,6 +38,6 @@ func (d *Device) isWanted(mac string) bool {
 func (d *Device) anotherPlug(mac string) error {
 	return &failure{
 		reason: NotAPlug, protocol: d.last, text: fmt.Sprintf("another plug answers: its MAC address is %q, not %s", ParseMAC(mac), d.cfg.MAC),
-		advice: "The router has given the plug's address to another plug. It is being searched for; if it is not found, check that it has power and Wi-Fi.",
+		advice: "The router has given the plug's address to another plug. A plug that is listed by its mac is searched for; if it is not found, check that it has power and Wi-Fi.",
 	}
 }

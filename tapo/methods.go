@@ -59,8 +59,10 @@ type part struct {
 	refusedUntil  [numMethods]time.Time
 	powerInEnergy bool             // get_energy_usage gives the power, so that get_current_power is of no use
 	protection    *protectionPower // asked once per login; nil before that
-	noBatch       bool
+	noBatch       bool             // it takes none
+	noBatchTill   time.Time        // it took none just now
 	tookBatch     bool
+	number        int // of a socket
 }
 
 // has reports whether the part may have a component in a version or later; an
@@ -95,20 +97,22 @@ func (l *learnt) isStrip() bool {
 // takesBatch reports whether a part may be asked for several methods at once. A
 // socket of which that is not known is like those of which it is.
 func (l *learnt) takesBatch(p *part, now time.Time) bool {
-	if p.noBatch || l.doubt || now.Before(l.hangsTill) {
+	if p.noBatch || now.Before(p.noBatchTill) || l.doubt || now.Before(l.hangsTill) {
 		return false
 	}
 	if p.id == "" || p.tookBatch {
 		return true
 	}
-	refused := false
+	refused := 0
 	for _, s := range l.sockets {
 		if s.tookBatch {
 			return true
 		}
-		refused = refused || s.noBatch
+		if s.noBatch {
+			refused++
+		}
 	}
-	return !refused
+	return refused < 2 // one may be odd
 }
 
 // begin starts a read. Some plugs hang on batches: after two that got no answer,
@@ -184,8 +188,13 @@ func (d *Device) wants(p *part, m method, got *replies) bool {
 	l := &d.learnt
 	socket := p.id != ""
 	switch {
-	case got.state[m] != unasked || m != getDeviceInfo && d.refuses(p, m):
+	case got.state[m] != unasked:
 		return false
+	case m == getDeviceInfo, m == getChildDeviceList && len(l.sockets) > 0: // without which there is nothing
+	case d.refuses(p, m):
+		return false
+	}
+	switch {
 	case m <= getChildComponentList && socket, m > getChildComponentList && !socket && l.isStrip():
 		return false
 	}
@@ -222,8 +231,8 @@ func (d *Device) mayBeStrip(got *replies) bool {
 // get_current_power.
 func (d *Device) mayGiveEmeterData(p *part, got *replies) bool {
 	switch {
-	case got.state[getEmeterData] == answered:
-		return true
+	case got.state[getEmeterData] != unasked:
+		return got.state[getEmeterData] == answered
 	case p.id != "" && !p.answered[getEmeterData] && d.anySocketRefuses(getEmeterData):
 		return false
 	}

@@ -17,7 +17,7 @@ import (
 // takes one exchange, and one more for every metered socket.
 
 const (
-	// maxChildren is how many entries are taken of a list; strips have seven.
+	// maxChildren is how many entries are taken of a list; the largest strip has six.
 	maxChildren = 64
 	// stripExchanges is how many exchanges more than others the read of a strip
 	// may take, and socketExchanges how many for each socket that has a meter.
@@ -71,13 +71,10 @@ func (d *Device) readSockets(ctx context.Context, got *replies) ([]socket, error
 
 // readPages asks for the rest of lists that do not fit in one reply.
 func (d *Device) readPages(ctx context.Context, got *replies) error {
-	for m, page := range map[method]func() (have, all int){
-		getChildDeviceList:    func() (int, int) { return len(got.children), got.numChildren },
-		getChildComponentList: func() (int, int) { return got.gotComponents, got.numComponents },
-	} {
+	for _, m := range []method{getChildDeviceList, getChildComponentList} {
 		for before := -1; got.state[m] == answered && d.wire.Left() > 0; {
-			have, all := page()
-			if have >= all || have == before {
+			have, all := got.listed(m)
+			if have >= all || have == before { // or the plug repeats itself
 				break
 			}
 			if err := d.ask(ctx, &d.learnt.plug, []method{m}, got); err != nil {
@@ -89,6 +86,17 @@ func (d *Device) readPages(ctx context.Context, got *replies) error {
 	return nil
 }
 
+// listed returns how many entries of a list are at hand, and how many there are.
+func (r *replies) listed(m method) (have, all int) {
+	switch m {
+	case getChildDeviceList:
+		return len(r.children), r.numChildren
+	case getChildComponentList:
+		return r.gotComponents, r.numComponents
+	}
+	return 0, 0
+}
+
 // identifySockets returns the sockets in the order of their numbers, each with
 // what is known of it.
 func (d *Device) identifySockets(got *replies) []socket {
@@ -98,7 +106,13 @@ func (d *Device) identifySockets(got *replies) []socket {
 		l.sockets = map[string]*part{}
 	}
 	sockets := make([]socket, len(children))
-	for i, number := range numbers(children) {
+	known := func(id string) int {
+		if p := l.sockets[id]; p != nil {
+			return p.number
+		}
+		return 0
+	}
+	for i, number := range numbers(children, known) {
 		c := &children[i]
 		id := string(c.DeviceID)
 		p := l.sockets[id]
@@ -114,6 +128,7 @@ func (d *Device) identifySockets(got *replies) []socket {
 		if !c.DeviceOn.Valid {
 			c.DeviceOn = c.OnOff
 		}
+		p.number = number
 		sockets[i] = socket{number: number, part: p}
 		sockets[i].got.info = c.deviceInfo
 	}
@@ -135,9 +150,9 @@ func socketsOf(children []child) []child {
 }
 
 // numbers returns what the sockets are called: their positions. Where a strip
-// gives none, or one twice, it is the lowest number that is free, whatever the
-// order of the list.
-func numbers(children []child) []int {
+// gives none, or one twice, it is the number that the socket had before, or the
+// lowest that is free, whatever the order of the list.
+func numbers(children []child, known func(id string) int) []int {
 	order := make([]int, len(children))
 	for i := range order {
 		order[i] = i
@@ -155,6 +170,11 @@ func numbers(children []child) []int {
 	numbers, taken := make([]int, len(children)), map[int]bool{}
 	for _, i := range order {
 		if n := position(i); n <= maxChildren && !taken[n] {
+			numbers[i], taken[n] = n, true
+		}
+	}
+	for _, i := range order {
+		if n := known(string(children[i].DeviceID)); numbers[i] == 0 && n > 0 && !taken[n] {
 			numbers[i], taken[n] = n, true
 		}
 	}
@@ -177,23 +197,24 @@ func (d *Device) finish(got *replies, sockets []socket) Reading {
 	if z := d.learnt.zone; z.region != region || z.timeDiff != timeDiff {
 		d.learnt.zone = newZone(region, timeDiff)
 	}
-	now := d.cfg.Now()
-	r := Reading{Time: now, Protocol: d.session.protocol, Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
-	add := func(number int, p *part, got *replies) {
-		if p.protection != nil {
-			got.protection = *p.protection
-		}
-		clk := readClock(string(got.energy.LocalTime), d.learnt.zone, now)
-		r.Outlets = append(r.Outlets, got.outlet(number, clk.wrong))
-		if _, known := r.ClockOffset.Get(); !known {
-			r.ClockOffset = clk.offset
-		}
-	}
+	r := Reading{Time: d.cfg.Now(), Protocol: d.session.protocol, Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
 	if len(sockets) == 0 && got.hasOutlet() && (!d.learnt.isStrip() || got.info.DeviceOn.Valid) {
-		add(1, &d.learnt.plug, got)
+		d.addOutlet(&r, 1, &d.learnt.plug, got)
 	}
 	for i := range sockets {
-		add(sockets[i].number, sockets[i].part, &sockets[i].got)
+		d.addOutlet(&r, sockets[i].number, sockets[i].part, &sockets[i].got)
 	}
 	return r
+}
+
+// addOutlet adds what a part has answered.
+func (d *Device) addOutlet(r *Reading, number int, p *part, got *replies) {
+	if p.protection != nil {
+		got.protection = *p.protection
+	}
+	clk := readClock(string(got.energy.LocalTime), d.learnt.zone, r.Time)
+	r.Outlets = append(r.Outlets, got.outlet(number, clk.wrong))
+	if _, known := r.ClockOffset.Get(); !known {
+		r.ClockOffset = clk.offset
+	}
 }

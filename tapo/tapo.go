@@ -109,7 +109,8 @@ type Device struct {
 	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
-	batch   []answer // memory for those of a batch
+	reply   answer   // memory for one
+	batch   []answer // and for those of a batch
 	granted int      // exchanges that the read under way has been allowed beyond maxExchanges
 
 	predecessor *Device // what Adopt was given, until its memory is taken over

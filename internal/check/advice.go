@@ -26,8 +26,15 @@ func (r *run) advise(ctx context.Context, failed *tapo.Error) string {
 		return failed.Advice // the plug's proof has shown what is wrong
 	}
 	plug, replied := r.introduction(ctx)
-	if !replied {
+	hashed := failed.Protocol != tapo.TPAP // the e-mail plays no part in most logins over TPAP
+	switch {
+	case !replied && hashed:
 		return failed.Advice + spelling(r.target.Credentials.Username)
+	case !replied:
+		return failed.Advice
+	}
+	if !hashed && plug.Owner != "" && plug.MayBelongTo(r.target.Credentials.Username) {
+		return failed.Advice + " The plug says that it belongs to this account, so it is the password that differs."
 	}
 	whose := r.whose(plug)
 	if failed.Advice != failed.Reason.Advice() {

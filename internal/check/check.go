@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -59,17 +60,21 @@ var stepNames = []string{resolve, connect, wakeUp, protocol, login, components, 
 
 // Report is what a check has found out.
 type Report struct {
-	Target  string      `json:"target"`
-	Address string      `json:"address"`
-	OK      bool        `json:"ok"`
-	Steps   []Step      `json:"steps"`
-	Reason  tapo.Reason `json:"reason,omitempty"` // of the first step that failed
-	Problem string      `json:"problem,omitempty"`
-	Advice  string      `json:"advice,omitempty"`
-	Notes   []string    `json:"notes,omitempty"` // settings that deserve a second look
+	Target   string        `json:"target"`
+	Address  string        `json:"address"`
+	Model    string        `json:"model,omitempty"` // of a plug that was read, as what follows
+	Firmware string        `json:"firmware,omitempty"`
+	Protocol tapo.Protocol `json:"protocol,omitempty"`
+	OK       bool          `json:"ok"`
+	Steps    []Step        `json:"steps"`
+	Reason   tapo.Reason   `json:"reason,omitempty"` // of the first step that failed
+	Problem  string        `json:"problem,omitempty"`
+	Advice   string        `json:"advice,omitempty"`
+	Notes    []string      `json:"notes,omitempty"` // settings that deserve a second look
 }
 
-// Checker checks targets. Its methods are safe for concurrent use.
+// Checker checks targets. Its methods are safe for concurrent use: a plug that
+// several targets have is asked by one of them at a time.
 type Checker struct {
 	// Config has the accounts, and where to search for plugs.
 	Config *config.Config
@@ -83,6 +88,9 @@ type Checker struct {
 	LookupIP    func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	Search      func(ctx context.Context, s discovery.Search, found func(discovery.Device)) error
 	Now         func() time.Time
+
+	once   sync.Once
+	places places
 }
 
 const (
@@ -97,7 +105,33 @@ const (
 )
 
 // Target checks a target.
-func (c Checker) Target(ctx context.Context, t config.Target) Report {
+func (c *Checker) Target(ctx context.Context, t config.Target) Report {
+	c.once.Do(c.complete)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	r := &run{Checker: c, target: t, report: Report{Target: t.Name, Address: t.Address}}
+	for _, name := range stepNames {
+		r.report.Steps = append(r.report.Steps, Step{Name: name, Status: Skipped})
+	}
+	if t.SkipReplyVerification() {
+		r.note("verify_replies: false takes replies that anyone on the network could have written")
+	}
+	if t.AllowPassthrough && t.MAC == "" {
+		r.note("allow_passthrough gives the account's password to whoever answers at the address")
+	}
+	switch {
+	case t.HasExampleAccount():
+		r.fail(login, 0, tapo.BadCredentials, "the account in the configuration is still the example's",
+			"Put the e-mail and the password of your TP-Link account into the configuration.")
+	case r.resolve(ctx):
+		r.read(ctx)
+	}
+	r.report.OK = !slices.ContainsFunc(r.report.Steps, func(s Step) bool { return s.Status == Failed })
+	return r.report
+}
+
+// complete sets what was left out.
+func (c *Checker) complete() {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
@@ -112,28 +146,11 @@ func (c Checker) Target(ctx context.Context, t config.Target) Report {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	r := &run{Checker: c, target: t, report: Report{Target: t.Name, Address: t.Address}}
-	for _, name := range stepNames {
-		r.report.Steps = append(r.report.Steps, Step{Name: name, Status: Skipped})
-	}
-	if t.SkipReplyVerification() {
-		r.note("verify_replies: false takes replies that anyone on the network could have written")
-	}
-	if t.AllowPassthrough && t.MAC == "" {
-		r.note("allow_passthrough gives the account's password to whoever answers at the address")
-	}
-	if r.resolve(ctx) {
-		r.read(ctx)
-	}
-	r.report.OK = !slices.ContainsFunc(r.report.Steps, func(s Step) bool { return s.Status == Failed })
-	return r.report
 }
 
 // run is one check.
 type run struct {
-	Checker
+	*Checker
 	target config.Target
 	report Report
 }
@@ -187,6 +204,10 @@ func (r *run) resolve(ctx context.Context) bool {
 		return true
 	}
 	addresses, err := r.LookupIP(ctx, "ip", host)
+	if unknown, _ := errors.AsType[*net.DNSError](err); err != nil && (unknown == nil || !unknown.IsNotFound) {
+		r.fail(resolve, took(), tapo.Unreachable, "the name server does not answer", "Check this computer's network, or give the plug's address instead of its name.")
+		return false
+	}
 	if err != nil {
 		r.fail(resolve, took(), tapo.Unreachable, "nobody knows the name "+host,
 			"Correct the name in the configuration, or give the plug's address instead: the Tapo app shows it in the plug's settings under Device Info.")
@@ -223,10 +244,18 @@ func (r *run) read(ctx context.Context) {
 	if place == "" {
 		place = r.report.Address
 	}
+	conversation, guard := r.places.enter(r.report.Address, place, r.Rejections)
+	select {
+	case conversation <- struct{}{}:
+		defer func() { <-conversation }()
+	case <-ctx.Done():
+		r.fail(connect, 0, tapo.Timeout, "the plug was being checked under another name all the time", tapo.Timeout.Advice())
+		return
+	}
 	device, err := tapo.New(tapo.Config{
 		Address: r.report.Address, MAC: r.target.MAC, Credentials: r.target.Credentials, Protocol: r.target.Protocol,
 		AllowPassthrough: r.target.AllowPassthrough, SkipReplyVerification: r.target.SkipReplyVerification(),
-		Trace: t.hooks(), DialContext: t.dial, Guard: tapo.NewGuard(place, r.Rejections), Now: r.Now,
+		Trace: t.hooks(), DialContext: t.dial, Guard: guard, Now: r.Now,
 	})
 	if err != nil {
 		r.fail(resolve, 0, tapo.Unreachable, err.Error(), "Correct the configuration.")
@@ -235,6 +264,7 @@ func (r *run) read(ctx context.Context) {
 	defer device.Close()
 	reading, err := device.Read(ctx)
 	failed, _ := errors.AsType[*tapo.Error](err)
+	r.report.Model, r.report.Firmware, r.report.Protocol = reading.Info.Model, reading.Info.Firmware, reading.Protocol
 
 	if len(t.dials) == 0 { // it may not even be asked
 		r.fail(login, 0, failed.Reason, failed.Err.Error(), r.advise(ctx, failed))
@@ -255,7 +285,7 @@ func (r *run) read(ctx context.Context) {
 	}{
 		{protocol, t.asking, func() string { return spoken(reading, failed, t) }},
 		{login, t.loggingIn, func() string { return "the plug accepts the account" }},
-		{components, 0, func() string { return listed(listedAll) }},
+		{components, 0, func() string { return listed(listedAll, len(reading.Outlets)) }},
 		{read, t.reading, func() string { return summary(reading, t.requests) }},
 	} {
 		if s.name == at {
@@ -269,8 +299,11 @@ func (r *run) read(ctx context.Context) {
 		r.pass(s.name, s.took, s.detail())
 	}
 	r.clock(reading)
-	if len(t.refused) > 0 {
-		r.note("the plug refuses for now: " + strings.Join(t.refused, ", ") + "; energies need a clock that is set, which takes internet access")
+	if text := t.refusals(); text != "" {
+		r.note(text)
+	}
+	if len(reading.Outlets) == 0 && t.refused[listOfSockets] != 0 {
+		r.fail(read, t.reading, tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
 	}
 }
 
@@ -342,20 +375,21 @@ func spoken(reading tapo.Reading, failed *tapo.Error, t *trace) string {
 }
 
 // listed says what a plug can do.
-func listed(all map[string]int) string {
+func listed(all map[string]int, sockets int) string {
 	can := []string{}
-	for id, what := range map[string]string{
-		"energy_monitoring": "energy monitoring", "power_protection": "power protection", "child_device": "several sockets",
-	} {
+	if sockets > 1 {
+		can = append(can, "several sockets")
+	}
+	for id, what := range map[string]string{"energy_monitoring": "energy monitoring", "power_protection": "power protection"} {
 		if all[id] > 0 {
 			can = append(can, what)
 		}
 	}
 	slices.Sort(can)
-	if all["energy_monitoring"] == 0 && all["child_device"] == 0 {
+	if all["energy_monitoring"] == 0 && sockets <= 1 {
 		can = append(can, "no energy monitoring")
 	}
-	return fmt.Sprintf("%d, with %s", len(all), strings.Join(can, ", "))
+	return fmt.Sprintf("%d listed, with %s", len(all), strings.Join(can, ", "))
 }
 
 // summary says what was read.

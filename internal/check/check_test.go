@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ const (
 // house is a plug and its checker, in a bubble of testing/synctest.
 type house struct {
 	*testing.T
-	Checker
+	*Checker
 	plug   *simulator.Plug
 	target config.Target
 	found  []discovery.Device // what a search finds
@@ -61,7 +62,7 @@ func newHouse(t *testing.T, p *simulator.Plug) *house {
 		Name: "plug", Address: "192.0.2.1", Auth: "home", Credentials: tapo.Credentials{Username: username, Password: password},
 		AllowPassthrough: p.Model.Protocol == simulator.Passthrough,
 	}
-	h.Checker = Checker{
+	h.Checker = &Checker{
 		Config: &config.Config{Auths: map[string]config.Auth{"home": {Username: username, Password: password}, "office": {Username: "office@example.com"}}},
 		DialContext: func(ctx context.Context, n, address string) (net.Conn, error) {
 			return network.DialContext(ctx, n, strings.Replace(address, "plug.lan", "192.0.2.1", 1))
@@ -243,6 +244,16 @@ func TestSituations(t *testing.T) {
 			wrong(tapo.Credentials{Username: "somebody@example.com", Password: "x"}, right)(h)
 			h.found = []discovery.Device{device("")}
 		}},
+		{"another password, TPAP, the owner's e-mail in lower case", simulator.P110TPAP, func(h *house) {
+			wrong(right, tapo.Credentials{Username: "User@Example.com", Password: "another"})(h)
+			h.found = []discovery.Device{device(discovery.Owner(username))}
+		}},
+		{"a strip that does not list its sockets", simulator.P304M, func(h *house) { h.plug.Refuse("get_child_device_list", -1001) }},
+		{"a clock of the year 2000 in no zone", simulator.P110, func(h *house) {
+			h.plug.Answer("get_device_info", `{"device_id":"1","model":"P110\u001b[2J\n","device_on":true}`)
+			h.plug.SetClock(-26 * 365 * 24 * time.Hour)
+		}},
+		{"the example's account", simulator.P110, func(h *house) { h.target.Credentials.Password = config.ExamplePassword }},
 		{"refused before", simulator.P110TPAP, func(h *house) {
 			wrong(right, tapo.Credentials{Username: username, Password: "another"})(h)
 			h.Rejections = memory{}
@@ -282,6 +293,33 @@ func TestNoHarm(t *testing.T) {
 			t.Errorf("%d logins refused", got)
 		}
 	})
+}
+
+// TestSamePlugTwice: a plug under two names is asked by one of them at a time, so
+// that neither takes the other's login for a wrong one.
+func TestSamePlugTwice(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P110TPAP, simulator.P110, simulator.P110Passthrough} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t, &simulator.Plug{Model: m})
+			var group sync.WaitGroup
+			for range 5 {
+				group.Go(func() {
+					if r := h.Target(t.Context(), h.target); !r.OK {
+						t.Errorf("%s: %s", m.Name, r.Reason)
+					}
+				})
+			}
+			group.Wait()
+			h.target.Credentials.Password = "wrong"
+			for range 5 {
+				group.Go(func() { h.Target(t.Context(), h.target) })
+			}
+			group.Wait()
+			if got := h.plug.Stats().LoginFailures; m.Protocol == simulator.TPAP && got != 1 {
+				t.Errorf("%d logins refused", got)
+			}
+		})
+	}
 }
 
 func TestFormats(t *testing.T) {

@@ -6,8 +6,10 @@ package check
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -16,11 +18,12 @@ const (
 	bold  = "\x1b[1m"
 	plain = "\x1b[0m"
 
-	wide = 100 // how many characters a line of advice has
+	wide = 74 // how many characters a line of advice has
 )
 
 // Write writes a report for people, in colours if that is a terminal's.
 func (r Report) Write(w io.Writer, colours bool) error {
+	r = r.printable()
 	paint := func(colour, text string) string {
 		if !colours {
 			return text
@@ -63,6 +66,27 @@ func (r Report) Write(w io.Writer, colours bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printable replaces what would not stay in its line: plugs say their own names.
+func (r Report) printable() Report {
+	clean := func(text string) string {
+		return strings.Map(func(c rune) rune {
+			if !unicode.IsPrint(c) {
+				return '?'
+			}
+			return c
+		}, text)
+	}
+	r.Target, r.Address, r.Advice = clean(r.Target), clean(r.Address), clean(r.Advice)
+	r.Steps, r.Notes = slices.Clone(r.Steps), slices.Clone(r.Notes)
+	for i := range r.Steps {
+		r.Steps[i].Detail = clean(r.Steps[i].Detail)
+	}
+	for i := range r.Notes {
+		r.Notes[i] = clean(r.Notes[i])
+	}
+	return r
 }
 
 // wrap breaks a text into lines.

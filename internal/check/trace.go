@@ -6,7 +6,10 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -24,9 +27,9 @@ type trace struct {
 
 	asking, loggingIn, reading time.Duration // in requests
 	requests                   int
-	protocol                   tapo.Protocol // of the login, once it has succeeded
-	listed                     bool          // component_nego has been answered, or refused
-	refused                    []string      // methods that the plug knows, and refuses for now
+	protocol                   tapo.Protocol  // of the login, once it has succeeded
+	listed                     bool           // component_nego has been answered, or refused
+	refused                    map[string]int // methods that the plug knows and refuses for now, with its error codes
 }
 
 // What plugs answer about methods that they do not have.
@@ -42,7 +45,7 @@ type dial struct {
 }
 
 func (r *run) trace() *trace {
-	t := &trace{now: r.Now, network: r.DialContext}
+	t := &trace{now: r.Now, network: r.DialContext, refused: map[string]int{}}
 	if t.network == nil {
 		t.network = (&net.Dialer{}).DialContext
 	}
@@ -83,10 +86,30 @@ func (t *trace) hooks() tapo.Trace {
 		Method: func(name string, code int) {
 			t.listed = t.listed || name == "component_nego"
 			if code != 0 && code != unknownMethod && code != wrongParams {
-				t.refused = append(t.refused, fmt.Sprintf("%s (error_code %d)", name, code))
+				t.refused[name] = code
 			}
 		},
 	}
+}
+
+// listOfSockets is the method that a strip must answer.
+const listOfSockets = "get_child_device_list"
+
+// refusals says what the plug has refused for now, "" if nothing.
+func (t *trace) refusals() string {
+	texts := make([]string, 0, len(t.refused))
+	for _, name := range slices.Sorted(maps.Keys(t.refused)) {
+		texts = append(texts, fmt.Sprintf("%s (error_code %d)", name, t.refused[name]))
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	text := "the plug refuses for now: " + strings.Join(texts, ", ")
+	switch t.refused["get_energy_usage"] {
+	case -2201, -1601, -1602, -1603:
+		text += "; it has no energies until its clock is set, which takes internet access"
+	}
+	return text
 }
 
 // failedAt returns the step that a read has failed at once it was connected.

@@ -22,6 +22,11 @@ var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 var reservedLabels = []string{"instance", "outlet", "device_id", "mac", "model", "hardware", "firmware", "name", "protocol", "reason"}
 
 func (l *loader) checkTargets() {
+	for name, auth := range l.Auths {
+		if auth.Password == ExamplePassword {
+			l.warn("auth %q: the password is still the example's, and is not tried on any plug", name)
+		}
+	}
 	names, places := map[string]int{}, map[string]string{}
 	for i := range l.Targets {
 		t := &l.Targets[i]

@@ -35,6 +35,10 @@ type Auth struct {
 	PasswordFile string      `yaml:"password_file,omitempty"`
 }
 
+// ExamplePassword stands where a made-up configuration wants a password. It is
+// never tried on a plug, which may count it as a wrong one.
+const ExamplePassword = "change-me"
+
 // MarshalYAML writes what the file has: not a password that comes from a file of
 // its own.
 func (a Auth) MarshalYAML() (any, error) {
@@ -102,6 +106,9 @@ func (u Unlisted) Allows(addr netip.Addr) bool {
 	}
 	return false
 }
+
+// HasExampleAccount reports whether the target's account has yet to be filled in.
+func (t Target) HasExampleAccount() bool { return t.Credentials.Password == ExamplePassword }
 
 // SkipReplyVerification reports whether the target's replies are taken unsigned.
 func (t Target) SkipReplyVerification() bool { return t.VerifyReplies != nil && !*t.VerifyReplies }

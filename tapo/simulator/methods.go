@@ -93,6 +93,11 @@ func (p *Plug) controlChild(c call) []byte {
 	if code, ok := p.refusals[c.Method]; ok {
 		return codeOnly(code)
 	}
+	if c.Params.Request != nil {
+		if code, ok := p.refusals[c.Method+" "+c.Params.Request.Method]; ok {
+			return codeOnly(code)
+		}
+	}
 	if i < 0 || c.Params.Request == nil {
 		return codeOnly(codeParams)
 	}
@@ -145,6 +150,9 @@ func (p *Plug) run(u unit, c call) (result any, code int) {
 	}
 	if u.socket == nil && slices.Contains(p.Model.Refuses, c.Method) {
 		return nil, codeUnknownMethod
+	}
+	if code, ok := p.refusals[key+" from "+strconv.Itoa(c.Params.Start)]; ok && c.Params.Start > 0 {
+		return nil, code
 	}
 	if u.socket == nil && p.Model.Strip != nil {
 		if list := p.children(c); list != nil {

@@ -293,7 +293,9 @@ func (p *Plug) loseSession() {
 }
 
 // Refuse makes a method answer with an error code; 0 ends that. A method of a
-// strip's socket is written as in "2/get_energy_usage".
+// strip's socket is written as in "2/get_energy_usage", a page of a list as in
+// "get_child_device_list from 10", and what is asked of any socket as in
+// "control_child multipleRequest".
 func (p *Plug) Refuse(method string, code int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
