@@ -184,11 +184,11 @@ func (c *checkCommand) target(cfg *config.Config, name string) (config.Target, e
 		return t, nil
 	}
 	if _, err := tapo.ParseAddress(name); err != nil || mac == "" && !strings.ContainsAny(name, ".:") && name != "localhost" {
-		listed := ""
-		for _, t := range cfg.Targets {
-			listed += " " + strconv.Quote(t.Name)
+		names := make([]string, len(cfg.Targets))
+		for i, t := range cfg.Targets {
+			names[i] = strconv.Quote(t.Name)
 		}
-		return t, errUsage(fmt.Sprintf("target %q is neither an address nor listed:%s", name, cmp.Or(listed, " nothing is")))
+		return t, errUsage(fmt.Sprintf("target %q is neither an address nor listed: %s", name, cmp.Or(strings.Join(names, " "), "nothing is")))
 	}
 	auth := c.auth
 	if auth == "" {

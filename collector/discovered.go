@@ -33,10 +33,11 @@ func (e *Exporter) targets() []config.Target {
 
 // discoveredTarget is a target that nobody has listed.
 type discoveredTarget struct {
-	config.Target
-	others []string // names that it had before
-	tried  bool     // it has been read, or somebody has tried to
-	first  time.Time
+	config.Target          // without the address, which may change
+	at            string   // where it is now
+	others        []string // names that it had before
+	tried         bool     // it has been read, or somebody has tried to
+	first         time.Time
 }
 
 // discovered returns the targets that discovery adds: plugs that are not listed,
@@ -49,27 +50,31 @@ func (e *Exporter) discovered(c *config.Config) []discoveredTarget {
 	listed := e.listed(c)
 	e.finder.mu.Lock()
 	defer e.finder.mu.Unlock()
-	names, steady := map[string]int{}, map[string]int{}
-	for _, p := range e.finder.plugs {
-		names[p.name]++
-		steady[p.device.Name()]++
+	var shown []*found
+	names := map[string]int{}
+	for _, mac := range slices.Sorted(maps.Keys(e.finder.plugs)) {
+		if p := e.finder.plugs[mac]; p.at != "" && !listed(mac, p.at) && p.mayBelongTo(credentials.Username) {
+			shown = append(shown, p)
+			names[p.name]++
+			names[p.steady]++
+		}
+	}
+	taken := func(name string) bool {
+		_, byConfig := c.Target(name)
+		return byConfig || names[name] > 0
 	}
 	var all []discoveredTarget
-	for _, mac := range slices.Sorted(maps.Keys(e.finder.plugs)) {
-		p := e.finder.plugs[mac]
-		if p.at == "" || listed(mac, p.at) || !p.device.MayBelongTo(credentials.Username) {
-			continue
-		}
-		name := p.device.Name()
-		if _, taken := c.Target(name); taken || steady[name] > 1 { // by a plug of another maker
-			name += "-" + strings.ToLower(strings.ReplaceAll(mac[:8], "-", ""))
-		}
+	for _, p := range shown {
+		steady := p.call(taken)
+		names[steady]++
 		t := discoveredTarget{
-			Target: config.Target{Name: name, Address: p.at, MAC: mac, Auth: c.Discovery.Auth, Credentials: credentials},
-			others: []string{name, p.before}, tried: p.tried, first: p.first,
+			Target: config.Target{Name: steady, MAC: p.mac, Auth: c.Discovery.Auth, Credentials: credentials},
+			at:     p.at, others: []string{steady, p.before}, tried: p.tried, first: p.first,
 		}
 		if _, taken := c.Target(p.name); !taken && names[p.name] == 1 && isName(p.name) {
 			t.Name = p.name
+		} else if _, taken := c.Target(steady); taken { // since it was chosen
+			t.Name += " " + p.mac
 		}
 		all = append(all, t)
 	}
@@ -107,14 +112,15 @@ func isName(name string) bool {
 }
 
 // findTarget returns a target by its name or address: a listed one, or else one
-// that discovery adds. The latter go by the name that they had before theirs was
-// known as well.
-func (e *Exporter) findTarget(c *config.Config, name string) (config.Target, bool) {
+// that discovery adds. The latter go by the names that they had before as well. A
+// plug that was asked for by its address is not followed to another one.
+func (e *Exporter) findTarget(c *config.Config, name string) (t config.Target, known bool) {
 	if t, ok := c.Target(name); ok {
 		return t, true
 	}
 	for _, t := range c.Targets {
-		if t.MAC != "" && isAt(e.finder.address(t.MAC), name) {
+		if at := e.finder.address(t.MAC); t.MAC != "" && isAt(at, name) {
+			t.Address = at
 			return t, true
 		}
 	}
@@ -125,7 +131,11 @@ func (e *Exporter) findTarget(c *config.Config, name string) (config.Target, boo
 		}
 	}
 	for _, t := range added {
-		if name != "" && slices.Contains(t.others, name) || isAt(t.Address, name) {
+		switch {
+		case name != "" && slices.Contains(t.others, name):
+			return t.Target, true
+		case isAt(t.at, name):
+			t.Address = t.at
 			return t.Target, true
 		}
 	}
@@ -144,11 +154,15 @@ func (e *Exporter) nameDiscovered(ctx context.Context, ago time.Duration) bool {
 	slots := make(chan struct{}, atATime)
 	var group sync.WaitGroup
 	for _, t := range e.discovered(e.store.Current()) {
-		if t.tried || time.Since(t.first) < ago {
+		if t.tried || time.Since(t.first) < ago || ctx.Err() != nil {
 			continue
 		}
 		found = true
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue // which leaves the rest for another time
+		}
 		group.Go(func() {
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(ctx, e.timeout)

@@ -6,9 +6,10 @@ package collector
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 const (
 	// searchTime is how long one search waits for replies.
 	searchTime = 3 * time.Second
-	// searchPause is the shortest time between searches.
+	// searchPause is how long after a search a probe waits before it begins another.
 	searchPause = 2 * time.Second
 	// newsTime is how long a probe of a lost plug waits for the search under way
 	// before it tries the last address again.
@@ -55,6 +56,8 @@ type finder struct {
 	plugs  map[string]*found // by MAC
 	search *search           // under way, or nil
 	ended  time.Time         // of the last one
+
+	outcomeOfLast string // how it went, in a word, or its error
 }
 
 // search is one that is under way.
@@ -70,25 +73,31 @@ func newFinder(store *config.Store, logger *slog.Logger) *finder {
 
 // run searches regularly, as the configuration of the day says, until ctx ends.
 func (f *finder) run(ctx context.Context) {
-	for {
+	for woken := false; ; {
 		select {
 		case <-f.wake: // which this search answers
+			woken = true
 		default:
 		}
 		pause := time.Duration(1<<63 - 1) // until the configuration changes
 		if c := f.store.Current(); c != nil && c.Searches() {
+			now := time.Now()
 			s := f.begin(ctx)
 			select {
 			case <-s.done:
 			case <-ctx.Done():
 				return
 			}
-			pause = time.Until(s.started.Add(interval(c)))
+			if pause = time.Until(s.started.Add(interval(c))); woken && s.started.Before(now) {
+				pause = 0 // that one may have asked others
+			}
 		}
 		timer := time.NewTimer(pause)
+		woken = false
 		select {
 		case <-timer.C:
 		case <-f.wake:
+			woken = true
 		case <-ctx.Done():
 			timer.Stop()
 			return
@@ -125,16 +134,15 @@ func (f *finder) begin(ctx context.Context) *search {
 func (f *finder) look(ctx context.Context, s *search) {
 	c := f.store.Current()
 	err := discovery.Search{Addresses: c.Discovery.Addresses, Timeout: f.time, Logger: f.logger}.Run(ctx, f.note)
-	if err != nil {
-		f.logger.WarnContext(ctx, "The network cannot be searched for plugs", "err", err)
-	}
+	c = f.store.Current()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.report(ctx, c, err)
 	for mac, p := range f.plugs {
 		if p.settle(s.started); p.lost() && p.insists() {
 			p.quiet = time.Now().Add(quietTime)
 		}
-		if age := time.Since(p.seen); age > forgetAfter || age > forgetUnread && !p.proven && p.name == "" {
+		if age := time.Since(p.seen); age > forgetAfter || age > forgetUnread && !p.read {
 			if !wanted(c, mac) {
 				delete(f.plugs, mac)
 			}
@@ -145,37 +153,79 @@ func (f *finder) look(ctx context.Context, s *search) {
 	close(s.news)
 }
 
+// report logs how a search has gone, if that is news. f.mu is held.
+func (f *finder) report(ctx context.Context, c *config.Config, err error) {
+	outcome := "none"
+	for _, p := range f.plugs {
+		if p.at != "" {
+			outcome = "found"
+		}
+	}
+	if err != nil {
+		outcome = err.Error()
+	}
+	if outcome == f.outcomeOfLast {
+		return
+	}
+	f.outcomeOfLast = outcome
+	switch {
+	case err != nil:
+		f.logger.WarnContext(ctx, "The network cannot be searched for plugs", "err", err)
+	case outcome == "none":
+		f.logger.WarnContext(ctx, "No plug has replied to the search", "asked", cmp.Or(strings.Join(c.Discovery.Addresses, " "), discovery.Broadcast),
+			"again_in", interval(c), "advice", "A broadcast does not leave the network nor, usually, a container: see discovery.addresses in docs/configuration.md.")
+	}
+}
+
 // note remembers where a plug has replied from.
 func (f *finder) note(d discovery.Device) {
-	if !d.IsPlug() {
+	c := f.store.Current()
+	if !d.IsPlug() || !mayBeAt(c, d.Address) {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.plugs[d.MAC]
-	if p == nil {
-		if len(f.plugs) >= maxPlugs && !wanted(f.store.Current(), d.MAC) {
+	if f.plugs[d.MAC] == nil {
+		if len(f.plugs) >= maxPlugs && !wanted(c, d.MAC) && !f.forgetOne(c) {
 			return
 		}
-		p = f.plug(d.MAC)
 		f.logger.Info("Plug discovered", "mac", d.MAC, "model", d.Model, "address", d.Address, "protocol", d.Protocol())
 	}
-	now, at := time.Now(), d.Address.String()
-	if p.places[at] == nil {
-		p.dropPlace()
-		p.places[at] = &place{}
-	}
-	p.places[at].seen, p.seen = now, now
-	if p.at == "" || p.at == at || !p.proven && p.places[p.at] != nil && !p.places[p.at].failed.IsZero() && p.places[at].failed.IsZero() {
-		if p.at != at {
-			p.move(at)
-		}
-		p.device = d
-	}
+	f.plug(d.MAC).reply(d, time.Now())
 	if f.search != nil {
 		close(f.search.news)
 		f.search.news = make(chan struct{})
 	}
+}
+
+// mayBeAt reports whether a plug may be at an address: on a local network, or
+// where the configuration asks, and at a port that no other service has.
+func mayBeAt(c *config.Config, at netip.AddrPort) bool {
+	addr, port := at.Addr(), at.Port()
+	local := addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() && addr != cloudMetadata
+	asked := slices.ContainsFunc(c.Discovery.Addresses, func(a string) bool {
+		to, err := discovery.ParseAddress(a)
+		return err == nil && to.Addr() == addr
+	})
+	return (local || asked) && (port == 80 || port == 443 || port >= 1024)
+}
+
+// cloudMetadata is where clouds tell machines their secrets.
+var cloudMetadata = netip.MustParseAddr("169.254.169.254")
+
+// forgetOne makes room: of the plugs that nobody has listed or read, the one that
+// has been silent for longest goes. f.mu is held.
+func (f *finder) forgetOne(c *config.Config) bool {
+	var oldest *found
+	for mac, p := range f.plugs {
+		if !p.read && !wanted(c, mac) && (oldest == nil || p.seen.Before(oldest.seen)) {
+			oldest = p
+		}
+	}
+	if oldest != nil {
+		delete(f.plugs, oldest.mac)
+	}
+	return oldest != nil
 }
 
 // plug returns the plug with a MAC, a new one if it has never replied. f.mu is
@@ -199,149 +249,13 @@ func wanted(c *config.Config, mac string) bool {
 	return false
 }
 
-// locate completes a target that has no address. Where the plug has not replied
-// yet it is searched for; where it was not at its last address, the search under
-// way is given a moment.
-func (f *finder) locate(ctx context.Context, t config.Target) (config.Target, *tapo.Error) {
-	if t.MAC == "" {
-		return t, nil
-	}
-	f.mu.Lock()
-	p, s := f.plug(t.MAC), f.search
-	at, lost := p.at, p.lost()
-	f.mu.Unlock()
-	switch {
-	case at == "":
-		at = f.await(ctx, p, "")
-	case lost && s != nil:
-		waiting, cancel := context.WithTimeout(ctx, newsTime)
-		at = f.await(waiting, p, at)
-		cancel()
-	}
-	if at == "" {
-		return t, f.miss(ctx, t)
-	}
-	t.Address = at
-	return t, nil
-}
-
-// await has the plug searched for, and returns its address once that is another
-// one than old, or the plug insists on being there, or ctx ends, or a search has
-// ended that began after await, at most. A search is not begun right after another.
-func (f *finder) await(ctx context.Context, p *found, old string) (at string) {
-	f.mu.Lock()
-	pause := time.NewTimer(time.Until(f.ended.Add(f.pause)))
-	entered, searching := time.Now(), f.search != nil
-	f.mu.Unlock()
-	defer pause.Stop()
-	if !searching {
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return old
-		}
-	}
-	for s := f.begin(ctx); ; {
-		f.mu.Lock()
-		at, news, insists := p.at, s.news, old != "" && p.insists()
-		f.mu.Unlock()
-		if at != old || insists {
-			return at
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return old
-		case <-s.done:
-			if !s.started.Before(entered) {
-				return f.address(p.mac)
-			}
-			s = f.begin(ctx) // that one may have asked too early
-		}
-	}
-}
-
-// miss notes that a target's plug has not replied, and logs it if that is news.
-func (f *finder) miss(ctx context.Context, t config.Target) *tapo.Error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	err := notFound(t.MAC, nil)
-	if p := f.plug(t.MAC); !p.missed {
-		p.missed = true
-		f.logger.WarnContext(ctx, "Plug cannot be found", "target", t.Name, "reason", err.Reason, "err", err.Err, "advice", err.Advice)
-	}
-	return err
-}
-
-// state completes what is known of a target with that its plug cannot be found.
-func (f *finder) state(t config.Target, known State) State {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if p := f.plugs[t.MAC]; p != nil && p.missed && p.at == "" {
-		known.Err = notFound(t.MAC, nil)
-	}
-	return known
-}
-
-func notFound(mac string, err error) *tapo.Error {
-	return &tapo.Error{
-		Reason: tapo.Unreachable, Err: errors.Join(errors.New("no plug with the MAC address "+mac+" has replied to the search"), err),
-		Advice: "Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app. The search is a broadcast, which does not leave the local network " +
-			"nor, usually, a container: see discovery.addresses in docs/configuration.md, or list the plug with its address.",
-	}
-}
-
-// outcome notes how reading a plug at an address went. If the plug may have
-// moved, it is searched for; again says that it has been found elsewhere and
-// that there is time to read it there.
-func (f *finder) outcome(ctx context.Context, t config.Target, r Result) (again bool) {
-	f.mu.Lock()
-	p := f.plug(t.MAC)
-	p.tried = true
-	here := p.places[t.Address]
-	if r.Err == nil {
-		p.rename(r.Reading.Info.Name)
-		p.proven, p.missed, p.quiet = p.proven || p.at == t.Address, false, time.Time{}
-		if here != nil {
-			here.failed = time.Time{}
-		}
-	} else if mayHaveMoved(r.Err.Reason) {
-		if here != nil {
-			here.failed = time.Now()
-		}
-		p.proven = p.proven && p.at != t.Address
-	}
-	quiet := time.Now().Before(p.quiet)
-	f.mu.Unlock()
-	if quiet || r.Err == nil || !mayHaveMoved(r.Err.Reason) {
-		return false
-	}
-	if end, bounded := ctx.Deadline(); bounded && time.Until(end) < worthAnother {
-		f.begin(ctx) // for the next probe
-		return false
-	}
-	at := f.await(ctx, p, t.Address)
-	end, bounded := ctx.Deadline()
-	return at != t.Address && (!bounded || time.Until(end) > worthAnother)
-}
-
-// mayHaveMoved reports whether a plug that fails so may be somewhere else, and
-// something else at its address.
-func mayHaveMoved(r tapo.Reason) bool {
-	switch r {
-	case tapo.LoginBackoff, tapo.Locked, tapo.SessionStolen, tapo.PlugError:
-		return false
-	}
-	return true
-}
-
 // said returns what a plug has said of itself, and the address in use, which are
 // empty if nothing is known.
 func (f *finder) said(mac string) (d discovery.Device, at string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.plugs[mac]; p != nil {
-		return p.device, p.at
+		return p.device(), p.at
 	}
 	return discovery.Device{}, ""
 }

@@ -4,6 +4,8 @@
 package collector
 
 import (
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
@@ -12,26 +14,56 @@ import (
 // found is a plug that has replied.
 type found struct {
 	mac    string
-	device discovery.Device // its last reply
-	seen   time.Time
-	at     string // the address in use, "" before the first reply
+	first  time.Time
+	seen   time.Time // the last reply
 	places map[string]*place
+	at     string // the address in use, "" before the first reply
+	steady string // what it is called until its name is known, "" before that is needed
 	name   string // from the last read, "" before one
 	before string // the name before that
-	first  time.Time
+
 	tried  bool      // somebody has read it, or tried to
-	missed bool      // a probe has waited for it in vain, since it last replied
+	read   bool      // that has succeeded, with the account
+	missed bool      // a probe has waited for it in vain
 	proven bool      // it was read at the address in use
 	quiet  time.Time // it cannot be read where it says that it is: no search before that
 }
 
-// place is where a plug, or something that claims to be it, has replied from.
+// place is an address from which a plug, or something that claims to be it, has
+// replied.
 type place struct {
+	device       discovery.Device // the last reply
 	seen, failed time.Time
+}
+
+// device is what was said at the address in use.
+func (p *found) device() discovery.Device {
+	if here := p.places[p.at]; here != nil {
+		return here.device
+	}
+	return discovery.Device{}
 }
 
 // move uses another address.
 func (p *found) move(at string) { p.at, p.proven, p.quiet = at, false, time.Time{} }
+
+// reply notes a reply. One from elsewhere counts at once where the plug could not
+// be read at the address in use, unless it could not be read there later still.
+func (p *found) reply(d discovery.Device, now time.Time) {
+	at := d.Address.String()
+	if p.places[at] == nil {
+		p.makeRoom(d.Address.Addr())
+		p.places[at] = &place{}
+	}
+	other, here := p.places[at], p.places[p.at]
+	other.device, other.seen, p.seen = d, now, now
+	switch {
+	case p.at == "", here == nil:
+		p.move(at)
+	case !p.proven && p.lost() && (other.failed.IsZero() || !p.insists() && other.failed.Before(here.failed)):
+		p.move(at)
+	}
+}
 
 // settle leaves an address from which the plug has not replied in the search
 // just ended, while it has from another.
@@ -53,18 +85,50 @@ func (p *found) settle(started time.Time) {
 	}
 }
 
-// dropPlace makes room for another address.
-func (p *found) dropPlace() {
-	if len(p.places) < maxPlaces {
-		return
-	}
+// makeRoom makes room for another address: a host has one port, and a plug few
+// hosts that claim to be it.
+func (p *found) makeRoom(host netip.Addr) {
 	oldest := ""
 	for at, here := range p.places {
-		if at != p.at && (oldest == "" || here.seen.Before(p.places[oldest].seen)) {
+		switch {
+		case at == p.at:
+		case here.device.Address.Addr() == host:
+			delete(p.places, at)
+		case oldest == "" || here.seen.Before(p.places[oldest].seen):
 			oldest = at
 		}
 	}
-	delete(p.places, oldest)
+	if len(p.places) >= maxPlaces {
+		delete(p.places, oldest)
+	}
+}
+
+// mayBelongTo reports whether the plug may belong to an account: it has been read
+// with it, or does not say otherwise, wherever it has replied from.
+func (p *found) mayBelongTo(username string) bool {
+	if p.read || p.device().MayBelongTo(username) {
+		return true
+	}
+	for at, other := range p.places {
+		if other.device.MayBelongTo(username) {
+			p.move(at)
+			return true
+		}
+	}
+	return false
+}
+
+// call chooses what the plug is called until its name is known, and for good:
+// another name only where that one is taken.
+func (p *found) call(taken func(string) bool) string {
+	short := p.device().Name()
+	long := short + "-" + strings.ToLower(strings.ReplaceAll(p.mac[:8], "-", "")) // it may be another maker's
+	if p.steady == "" {
+		if p.steady = short; taken(short) {
+			p.steady = long
+		}
+	}
+	return p.steady
 }
 
 // lost reports whether the plug was not where it was last. f.mu is held.

@@ -43,8 +43,9 @@ func (e *Exporter) landingPage(w http.ResponseWriter, _ *http.Request) {
 		rows[i] = row{t, e.finder.state(t, e.sessions.State(t))}
 	}
 	e.render(w, "landing", map[string]any{
-		"Refresh": 10, // seconds
-		"Version": version.Version, "Warnings": c.Warnings, "Rows": rows, "Probes": e.history.recent(),
+		"Refresh":   10, // seconds
+		"Searching": c.Discovery.Enabled,
+		"Version":   version.Version, "Warnings": c.Warnings, "Rows": rows, "Probes": e.history.recent(),
 	})
 }
 

@@ -57,8 +57,13 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 // read reads a target's plug. One that is known by its MAC address is read where
 // it was last found or, if it is not there, where it has gone.
 func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) Result {
-	if target.MAC == "" {
+	switch {
+	case target.MAC == "":
 		return e.sessions.Read(ctx, target, listed)
+	case target.Address != "": // nowhere else
+		result := e.sessions.Read(ctx, target, listed)
+		e.finder.record(ctx, target, result)
+		return result
 	}
 	for again := false; ; again = true {
 		located, err := e.finder.locate(ctx, target)

@@ -48,7 +48,7 @@ type Sessions struct {
 	mu      sync.Mutex
 	plugs   map[plugKey]*session
 	wanted  map[plugKey]bool       // what the configuration lists
-	guards  map[string]*tapo.Guard // by place: they belong to plugs, not to accounts
+	guards  map[string]*tapo.Guard // by address: they belong to plugs, not to accounts
 	targets int
 }
 
@@ -166,7 +166,7 @@ func (s *Sessions) get(t config.Target, listed bool, orphan *session) (*session,
 			s.forgetUnlisted(time.Now())
 		}
 		var err error
-		if p, err = s.newSession(cfg, key.place, orphan); err != nil {
+		if p, err = s.newSession(cfg, orphan); err != nil {
 			return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
 		}
 		s.plugs[key] = p
@@ -188,12 +188,12 @@ func keyOf(t config.Target) plugKey {
 	return plugKey{address, t.Credentials}
 }
 
-// newSession makes a session of the plug at a place, that takes over from an
-// older one of the same plug, if there is one.
-func (s *Sessions) newSession(cfg tapo.Config, place string, old *session) (*session, error) {
+// newSession makes a session that takes over from an older one of the same
+// plug, if there is one.
+func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
 	p := &session{config: cfg}
 	cfg.Logger, cfg.Trace = s.logger.With("address", cfg.Address), s.metrics.trace()
-	cfg.DialContext, cfg.Guard = s.dial, s.guard(place)
+	cfg.DialContext, cfg.Guard = s.dial, s.guard(cfg.Address)
 	var err error
 	if p.device, err = tapo.New(cfg); err != nil {
 		return nil, err
@@ -232,10 +232,10 @@ func (s *Sessions) forgetUnlisted(now time.Time) {
 		s.drop(oldest)
 	}
 	used := map[string]bool{}
-	for key := range s.plugs {
-		used[key.place] = true
+	for _, p := range s.plugs {
+		used[p.config.Address] = true
 	}
-	maps.DeleteFunc(s.guards, func(place string, g *tapo.Guard) bool { return !used[place] && g.Idle() })
+	maps.DeleteFunc(s.guards, func(address string, g *tapo.Guard) bool { return !used[address] && g.Idle() })
 }
 
 // drop forgets a plug, but for what it has refused, and closes its session once
@@ -245,12 +245,13 @@ func (s *Sessions) drop(key plugKey) {
 	delete(s.plugs, key)
 }
 
-// guard returns the guard of the plug at a place. s.mu is held.
-func (s *Sessions) guard(place string) *tapo.Guard {
-	g := s.guards[place]
+// guard returns the guard of the plug at an address: whoever has refused a login
+// there may only claim to be the plug with a MAC. s.mu is held.
+func (s *Sessions) guard(address string) *tapo.Guard {
+	g := s.guards[address]
 	if g == nil {
-		g = tapo.NewGuard(place, s.rejections)
-		s.guards[place] = g
+		g = tapo.NewGuard(address, s.rejections)
+		s.guards[address] = g
 	}
 	return g
 }

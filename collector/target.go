@@ -43,10 +43,19 @@ func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.T
 			return unlistedTarget(c, addr, auth)
 		}
 	}
+	if addr, err := netip.ParseAddr(name); err == nil && auth != "" && auth != t.Auth && !inConfig(c, t) {
+		return unlistedTarget(c, addr.Unmap(), auth)
+	}
 	if auth != "" && auth != t.Auth {
 		return t, true, fmt.Errorf("target %q has auth %q, not %q", t.Name, t.Auth, auth)
 	}
 	return t, true, nil
+}
+
+// inConfig reports whether the configuration lists a target.
+func inConfig(c *config.Config, t config.Target) bool {
+	_, listed := c.Target(t.Name)
+	return listed
 }
 
 var errUnknown = errors.New("unknown target")

@@ -225,7 +225,10 @@ func isBusy(code int) bool {
 // skip leaves a socket that cannot be asked, whatever for, out of this read.
 func (d *Device) skip(ctx context.Context, p *part, code int, got *replies) {
 	d.cfg.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", wire.CodeName(code))
-	for _, m := range d.missing(p, got) {
+	for m := range numMethods {
+		if got.state[m] != unasked {
+			continue
+		}
 		got.state[m], got.code[m] = refused, code
 		if code == wire.CodeUnknownMethod || code == wire.CodeParams {
 			p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)

@@ -9,26 +9,23 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// places are the plugs that are being checked. A plug keeps one session, and may
-// count logins that come in between each other as wrong ones.
+// places are the plugs that are being checked, by address. A plug keeps one
+// session, and may count logins that come in between each other as wrong ones.
 type places struct {
 	mu            sync.Mutex
-	conversations map[string]chan struct{} // by address; each holds a token while somebody talks to the plug
-	guards        map[string]*tapo.Guard   // by MAC, or else by address
+	conversations map[string]chan struct{} // each holds a token while somebody talks to the plug
+	guards        map[string]*tapo.Guard
 }
 
-// enter returns what all who talk to a plug must share.
-func (p *places) enter(address, place string, store tapo.RejectionStore) (chan struct{}, *tapo.Guard) {
+// enter returns what all who talk to the plug at an address must share.
+func (p *places) enter(address string, store tapo.RejectionStore) (chan struct{}, *tapo.Guard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.guards == nil {
 		p.conversations, p.guards = map[string]chan struct{}{}, map[string]*tapo.Guard{}
 	}
 	if p.conversations[address] == nil {
-		p.conversations[address] = make(chan struct{}, 1)
+		p.conversations[address], p.guards[address] = make(chan struct{}, 1), tapo.NewGuard(address, store)
 	}
-	if p.guards[place] == nil {
-		p.guards[place] = tapo.NewGuard(place, store)
-	}
-	return p.conversations[address], p.guards[place]
+	return p.conversations[address], p.guards[address]
 }

@@ -294,8 +294,9 @@ func TestSearchHostile(t *testing.T) {
 		}
 	}()
 	start := time.Now()
-	found := search(t, 400*time.Millisecond, udp.LocalAddr().String())
-	if len(found) == 0 || len(found) > maxFound {
+	plug := startPlug(t, &simulator.Plug{Listen: "127.0.78.20:0", Discovery: "127.0.78.20:0"})
+	found := search(t, 400*time.Millisecond, udp.LocalAddr().String(), plug.DiscoveryAddr().String())
+	if len(found) < 2 || len(found) > 1+maxPerHost || found[len(found)-1].Address != plug.Addr() {
 		t.Errorf("found %d", len(found))
 	}
 	if took := time.Since(start); took > 5*time.Second {

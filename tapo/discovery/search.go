@@ -25,6 +25,10 @@ const (
 	maxPacket = 8 << 10
 	// maxFound is how many devices one search finds: anybody may make some up.
 	maxFound = 1000
+	// maxPerHost is how many of them may be at one address, where one is usual, and
+	// maxDecrypted how many replies are decrypted, which takes a while.
+	maxPerHost   = 8
+	maxDecrypted = 64
 	// defaultTimeout is how long replies are waited for.
 	defaultTimeout = 5 * time.Second
 )
@@ -115,10 +119,12 @@ func (s Search) Run(ctx context.Context, found func(Device)) error {
 		close(replies)
 	}()
 
-	known := map[Device]bool{}
+	known, hosts := map[Device]bool{}, map[netip.Addr]int{}
 	for d := range replies {
-		if !known[d] && len(known) < maxFound {
+		host := d.Address.Addr()
+		if !known[d] && len(known) < maxFound && hosts[host] < maxPerHost {
 			known[d] = true
+			hosts[host]++
 			found(d)
 		}
 	}
@@ -236,13 +242,17 @@ func (s Search) send(ctx context.Context, senders []sender, packet []byte) error
 // receive passes on what devices reply, until the search ends.
 func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<- Device) {
 	packet := make([]byte, maxPacket)
-	for ctx.Err() == nil {
+	for read := 0; ctx.Err() == nil; read++ {
+		if read == maxDecrypted {
+			key = nil
+		}
 		n, from, err := s.conn.ReadFromUDPAddrPort(packet)
 		if err != nil {
 			if ctx.Err() == nil && errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // such as that nobody listens at one of the addresses
+			time.Sleep(time.Millisecond) // such as that nobody listens at one of the addresses
+			continue
 		}
 		if d, err := parse(packet[:n], from.Addr(), key); err == nil {
 			select {

@@ -1,0 +1,135 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// TestRefusedForNow: what a strip has answered before it is asked again, soon.
+func TestRefusedForNow(t *testing.T) {
+	for _, code := range []int{-1, -1001, -1002, -1008, -1301} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHome(t, simulator.P304M)
+			h.reason(h.device)
+			for _, method := range []string{"get_child_device_list", "control_child", "2/get_energy_usage"} {
+				h.plug.Refuse(method, code)
+				h.reason(h.device)
+				h.plug.Refuse(method, 0)
+				time.Sleep(15 * time.Second)
+				if r, err := h.read(h.device); err != nil || len(r.Outlets) != 4 {
+					t.Errorf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
+				}
+				time.Sleep(11 * time.Minute)
+				r, err := h.read(h.device)
+				if err != nil || len(r.Outlets) != 4 {
+					t.Fatalf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
+				}
+				for i, o := range r.Outlets {
+					if _, has := o.EnergyMonth.Get(); !has {
+						t.Errorf("%s, code %d: socket %d has no energy", method, code, i+1)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestBusySockets are left out of one read, and take batches after that.
+func TestBusySockets(t *testing.T) {
+	for _, tc := range []struct {
+		method string
+		code   int
+		warm   int // requests of later reads
+	}{
+		{"1/multipleRequest", -1301, 7}, {"control_child", -1301, 7}, {"1/multipleRequest", -1003, 8}, {"1/multipleRequest", -1, 8},
+	} {
+		p := strip(t, simulator.P316M)
+		p.Refuse(tc.method, tc.code)
+		d := device(t, p)
+		read(t, d)
+		p.Refuse(tc.method, 0)
+		read(t, d)
+		if got := requests(p, func() { checkSockets(t, read(t, d), simulator.P316M, true) }); got != tc.warm {
+			t.Errorf("%s, code %d: %d requests, want %d", tc.method, tc.code, got, tc.warm)
+		}
+	}
+}
+
+// TestOuterRefusal: control_child itself refuses a batch, and takes one method.
+func TestOuterRefusal(t *testing.T) {
+	p := strip(t, simulator.P316M)
+	p.Refuse("control_child multipleRequest", -1003)
+	d := device(t, p)
+	read(t, d)
+	read(t, d)
+	checkSockets(t, read(t, d), simulator.P316M, true)
+}
+
+// TestRefusedPage: what the first page has stays.
+func TestRefusedPage(t *testing.T) {
+	for _, code := range []int{-1, -1001, -1008} {
+		m := simulator.P300
+		m.Strip = &simulator.Strip{Sockets: 13, Components: m.Strip.Components}
+		p := strip(t, m)
+		p.Refuse("get_child_device_list from 10", code)
+		d := device(t, p)
+		for i := range 3 {
+			if got := len(read(t, d).Outlets); got != 10 {
+				t.Errorf("code %d, read %d: %d sockets", code, i, got)
+			}
+		}
+		p.Refuse("get_child_device_list from 10", 0)
+		if got := len(read(t, d).Outlets); got != 13 {
+			t.Errorf("code %d: %d sockets", code, got)
+		}
+	}
+}
+
+// TestNumbersStay: a socket without a position keeps its number while another is
+// missing.
+func TestNumbersStay(t *testing.T) {
+	list := func(entries ...string) string {
+		return fmt.Sprintf(`{"child_device_list":[%s],"start_index":0,"sum":%d}`, strings.Join(entries, ","), len(entries))
+	}
+	p := strip(t, simulator.P300)
+	d := device(t, p)
+	for _, tc := range []struct {
+		list string
+		want []int
+	}{
+		{list(child("a", ""), child("b", ""), child("c", "")), []int{1, 2, 3}},
+		{list(child("c", ""), child("b", "")), []int{2, 3}},
+		{list(child("d", ""), child("c", ""), child("b", ""), child("a", "")), []int{1, 2, 3, 4}},
+	} {
+		p.Answer("get_child_device_list", tc.list)
+		var got []int
+		for _, o := range read(t, d).Outlets {
+			got = append(got, o.Number)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%v, want %v", got, tc.want)
+		}
+	}
+}
+
+// TestWholeWattsInstead: where get_emeter_data is refused, whatever the code, and
+// get_energy_usage as well, there is get_current_power.
+func TestWholeWattsInstead(t *testing.T) {
+	for _, code := range []int{-1, -1001, -1002, -1301, -1601, -2201} {
+		p := start(t, &simulator.Plug{Model: simulator.P110M, Load: simulator.Constant(60)})
+		p.Refuse("get_energy_usage", code)
+		p.Refuse("get_emeter_data", code)
+		if power, has := read(t, device(t, p)).Outlets[0].Power.Get(); !has || power != 60 {
+			t.Errorf("code %d: %v, %t", code, power, has)
+		}
+	}
+}
