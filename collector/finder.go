@@ -133,7 +133,7 @@ func (f *finder) begin(ctx context.Context) *search {
 // look does a search.
 func (f *finder) look(ctx context.Context, s *search) {
 	c := f.store.Current()
-	err := discovery.Search{Addresses: c.Discovery.Addresses, Timeout: f.time, Logger: f.logger}.Run(ctx, f.note)
+	err := discovery.Search{Addresses: c.Discovery.Addresses, Timeout: min(f.time, interval(c)), Logger: f.logger}.Run(ctx, f.note)
 	c = f.store.Current()
 	f.mu.Lock()
 	defer f.mu.Unlock()

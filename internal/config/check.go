@@ -122,8 +122,8 @@ func (l *loader) checkDiscovery() {
 	if d.Enabled || d.Auth != "" {
 		d.Auth = l.resolveAuth(d.Auth, "discovery", "discovery", "auth")
 	}
-	if d.Interval < 0 || d.Interval > 0 && d.Interval < 10*time.Second {
-		l.fail("discovery: interval must be at least 10s", nil, "discovery", "interval")
+	if d.Interval < 0 || d.Interval > 0 && d.Interval < time.Second {
+		l.fail("discovery: interval must be at least 1s", nil, "discovery", "interval")
 	}
 	if d.Addresses != nil && len(d.Addresses) == 0 {
 		l.fail("discovery: addresses is empty: leave it out to ask the whole network", nil, "discovery", "addresses")

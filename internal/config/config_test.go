@@ -216,7 +216,7 @@ func TestErrors(t *testing.T) {
 		{"no auth among two", two + "targets:\n- {name: a, address: x}", `line 3: target "a": auth is missing`},
 		{"discovery without auth among two", two + "discovery: {enabled: true}", "line 2: discovery: auth is missing"},
 		{"discovery with unknown auth", auths + "discovery: {enabled: true, auth: x}", `line 2: discovery: there is no auth "x"`},
-		{"discovery too often", auths + "discovery: {enabled: true, interval: 1s}", "line 2: discovery: interval must be at least 10s"},
+		{"discovery too often", auths + "discovery: {enabled: true, interval: 1ms}", "line 2: discovery: interval must be at least 1s"},
 		{"discovery interval", auths + "discovery: {interval: often}", "line 2: a text where something else belongs"},
 		{"discovery address", auths + "discovery: {enabled: true, addresses: [everywhere]}", "line 2: discovery: address 1: want an IPv4 address"},
 		{"neither address nor mac", auths + "targets:\n- {name: a}", `line 3: target "a": address or mac is missing`},

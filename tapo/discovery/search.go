@@ -25,9 +25,10 @@ const (
 	maxPacket = 8 << 10
 	// maxFound is how many devices one search finds: anybody may make some up.
 	maxFound = 1000
-	// maxPerHost is how many of them may be at one address, where one is usual, and
-	// maxDecrypted how many replies are decrypted, which takes a while.
-	maxPerHost   = 8
+	// maxPerHost is how many of them may be at one address: one is usual, but
+	// forwarded ports make several. maxDecrypted is how many replies are decrypted,
+	// which takes a while.
+	maxPerHost   = 64
 	maxDecrypted = 64
 	// defaultTimeout is how long replies are waited for.
 	defaultTimeout = 5 * time.Second
