@@ -242,3 +242,29 @@ func TestReloadDuringSearch(t *testing.T) {
 	f.do(http.MethodPost, "/-/reload")
 	eventually(t, "the new address is asked", func() bool { return len(f.sd(t)) == 1 })
 }
+
+// TestFactoryResetPlug: a plug that somebody has reset belongs to nobody. It may
+// be probed, and says what is wrong; nothing of it is believed.
+func TestFactoryResetPlug(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 98)
+	for i, m := range []simulator.Model{simulator.P110, simulator.P110TPAP} {
+		plug := &simulator.Plug{
+			Model: m, Name: fmt.Sprint("New ", i), Listen: s.host(i+1) + ":0", Discovery: fmt.Sprintf("%s:%d", s.host(i+1), s.port),
+			TPAP: simulator.TPAPOptions{Iterations: 10, Pake: []int{0}},
+		}
+		if err := plug.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(plug.Close)
+	}
+	f := run(t, auths+s.yaml("enabled: true", 2))
+	eventually(t, "both are found", func() bool { return len(f.sd(t)) == 2 })
+	for name := range f.sd(t) {
+		text := f.probed(name)
+		if !strings.Contains(text, `reason="bad_credentials"`) || strings.Contains(text, "tapo_outlet") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	f.want(t, "/", 200, "The plug is not bound to your account")
+}

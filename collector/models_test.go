@@ -62,3 +62,15 @@ func TestModelsDocumentation(t *testing.T) {
 		t.Errorf("%s is not what the models give (-documented +read)\n%s", path, diff)
 	}
 }
+
+// TestContentType: what is asked for, and what Prometheus takes where nothing is.
+func TestContentType(t *testing.T) {
+	f := newFixture(t, targetYAML(startPlug(t, &simulator.Plug{})))
+	for accept, want := range map[string]string{
+		"": "text/plain; version=0.0.4", "application/openmetrics-text;version=1.0.0": "application/openmetrics-text; version=1.0.0",
+	} {
+		if got := f.get("/probe?target=a", "Accept", accept).Header().Get("Content-Type"); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %q", accept, got)
+		}
+	}
+}
