@@ -68,6 +68,13 @@ func TestBounds(t *testing.T) {
 	if len(f.finder.plugs) > maxPlugs+1 || f.finder.plugs["AA-BB-CC-00-00-01"] == nil || p == nil || len(p.places) > maxPlaces || p.at != "10.0.0.2:80" || p.places[p.at] == nil {
 		t.Errorf("%d plugs, %+v", len(f.finder.plugs), p)
 	}
+	f.finder.note(said(aMAC, "10.0.0.9:80", ""))
+	for i := range 3 * maxPlaces {
+		f.finder.note(said(aMAC, fmt.Sprintf("10.0.0.66:%d", 2000+i), ""))
+	}
+	if p.places["10.0.0.9:80"] == nil {
+		t.Error("another host's ports push a place out")
+	}
 	f.finder.note(said("AA-BB-CC-00-00-02", "10.0.0.4:80", ""))
 	if got := len(f.sd(t)); got != 3 {
 		t.Errorf("%d targets", got)

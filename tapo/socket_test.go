@@ -133,3 +133,23 @@ func TestWholeWattsInstead(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatTheListSays counts where a socket does not say it itself: its state by
+// another name, and the limit of its protection.
+func TestWhatTheListSays(t *testing.T) {
+	p := strip(t, simulator.P300)
+	p.Answer("get_child_device_list", `{"child_device_list":[{"device_id":"a","position":1,"on_off":1},{"device_id":"b","position":2,"on_off":0},{"device_id":"c","position":3}],"sum":3}`)
+	var got []string
+	for _, o := range read(t, device(t, p)).Outlets {
+		on, known := o.On.Get()
+		got = append(got, fmt.Sprint(on, known))
+	}
+	if want := []string{"true true", "false true", "false false"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	p = strip(t, simulator.P304M)
+	p.Refuse("1/get_protection_power", -1002)
+	if limit, has := read(t, device(t, p)).Outlets[0].PowerLimit.Get(); !has || limit != 2960 {
+		t.Errorf("limit %v, %t", limit, has)
+	}
+}
