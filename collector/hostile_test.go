@@ -143,6 +143,10 @@ func TestFoundByAddress(t *testing.T) {
 	dial := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	f := newFixture(t, "auths: {home: {username: u, password: p}, office: {username: u2, password: q}}\ndiscovery: {enabled: true, auth: home}\n",
 		func(o *Options) { o.DialContext = dial })
+	f.write(t, "auths: {home: {username: u, password: p}, office: {username: u2, password: q}}\ndiscovery: {enabled: true, auth: home}\n"+
+		"targets: [{name: a, address: 10.0.0.6, auth: home}]\n")
+	f.do(http.MethodPost, "/-/reload")
+	f.want(t, "/probe?target=10.0.0.6&auth=office", 400)
 	f.finder.note(said(aMAC, "10.0.0.5:80", ""))
 	f.want(t, "/probe?target=10.0.0.5&auth=office", 200)
 	f.want(t, "/probe?target=10.0.0.5&auth=home", 200)
@@ -274,4 +278,23 @@ func TestFactoryResetPlug(t *testing.T) {
 		}
 	}
 	f.want(t, "/", 200, "The plug is not bound to your account")
+}
+
+// TestMovedFromSilence: what has the plug's address now accepts connections and
+// says nothing, so that the first probe ends before its read.
+func TestMovedFromSilence(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 99)
+	before := s.plug(1, &simulator.Plug{Name: "Wanderer"})
+	f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, mac(t, before), s.yaml("interval: 1h", 3)))
+	f.probed("a")
+	listen := before.Addr().String()
+	before.Close()
+	startPlug(t, &simulator.Plug{Name: "Heir", Listen: listen}).Inject(simulator.Fault{Kind: simulator.Hang})
+	s.plug(2, &simulator.Plug{Name: "Wanderer"})
+	for i, want := range []string{"tapo_up 0\n", "tapo_up 1\n"} {
+		if text := f.get("/probe?target=a", timeoutHeader, "1.5").Body.String(); !strings.Contains(text, want) {
+			t.Errorf("probe %d: %s", i, text)
+		}
+	}
 }

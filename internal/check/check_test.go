@@ -302,7 +302,7 @@ func TestSamePlugTwice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t, &simulator.Plug{Model: m})
 			var group sync.WaitGroup
-			for range 5 {
+			for range 8 {
 				group.Go(func() {
 					if r := h.Target(t.Context(), h.target); !r.OK {
 						t.Errorf("%s: %s", m.Name, r.Reason)
