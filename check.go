@@ -145,7 +145,7 @@ func (c *checkCommand) all(ctx context.Context, cfg *config.Config) ([]config.Ta
 	targets := slices.Clone(cfg.Targets)
 	if d := cfg.Discovery; d.Enabled {
 		credentials := cfg.Auths[d.Auth].Credentials()
-		err := discovery.Search{Addresses: d.Addresses, Timeout: searchTime}.Run(ctx, func(found discovery.Device) {
+		err := discovery.Search{Addresses: d.Addresses, Timeout: check.SearchTime}.Run(ctx, func(found discovery.Device) {
 			known := slices.ContainsFunc(targets, func(t config.Target) bool { return t.MAC == found.MAC || t.Address == shortAddress(found) })
 			if found.IsPlug() && found.MayBelongTo(credentials.Username) && !known {
 				targets = append(targets, config.Target{Name: found.Name(), MAC: found.MAC, Auth: d.Auth, Credentials: credentials})
@@ -163,9 +163,6 @@ func (c *checkCommand) all(ctx context.Context, cfg *config.Config) ([]config.Ta
 	}
 	return targets, nil
 }
-
-// searchTime is how long plugs that are not listed are searched for.
-const searchTime = 3 * time.Second
 
 // target returns the target of a name, an address or a MAC address. Whoever runs
 // the command may name any plug.

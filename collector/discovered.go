@@ -119,7 +119,10 @@ func (e *Exporter) findTarget(c *config.Config, name string) (t config.Target, k
 		return t, true
 	}
 	for _, t := range c.Targets {
-		if at := e.finder.address(t.MAC); t.MAC != "" && isAt(at, name) {
+		if t.MAC == "" {
+			continue
+		}
+		if at := e.finder.address(t.MAC); isAt(at, name) {
 			t.Address = at
 			return t, true
 		}
@@ -174,20 +177,19 @@ func (e *Exporter) nameDiscovered(ctx context.Context, ago time.Duration) bool {
 	return found
 }
 
-var discoveredDesc = prometheus.NewDesc("tapo_exporter_plugs_discovered",
-	"Plugs that have replied to the search within a day and may be read: listed by their mac, or of the account that discovery has.", nil, nil)
-
-// Describe implements [prometheus.Collector].
-func (e *Exporter) Describe(ch chan<- *prometheus.Desc) { ch <- discoveredDesc }
-
-// Collect implements [prometheus.Collector].
-func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
-	c := e.store.Current()
-	n := len(e.discovered(c))
-	for _, t := range c.Targets {
-		if t.MAC != "" && e.finder.address(t.MAC) != "" {
-			n++
+// plugsDiscovered is a metric of the exporter's own.
+func (e *Exporter) plugsDiscovered() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tapo_exporter_plugs_discovered",
+		Help: "Plugs that have replied to the search within a day and may be read: listed by their mac, or of the account that discovery has.",
+	}, func() float64 {
+		c := e.store.Current()
+		n := len(e.discovered(c))
+		for _, t := range c.Targets {
+			if t.MAC != "" && e.finder.address(t.MAC) != "" {
+				n++
+			}
 		}
-	}
-	ch <- prometheus.MustNewConstMetric(discoveredDesc, prometheus.GaugeValue, float64(n))
+		return float64(n)
+	})
 }

@@ -116,7 +116,7 @@ func (e *Exporter) routes() {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e,
+		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e.plugsDiscovered(),
 	)
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, Registry: registry, EnableOpenMetrics: true})
 

@@ -5,20 +5,16 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// locate completes a target that has no address. Where the plug has not replied
-// yet it is searched for; where it was not at its last address, the search under
+// locate gives a target of a MAC its address. Where the plug has not replied yet
+// it is searched for; where it was not at its last address, the search under
 // way is given a moment.
 func (f *finder) locate(ctx context.Context, t config.Target) (config.Target, *tapo.Error) {
-	if t.MAC == "" {
-		return t, nil
-	}
 	f.mu.Lock()
 	p, s := f.plug(t.MAC), f.search
 	at, lost := p.at, p.lost()
@@ -78,7 +74,7 @@ func (f *finder) await(ctx context.Context, p *found, old string) (at string) {
 func (f *finder) miss(ctx context.Context, t config.Target) *tapo.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := notFound(t.MAC, nil)
+	err := tapo.NotFound(t.MAC)
 	if p := f.plug(t.MAC); !p.missed {
 		p.missed = true
 		f.logger.WarnContext(ctx, "Plug cannot be found", "target", t.Name, "reason", err.Reason, "err", err.Err, "advice", err.Advice)
@@ -91,17 +87,9 @@ func (f *finder) state(t config.Target, known State) State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.plugs[t.MAC]; p != nil && p.missed && p.at == "" {
-		known.Err = notFound(t.MAC, nil)
+		known.Err = tapo.NotFound(t.MAC)
 	}
 	return known
-}
-
-func notFound(mac string, err error) *tapo.Error {
-	return &tapo.Error{
-		Reason: tapo.Unreachable, Err: errors.Join(errors.New("no plug with the MAC address "+mac+" has replied to the search"), err),
-		Advice: "Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app. The search is a broadcast, which does not leave the local network " +
-			"nor, usually, a container: see discovery.addresses in docs/configuration.md, or list the plug with its address.",
-	}
 }
 
 // outcome notes how reading a plug at an address went. If the plug may have

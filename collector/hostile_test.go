@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -123,7 +124,7 @@ func TestSteadyNames(t *testing.T) {
 	f.finder.note(said("10-00-00-00-11-22", "10.0.0.66:80", foreign))
 	f.finder.note(said("12-00-00-00-11-22", "10.0.0.2:80", ""))
 	other := said(aMAC, "10.0.0.1:80", "")
-	other.Model = "XXX"
+	other.Model = "P999"
 	f.finder.note(other)
 	for range 2 {
 		if got := f.sd(t); len(got) != 2 || got["p110-001122"] == nil || got["p110-001122-120000"] == nil {
@@ -296,5 +297,41 @@ func TestMovedFromSilence(t *testing.T) {
 		if text := f.get("/probe?target=a", timeoutHeader, "1.5").Body.String(); !strings.Contains(text, want) {
 			t.Errorf("probe %d: %s", i, text)
 		}
+	}
+}
+
+// TestLateNews: a probe waits a moment for the search that is looking for a plug
+// which was not at its last address.
+func TestLateNews(t *testing.T) {
+	f := newFixture(t, auths+"targets: [{name: a, mac: "+aMAC+"}]\n")
+	f.finder.note(said(aMAC, "10.0.0.1:80", ""))
+	f.finder.plugs[aMAC].places["10.0.0.1:80"].failed = time.Now()
+	f.finder.search = &search{started: time.Now(), done: make(chan struct{}), news: make(chan struct{})}
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		f.finder.note(said(aMAC, "10.0.0.2:80", ""))
+	}()
+	if got, err := f.finder.locate(t.Context(), config.Target{MAC: aMAC}); err != nil || got.Address != "10.0.0.2:80" {
+		t.Errorf("at %s, %v", got.Address, err)
+	}
+}
+
+// TestMovedUnprobed: a search alone finds a plug that was read and has moved.
+func TestMovedUnprobed(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t, 100)
+	before := s.plug(1, &simulator.Plug{Name: "Wanderer"})
+	f := run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, mac(t, before), s.yaml("interval: 1h", 2)))
+	f.probed("a")
+	before.Close()
+	now := s.plug(2, &simulator.Plug{Name: "Wanderer"})
+	eventually(t, "the first search has ended", func() bool {
+		f.finder.mu.Lock()
+		defer f.finder.mu.Unlock()
+		return f.finder.search == nil
+	})
+	<-f.finder.begin(t.Context()).done
+	if got := f.sd(t)["a"]["__meta_tapo_address"]; got != now.Addr().String() {
+		t.Errorf("at %s", got)
 	}
 }

@@ -28,6 +28,16 @@ func ParseMAC(text string) string {
 	return strings.ReplaceAll(fmt.Sprintf("% X", raw), " ", "-")
 }
 
+// NotFound is the error about a plug that is known by its MAC address alone, where
+// no search has found it.
+func NotFound(mac string) *Error {
+	return &Error{
+		Reason: Unreachable, Err: fmt.Errorf("no plug with the MAC address %s has replied to the search", mac),
+		Advice: "Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app (the plug's settings, Device Info). The search does not leave the local " +
+			"network nor, usually, a container: list the plug with its address then, or name it under discovery.addresses.",
+	}
+}
+
 // isWanted reports whether a plug with this MAC address is the one that the
 // configuration wants, or any will do.
 func (d *Device) isWanted(mac string) bool {

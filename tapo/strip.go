@@ -190,31 +190,3 @@ func numbers(children []child, known func(id string) int) []int {
 	}
 	return numbers
 }
-
-// finish turns the replies of one read into a reading.
-func (d *Device) finish(got *replies, sockets []socket) Reading {
-	region, timeDiff := string(got.info.Region), optional(got.info.TimeDiff)
-	if z := d.learnt.zone; z.region != region || z.timeDiff != timeDiff {
-		d.learnt.zone = newZone(region, timeDiff)
-	}
-	r := Reading{Time: d.cfg.Now(), Protocol: d.session.protocol, Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
-	if len(sockets) == 0 && got.hasOutlet() && (!d.learnt.isStrip() || got.info.DeviceOn.Valid) {
-		d.addOutlet(&r, 1, &d.learnt.plug, got)
-	}
-	for i := range sockets {
-		d.addOutlet(&r, sockets[i].number, sockets[i].part, &sockets[i].got)
-	}
-	return r
-}
-
-// addOutlet adds what a part has answered.
-func (d *Device) addOutlet(r *Reading, number int, p *part, got *replies) {
-	if p.protection != nil {
-		got.protection = *p.protection
-	}
-	clk := readClock(string(got.energy.LocalTime), d.learnt.zone, r.Time)
-	r.Outlets = append(r.Outlets, got.outlet(number, clk.wrong))
-	if _, known := r.ClockOffset.Get(); !known {
-		r.ClockOffset = clk.offset
-	}
-}

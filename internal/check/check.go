@@ -94,9 +94,8 @@ type Checker struct {
 
 const (
 	defaultTimeout = 10 * time.Second
-	// searchTime is for finding a plug by its MAC, ownerTime for asking one whose
-	// it is.
-	searchTime = 3 * time.Second
+	// SearchTime is for finding plugs, ownerTime for asking one whose it is.
+	SearchTime = 3 * time.Second
 	ownerTime  = time.Second
 	// clockSlack is how wrong a clock may be without a word.
 	clockSlack = 2 * time.Minute
@@ -179,9 +178,8 @@ func (r *run) resolve(ctx context.Context) bool {
 	if r.target.MAC != "" {
 		at := r.find(ctx)
 		if at == "" {
-			r.fail(resolve, took(), tapo.Unreachable, "no plug with the MAC address "+r.target.MAC+" has replied to the search",
-				"Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app (the plug's settings, Device Info). The search does not leave the local "+
-					"network nor, usually, a container: list the plug with its address then, or name it under discovery.addresses.")
+			missing := tapo.NotFound(r.target.MAC)
+			r.fail(resolve, took(), missing.Reason, missing.Err.Error(), missing.Advice)
 			return false
 		}
 		r.target.Address, r.report.Address = at, at
@@ -224,7 +222,7 @@ func (r *run) resolve(ctx context.Context) bool {
 func (r *run) find(ctx context.Context) (at string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := r.Search(ctx, discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: searchTime}, func(d discovery.Device) {
+	err := r.Search(ctx, discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: SearchTime}, func(d discovery.Device) {
 		if at == "" && d.MAC == r.target.MAC {
 			at = d.Address.String()
 			cancel()

@@ -310,6 +310,10 @@ func TestSamePlugTwice(t *testing.T) {
 				})
 			}
 			group.Wait()
+			each := map[simulator.Protocol]int{simulator.KLAP: 4, simulator.TPAP: 4, simulator.Passthrough: 5}[m.Protocol]
+			if got := h.plug.Stats().Requests; got != 8*each {
+				t.Errorf("%s: %d requests, want %d: sessions were lost", m.Name, got, 8*each)
+			}
 			h.target.Credentials.Password = "wrong"
 			for range 5 {
 				group.Go(func() { h.Target(t.Context(), h.target) })
