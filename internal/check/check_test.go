@@ -298,7 +298,7 @@ func TestNoHarm(t *testing.T) {
 // TestSamePlugTwice: a plug under two names is asked by one of them at a time, so
 // that neither takes the other's login for a wrong one.
 func TestSamePlugTwice(t *testing.T) {
-	for _, m := range []simulator.Model{simulator.P110TPAP, simulator.P110, simulator.P110Passthrough} {
+	for _, m := range []simulator.Model{simulator.P110TPAP, simulator.P304M, simulator.P110Passthrough} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t, &simulator.Plug{Model: m})
 			var group sync.WaitGroup
@@ -310,7 +310,7 @@ func TestSamePlugTwice(t *testing.T) {
 				})
 			}
 			group.Wait()
-			each := map[simulator.Protocol]int{simulator.KLAP: 4, simulator.TPAP: 4, simulator.Passthrough: 5}[m.Protocol]
+			each := map[simulator.Protocol]int{simulator.KLAP: 10, simulator.TPAP: 4, simulator.Passthrough: 5}[m.Protocol]
 			if got := h.plug.Stats().Requests; got != 8*each {
 				t.Errorf("%s: %d requests, want %d: sessions were lost", m.Name, got, 8*each)
 			}
