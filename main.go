@@ -254,7 +254,7 @@ func serveHTTP(ctx context.Context, f serveFlags, logger *slog.Logger, stdout io
 
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
 	store := config.NewStore(f.path, logger)
-	var simulated *demo
+	var simulated *household
 	if f.demo {
 		var err error
 		if simulated, err = startDemo(); err != nil {

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/demo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -252,7 +253,7 @@ func TestDemo(t *testing.T) {
 	p := start(t, "--demo")
 	get(t, p.url+"/-/ready")
 	said := p.stdout.String()
-	for _, want := range []string{demoUsername, demoPassword, p.url + "/sd", "scrape_configs:", "kettle", "klap", "tpap", "passthrough"} {
+	for _, want := range []string{demo.Username, demo.Password, p.url + "/sd", "scrape_configs:", "kettle", "klap", "tpap", "passthrough"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
@@ -265,16 +266,16 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.close()
-	if len(d.plugs) < 6 {
-		t.Errorf("%d plugs", len(d.plugs))
+	if len(d.appliances) < 6 {
+		t.Errorf("%d plugs", len(d.appliances))
 	}
-	for i, name := range d.names {
-		body := get(t, p.url+"/probe?target="+name)
+	for _, a := range d.appliances {
+		body := get(t, p.url+"/probe?target="+a.Name)
 		if !strings.Contains(body, "tapo_up 1\n") {
-			t.Errorf("%s:\n%s", name, body)
+			t.Errorf("%s:\n%s", a.Name, body)
 		}
-		if _, has := d.config.Target(name); !has || d.plugs[i].Addr().Port() == 0 {
-			t.Errorf("%s is not a target", name)
+		if _, has := d.config.Target(a.Name); !has || a.Plug.Addr().Port() == 0 {
+			t.Errorf("%s is not a target", a.Name)
 		}
 	}
 	for _, target := range d.config.Targets {

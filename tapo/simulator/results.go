@@ -97,8 +97,11 @@ func (p *Plug) deviceInfo(u unit) *deviceInfo {
 	}
 	if has(p.Model.Components, "overheat_protection", 1) {
 		info.OverheatStatus = "normal"
+		if p.overheated {
+			info.OverheatStatus = "overheated"
+		}
 	} else if p.Model.Protocol == Passthrough || p.Model.Name == "P100" {
-		info.Overheated = new(bool)
+		info.Overheated = &p.overheated
 	}
 	return info
 }

@@ -78,6 +78,7 @@ type Plug struct {
 
 	mu          sync.Mutex // guards what follows
 	asleep      bool
+	overheated  bool
 	meter       meter
 	sockets     []*socket
 	klap        klapState
@@ -220,6 +221,14 @@ func (p *Plug) SetRelay(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meter.setRelay(on, p.Now())
+}
+
+// SetOverheated makes the plug say that it is overheated, if it has a field for
+// that.
+func (p *Plug) SetOverheated(hot bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.overheated = hot
 }
 
 // SetClock makes the plug's clock wrong by an offset. Its counters of the day

@@ -1,7 +1,7 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package e2e
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-const operations = "docs/operations.md"
+const operations = root + "/docs/operations.md"
 
 // TestSharding runs two exporters of the same plugs as docs/operations.md says:
 // each plug is read by exactly one.
