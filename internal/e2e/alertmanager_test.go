@@ -124,18 +124,22 @@ func alertmanager(t *testing.T, edit *strings.Replacer) string {
 // scraping and evaluating every second, and returns its URL.
 func shippedPrometheus(t *testing.T, exporter, manager string, blocks ...string) string {
 	t.Helper()
-	rules, err := filepath.Abs(rulesDir)
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	faster := strings.NewReplacer(
+		"localhost:9782", exporter, "localhost:9093", manager, "- tapo_", "- "+dir+"/tapo_", "interval: 15s", "interval: 1s",
+		"scrape_configs:", "  scrape_timeout: 1s\nscrape_configs:", "interval: 1m", "interval: 2s", "interval: 2m", "interval: 2s",
+	)
+	config := ""
+	for _, name := range []string{"tapo_settings.yml", "tapo_rules.yml", "tapo_alerts.yml", "prometheus.yml"} {
+		shipped, err := os.ReadFile(filepath.Join(rulesDir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config = faster.Replace(string(shipped))
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	shipped, err := os.ReadFile(rulesDir + "/prometheus.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := strings.NewReplacer(
-		"localhost:9782", exporter, "localhost:9093", manager, "- tapo_", "- "+rules+"/tapo_", "interval: 15s", "interval: 1s",
-		"scrape_configs:", "  scrape_timeout: 1s\nscrape_configs:",
-	).Replace(string(shipped))
 	return prometheus(t, config, blocks...)
 }
 

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "tapo_exporter")
-	if out, err := exec.Command("go", "build", "-o", path, root).CombinedOutput(); err != nil { //nolint:noctx // of no single test
+	if out, err := exec.Command("go", "build", "-o", path, root).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
