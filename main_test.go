@@ -258,7 +258,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
 	}
-	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, "<td>tpap</td>") != 2 || strings.Contains(page, "not read yet") {
+	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, ">tpap</td>") != 2 || strings.Contains(page, "not read yet") {
 		t.Errorf("the page shows no power:\n%s", page)
 	}
 	d, err := startDemo() // for the list of its targets

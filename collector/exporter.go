@@ -123,7 +123,7 @@ func (e *Exporter) routes() {
 	e.mux.HandleFunc("GET /probe", e.probe)
 	e.mux.Handle("GET /metrics", metrics)
 	e.mux.HandleFunc("GET /sd", e.serviceDiscovery)
-	e.mux.HandleFunc("GET /{$}", e.landingPage)
+	e.mux.HandleFunc("GET /{$}", e.statusPage)
 	e.mux.HandleFunc("GET /probes/{id}", e.probePage)
 	e.mux.HandleFunc("GET /config", e.configPage)
 	e.mux.HandleFunc("GET /-/healthy", saying("Healthy."))

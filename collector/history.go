@@ -6,10 +6,12 @@ package collector
 import (
 	"context"
 	"log/slog"
-	"strings"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
@@ -21,65 +23,93 @@ type Probe struct {
 	Took   time.Duration
 	Err    *tapo.Error // nil if it succeeded
 	Shared bool        // it waited for another probe's read
-	lines  []slog.Record
+	// Protocol and Info are what is known of the plug, empty otherwise.
+	Protocol tapo.Protocol
+	Info     tapo.Info
+	host     string // that the target names, which may be private
+	lines    []slog.Record
 }
 
-// history keeps the last probes. Its methods are safe for concurrent use.
+// history keeps the last probes, and of those before the last failures: what
+// went wrong at night is still there in the morning. Its methods are safe for
+// concurrent use.
 type history struct {
-	mu     sync.Mutex
-	limit  int
-	next   uint64
-	probes []Probe // a ring: probe ID is at ID % limit
+	mu       sync.Mutex
+	next     uint64
+	latest   ring
+	failures ring // that latest has dropped
 }
 
-func newHistory(limit int) *history { return &history{limit: limit, next: 1} }
+func newHistory(limit int) *history {
+	return &history{next: 1, latest: ring{limit: limit}, failures: ring{limit: limit}}
+}
 
 func (h *history) add(p Probe) {
-	if h.limit == 0 {
-		return
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.probes == nil {
-		h.probes = make([]Probe, h.limit)
-	}
 	p.ID = h.next
-	h.probes[h.next%uint64(h.limit)] = p //nolint:gosec // not negative
 	h.next++
+	if dropped, any := h.latest.add(p); any && dropped.Err != nil {
+		h.failures.add(dropped)
+	}
 }
 
 // recent returns the kept probes, the newest first.
 func (h *history) recent() []Probe {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var all []Probe
-	for id := h.next - 1; id > 0 && len(all) < h.limit; id-- {
-		all = append(all, h.probes[id%uint64(h.limit)]) //nolint:gosec // not negative
-	}
+	all := append(h.failures.all(), h.latest.all()...)
+	slices.Reverse(all)
 	return all
 }
 
 func (h *history) find(id uint64) (Probe, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if id == 0 || h.probes == nil {
+	for _, p := range h.recent() {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Probe{}, false
+}
+
+// ring keeps the last probes that were added.
+type ring struct {
+	limit  int
+	probes []Probe
+	oldest int // index, once it is full
+}
+
+// add returns the probe that had to go.
+func (r *ring) add(p Probe) (dropped Probe, any bool) {
+	switch {
+	case r.limit == 0:
+		return p, true
+	case len(r.probes) < r.limit:
+		r.probes = append(r.probes, p)
 		return Probe{}, false
 	}
-	p := h.probes[id%uint64(h.limit)] //nolint:gosec // not negative
-	return p, p.ID == id
+	dropped = r.probes[r.oldest]
+	r.probes[r.oldest] = p
+	r.oldest = (r.oldest + 1) % r.limit
+	return dropped, true
+}
+
+// all returns the probes, the oldest first.
+func (r *ring) all() []Probe {
+	return slices.Concat(r.probes[r.oldest:], r.probes[:r.oldest])
 }
 
 // record gathers the log lines of one probe. They are put into words when
 // somebody looks at them.
 type record struct {
-	target string
+	target config.Target
 	start  time.Time
 
 	mu    sync.Mutex // a shared read may log after the probe has ended
 	lines []slog.Record
 }
 
-func startRecord(target string) *record { return &record{target: target, start: time.Now()} }
+func startRecord(target config.Target) *record { return &record{target: target, start: time.Now()} }
 
 func (r *record) add(line slog.Record) {
 	r.mu.Lock()
@@ -90,25 +120,17 @@ func (r *record) add(line slog.Record) {
 func (r *record) finish(took time.Duration, result Result) Probe {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Probe{Target: r.target, Start: r.start, Took: took, Err: result.Err, Shared: result.Shared, lines: r.lines}
-}
-
-// Log returns one line per step.
-func (p Probe) Log() string {
-	var text strings.Builder
-	out := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		switch {
-		case len(groups) == 0 && a.Key == slog.TimeKey:
-			return slog.Duration("after", a.Value.Time().Sub(p.Start).Round(10*time.Microsecond))
-		case len(groups) == 0 && a.Key == slog.LevelKey:
-			return slog.Attr{}
-		}
-		return a
-	}})
-	for _, line := range p.lines {
-		_ = out.Handle(context.Background(), line) // which only a strings.Builder could refuse
+	p := Probe{
+		Target: r.target.Name, Start: r.start, Took: took, Err: result.Err, Shared: result.Shared, lines: r.lines,
+		Protocol: result.Reading.Protocol, Info: result.Reading.Info, host: r.target.Address,
 	}
-	return text.String()
+	if host, _, err := net.SplitHostPort(p.host); err == nil {
+		p.host = host
+	}
+	if p.Err != nil {
+		p.Protocol = p.Err.Protocol
+	}
+	return p
 }
 
 type recordKey struct{}

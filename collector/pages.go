@@ -5,58 +5,63 @@ package collector
 
 import (
 	"bytes"
-	_ "embed"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
 	"html/template"
 	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/prometheus/common/version"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/tapo-exporter/tapo_exporter/internal/config"
-	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-//go:embed pages.html
-var pagesText string
+//go:embed pages
+var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"took":  func(d time.Duration) string { return d.Round(100 * time.Microsecond).String() },
-	"ago":   func(t time.Time) string { return time.Since(t).Round(time.Second).String() + " ago" },
-	"state": outletState,
-	"watts": func(o tapo.Outlet) string { return format(o.Power, 1, 1, "W") },
-	"kwh":   func(o tapo.Outlet) string { return format(o.EnergyToday, 3.6e6, 3, "kWh") },
-}).Parse(pagesText))
+var (
+	style  = pageFile("style.css")
+	script = pageFile("script.js")
 
-// row is a target on the landing page.
-type row struct {
-	Target config.Target
-	State  State
+	pages = template.Must(template.New("").Funcs(template.FuncMap{
+		"took":   func(d time.Duration) string { return d.Round(100 * time.Microsecond).String() },
+		"ago":    func(t time.Time) string { return ago(time.Since(t)) },
+		"style":  func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own
+		"script": func() template.JS { return template.JS(script) },  //nolint:gosec // our own
+	}).ParseFS(pageFiles, "pages/*.html"))
+
+	// contentPolicy lets a page be what it is and nothing that somebody might
+	// smuggle into it.
+	contentPolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; img-src data:; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'", hashed(style), hashed(script))
+)
+
+func pageFile(name string) string {
+	text, err := pageFiles.ReadFile("pages/" + name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(text)
 }
 
-func (e *Exporter) landingPage(w http.ResponseWriter, _ *http.Request) {
-	c := e.store.Current()
-	targets := e.targets()
-	rows := make([]row, len(targets))
-	for i, t := range targets {
-		rows[i] = row{t, e.finder.state(t, e.sessions.State(t))}
-	}
-	e.render(w, "landing", map[string]any{
-		"Refresh":   10, // seconds
-		"Searching": c.Discovery.Enabled,
-		"Version":   version.Version, "Warnings": c.Warnings, "Rows": rows, "Probes": e.history.recent(),
-	})
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	probe, ok := e.history.find(id)
-	if err != nil || !ok {
-		http.Error(w, "this probe is not kept (any more): --history.limit", http.StatusNotFound)
-		return
+// ago says how long ago something was, roughly.
+func ago(d time.Duration) string {
+	switch {
+	case d < 2*time.Second:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
 	}
-	e.render(w, "probe", map[string]any{"Refresh": 0, "Probe": probe})
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
 // configPage serves GET /config; the secrets' type hides them.
@@ -78,8 +83,9 @@ func (e *Exporter) render(w http.ResponseWriter, name string, data any) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(page.Bytes()) // the client may have gone
 }
 
@@ -87,22 +93,4 @@ func writeText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write([]byte(text)) // the client may have gone
-}
-
-func outletState(o tapo.Outlet) string {
-	switch on, ok := o.On.Get(); {
-	case !ok:
-		return ""
-	case on:
-		return "on"
-	}
-	return "off"
-}
-
-func format(v tapo.Optional[float64], per float64, digits int, unit string) string {
-	f, ok := v.Get()
-	if !ok {
-		return ""
-	}
-	return strconv.FormatFloat(f/per, 'f', digits, 64) + " " + unit
 }

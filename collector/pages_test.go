@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,53 +65,6 @@ targets:
 	}
 }
 
-func TestLandingPage(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{Load: simulator.Constant(60)})
-	f := newFixture(t, targetYAML(p)+"  - {name: '<script>alert(1)</script>', address: '127.0.0.1:1'}\n")
-	f.want(t, "/", 200, "not read yet", "/sd", "/config", "/metrics")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probe?target=%3Cscript%3Ealert(1)%3C/script%3E", 200, "tapo_up 0")
-	body := f.want(t, "/", 200, "60.0 W", "kWh", "P110", "klap", "/probes/1", "unreachable", "Check that the plug has power")
-	if strings.Contains(body, "<script>") {
-		t.Error("a target's name became markup")
-	}
-	if csp := f.get("/").Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
-		t.Errorf("policy %q", csp)
-	}
-	before := p.Stats().Requests
-	f.want(t, "/", 200)
-	if p.Stats().Requests != before {
-		t.Error("the page asked the plug")
-	}
-	newFixture(t, auths).want(t, "/", 200, "No targets are listed")
-	newFixture(t, auths+"targets: [{name: a, address: 192.0.2.1, verify_replies: false}]").want(t, "/", 200, "verify_replies: false")
-}
-
-func TestProbePages(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{})
-	f := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 3 })
-	for range 5 {
-		f.want(t, "/probe?target=a", 200)
-	}
-	f.want(t, "/probes/5", 200, "Probe 5 of a", "step=request", "The plug was read")
-	f.want(t, "/probes/3", 200)
-	for _, gone := range []string{"2", "1", "0", "6", "x", "-1", "99999999999999999999"} {
-		f.want(t, "/probes/"+gone, 404, "--history.limit")
-	}
-	p.SetCredentials("x", "y")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/6", 200, "bad_credentials", "step=handshake1")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/7", 200, "login_backoff", "not tried again before")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/8", 200, "login_backoff")
-
-	none := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 0 })
-	none.want(t, "/probe?target=a", 200)
-	none.want(t, "/", 200, "None yet")
-	none.want(t, "/probes/1", 404)
-}
-
 func TestConfigPage(t *testing.T) {
 	f := newFixture(t, auths+"targets: [{name: a, address: 192.0.2.1}]\n")
 	body := f.want(t, "/config", 200, "username: "+username, "<secret>", "name: a", "192.168.0.0/16")
@@ -121,23 +72,4 @@ func TestConfigPage(t *testing.T) {
 		t.Error("the password is shown")
 	}
 	newFixture(t, auths+"unlisted: {networks: []}").want(t, "/config", 200, "networks: []")
-}
-
-func TestHistoryIsSafeForConcurrentUse(t *testing.T) {
-	h := newHistory(5)
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for range 50 {
-				h.add(Probe{Target: "x", Took: time.Second})
-				h.recent()
-				h.find(3)
-			}
-		})
-	}
-	group.Wait()
-	recent := h.recent()
-	if len(recent) != 5 || recent[0].ID != 200 || recent[4].ID != 196 {
-		t.Errorf("%+v", recent)
-	}
 }

@@ -37,12 +37,13 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	record := startRecord(target.Name)
+	record := startRecord(target)
 	start := time.Now()
 	result := e.read(withRecord(ctx, record), target, listed)
 	read := plug{reading: result.Reading, took: time.Since(start)}
 	if result.Err != nil {
 		read.reason = result.Err.Reason
+		result.Reading.Info = e.sessions.State(target).Reading.Info
 	}
 	e.history.add(record.finish(read.took, result))
 

@@ -221,7 +221,7 @@ func TestHungPlugAnswersInTime(t *testing.T) {
 	if body := w.Body.String(); !strings.Contains(body, "tapo_up 0\n") || !strings.Contains(body, `reason="timeout"`) {
 		t.Errorf("got\n%s", body)
 	}
-	f.want(t, "/probes/1", 200, "timeout", "step=discover")
+	f.want(t, "/probes/1", 200, "timeout", ">discover<")
 	for _, bad := range []string{"soon", "-1", "0", "NaN"} {
 		if w := f.get("/probe?target=a", "X-Prometheus-Scrape-Timeout-Seconds", bad); w.Code != 400 {
 			t.Errorf("%s: %d", bad, w.Code)

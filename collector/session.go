@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type session struct {
 
 	mu     sync.Mutex
 	state  State
+	trends trends
 	cancel context.CancelFunc // of the last read
 }
 
@@ -56,6 +58,9 @@ func (p *session) note(ctx context.Context, logger *slog.Logger, target string, 
 	p.state.Err = failed
 	if failed == nil {
 		p.state.Reading = reading
+		p.trends.add(reading)
+	} else {
+		p.trends.interrupt(time.Now())
 	}
 	p.mu.Unlock()
 	switch {
@@ -93,6 +98,28 @@ func (p *session) abandon() {
 	if p.cancel != nil {
 		p.cancel()
 	}
+}
+
+// inherit takes over what is known of the plug.
+func (p *session) inherit(old *session) {
+	p.device.Adopt(old.device)
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	p.state = old.state
+	for number, points := range old.trends {
+		p.trends[number] = slices.Clone(points)
+	}
+}
+
+// history returns a copy of the power of the last readings.
+func (p *session) history() trends {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := trends{}
+	for number, points := range p.trends {
+		all[number] = slices.Clone(points)
+	}
+	return all
 }
 
 func (p *session) known() State {

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -191,7 +193,7 @@ func keyOf(t config.Target) plugKey {
 // newSession makes a session that takes over from an older one of the same
 // plug, if there is one.
 func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
-	p := &session{config: cfg}
+	p := &session{config: cfg, trends: trends{}}
 	cfg.Logger, cfg.Trace = s.logger.With("address", cfg.Address), s.metrics.trace()
 	cfg.DialContext, cfg.Guard = s.dial, s.guard(cfg.Address)
 	var err error
@@ -199,8 +201,7 @@ func (s *Sessions) newSession(cfg tapo.Config, old *session) (*session, error) {
 		return nil, err
 	}
 	if old != nil {
-		p.device.Adopt(old.device)
-		p.state = old.known()
+		p.inherit(old)
 	}
 	return p, nil
 }
@@ -327,6 +328,35 @@ func (s *Sessions) State(t config.Target) State {
 		return State{}
 	}
 	return p.known()
+}
+
+// trends returns the power that a target's plug has had in the last readings.
+func (s *Sessions) trends(t config.Target) trends {
+	s.mu.Lock()
+	p := s.plugs[keyOf(t)]
+	s.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	return p.history()
+}
+
+// unlisted returns the plugs that only Prometheus knows, as targets, by address.
+func (s *Sessions) unlisted() []config.Target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []config.Target
+	for key, p := range s.plugs {
+		if !p.listed && p.config.MAC == "" {
+			host, _, err := net.SplitHostPort(p.config.Address)
+			if err != nil {
+				host = p.config.Address
+			}
+			all = append(all, config.Target{Name: host, Address: p.config.Address, Credentials: key.credentials})
+		}
+	}
+	slices.SortFunc(all, func(a, b config.Target) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // standing counts live sessions by protocol.

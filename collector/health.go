@@ -1,0 +1,53 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// finding is what the page says about the health of a socket or its plug.
+type finding struct {
+	Level string // good, warn or bad
+	Text  string
+}
+
+// From where on the page says so.
+const (
+	weakSignal = -80 // dBm
+	wrongClock = 10 * time.Minute
+	nearLimit  = 0.9 // of the power at which the plug switches itself off
+)
+
+// health says in words what is wrong with a socket that was read, and what to do.
+func health(r tapo.Reading, o tapo.Outlet) []finding {
+	var found []finding
+	say := func(applies bool, level, format string, args ...any) {
+		if applies {
+			found = append(found, finding{level, fmt.Sprintf(format, args...)})
+		}
+	}
+	is := func(flag tapo.Optional[bool]) bool {
+		set, known := flag.Get()
+		return known && set
+	}
+	say(is(o.Overheated), "bad", "overheated: switch off and unplug what it feeds")
+	say(is(o.Overloaded), "bad", "switched off by power protection: reduce the load")
+	say(is(o.Overcurrent), "bad", "switched off by current protection: unplug what it feeds, and have it checked")
+	watts, drawn := o.Power.Get()
+	limit, limited := o.PowerLimit.Get()
+	say(drawn && limited && watts >= nearLimit*limit, "warn", "near its limit of %.0f W: reduce the load", limit)
+	say(is(o.ChargingFinished), "good", "charging has finished")
+	dbm, known := r.RSSI.Get()
+	say(known && dbm <= weakSignal, "warn", "weak Wi-Fi, %.0f dBm: move the plug or the access point", dbm)
+	offset, known := r.ClockOffset.Get()
+	say(known && offset.Abs() >= wrongClock, "warn", "clock %v off: give the plug internet access, and check its time zone", offset.Abs().Round(time.Minute))
+	if len(found) == 0 {
+		return []finding{{"good", "good"}}
+	}
+	return found
+}

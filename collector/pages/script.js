@@ -1,0 +1,48 @@
+'use strict';
+{
+  const live = document.getElementById('live');
+  const filter = document.getElementById('filter');
+  const stale = document.getElementById('stale');
+  let updated = new Date();
+
+  const show = () => {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const plug of live.querySelectorAll('[data-search]')) {
+      plug.hidden = !words.every((word) => plug.dataset.search.includes(word));
+    }
+  };
+
+  const update = async () => {
+    try {
+      const response = await fetch(location.pathname, { cache: 'no-store' });
+      if (!response.ok) throw new Error(response.statusText);
+      const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+      const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+      live.replaceChildren(...page.getElementById('live').childNodes);
+      if (focused) [...live.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
+      show();
+      updated = new Date();
+      stale.hidden = true;
+    } catch {
+      stale.textContent = `The exporter does not answer. This is from ${updated.toLocaleTimeString()}.`;
+      stale.hidden = false;
+    }
+  };
+
+  if (live) {
+    filter.addEventListener('input', show);
+    filter.form.addEventListener('submit', (event) => event.preventDefault());
+    setInterval(() => { if (!document.hidden) update(); }, 10000);
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) update(); });
+  }
+
+  const report = document.getElementById('report');
+  const copy = document.getElementById('copy');
+  if (copy) {
+    copy.hidden = false;
+    copy.addEventListener('click', () => { // navigator.clipboard wants HTTPS
+      report.select();
+      copy.textContent = document.execCommand('copy') ? 'Copied' : 'Press Ctrl-C';
+    });
+  }
+}

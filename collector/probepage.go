@@ -1,0 +1,137 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/version"
+)
+
+// step is a request to the plug and its reply, or something that happened
+// between.
+type step struct {
+	After          time.Duration // since the probe began
+	Name           string        // "" if it is no request
+	Status         int64         // of HTTP, 0 if nothing was answered
+	Sent, Received int64         // bytes of the bodies
+	Took           time.Duration
+	Text           string
+}
+
+func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	probe, ok := e.history.find(id)
+	if err != nil || !ok {
+		http.Error(w, "this probe is not kept (any more): --history.limit", http.StatusNotFound)
+		return
+	}
+	e.render(w, "probe", map[string]any{
+		"Title": fmt.Sprintf("Probe %d of %s", probe.ID, probe.Target), "Refresh": 0, "Probe": probe, "Report": probe.report(),
+	})
+}
+
+// Steps puts the log of a probe in order: a reply belongs to the request before.
+func (p Probe) Steps() []step {
+	var steps []step
+	for _, line := range p.lines {
+		s := step{After: line.Time.Sub(p.Start)}
+		var rest []string
+		line.Attrs(func(a slog.Attr) bool {
+			switch v := a.Value; {
+			case a.Key == "step":
+				s.Name = v.String()
+			case a.Key == "status" && v.Kind() == slog.KindInt64:
+				s.Status = v.Int64()
+			case a.Key == "bytes" && v.Kind() == slog.KindInt64:
+				s.Sent = v.Int64()
+			case a.Key == "took" && v.Kind() == slog.KindDuration:
+				s.Took = v.Duration()
+			case a.Key == "err" && s.Name != "":
+				s.Text = v.String()
+			default:
+				rest = append(rest, a.Key+" "+v.String())
+			}
+			return true
+		})
+		last := len(steps) - 1
+		switch {
+		case s.Name == "":
+			s.Text = strings.Join(append([]string{line.Message}, rest...), ", ")
+		case s.Took > 0 && last >= 0 && steps[last].Name == s.Name && steps[last].Took == 0:
+			steps[last].Status, steps[last].Received, steps[last].Took, steps[last].Text = s.Status, s.Sent, s.Took, s.Text
+			continue
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func (s step) String() string {
+	if s.Name == "" {
+		return s.Text
+	}
+	text := fmt.Sprintf("%s: sent %d bytes, took %v", s.Name, s.Sent, s.Took.Round(100*time.Microsecond))
+	if s.Status != 0 {
+		text += fmt.Sprintf(", status %d, received %d bytes", s.Status, s.Received)
+	}
+	if s.Text != "" {
+		text += ", " + s.Text
+	}
+	return text
+}
+
+// report is the probe as text that can be shown to strangers.
+func (p Probe) report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "tapo_exporter %s, %s, %s/%s\n", cmp.Or(version.Version, "of unknown version"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "plug: %s, hardware %s, firmware %s, %s\n", cmp.Or(p.Info.Model, "unknown"), cmp.Or(p.Info.Hardware, "unknown"),
+		cmp.Or(p.Info.Firmware, "unknown"), cmp.Or(string(p.Protocol), "protocol unknown"))
+	if p.Err == nil {
+		fmt.Fprintf(&b, "read in %v\n\n", p.Took.Round(time.Millisecond))
+	} else {
+		fmt.Fprintf(&b, "%s after %v: %v\n\n", p.Err.Reason, p.Took.Round(time.Millisecond), p.Err.Err)
+	}
+	for _, s := range p.Steps() {
+		fmt.Fprintf(&b, "%v %v\n", s.After.Round(100*time.Microsecond), s)
+	}
+	return p.redact(b.String())
+}
+
+var (
+	emails    = regexp.MustCompile(`[^\s"'<>]+@[^\s"'<>]+`)
+	macs      = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([-:][0-9a-f]{2}){5}\b`)
+	addresses = regexp.MustCompile(`(?i)\[?[0-9a-f]*[.:][0-9a-f.:]*[0-9a-f](%\w+)?(\]:\d+)?`)
+	deviceIDs = regexp.MustCompile(`(?i)\b[0-9a-f]{12,}\b`)
+)
+
+// redact removes what tells where and whose a plug is.
+func (p Probe) redact(text string) string {
+	for _, private := range []string{p.Target, p.host, p.Info.Name, p.Info.DeviceID, p.Info.MAC} {
+		if len(private) > 2 {
+			text = regexp.MustCompile(`(?i)(^|\W)`+regexp.QuoteMeta(private)+`(\W|$)`).ReplaceAllString(text, "${1}REDACTED$2")
+		}
+	}
+	text = emails.ReplaceAllString(text, "EMAIL")
+	text = macs.ReplaceAllString(text, "MAC")
+	text = addresses.ReplaceAllStringFunc(text, func(s string) string {
+		if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+			return "ADDRESS"
+		}
+		if _, err := netip.ParseAddrPort(s); err == nil {
+			return "ADDRESS"
+		}
+		return s
+	})
+	return deviceIDs.ReplaceAllString(text, "ID")
+}

@@ -1,0 +1,138 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+func TestProbePages(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	f := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 3 })
+	for range 5 {
+		f.want(t, "/probe?target=a", 200)
+	}
+	f.want(t, "/probes/5", 200, "Probe 5 of a", "request: sent ", "The plug was read", "klap", "P110")
+	f.want(t, "/probes/3", 200)
+	for _, gone := range []string{"2", "1", "0", "6", "x", "-1", "99999999999999999999"} {
+		f.want(t, "/probes/"+gone, 404, "--history.limit")
+	}
+	p.SetCredentials("x", "y")
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/probes/6", 200, "bad_credentials", "handshake1: sent 16 bytes, took ", `<td data-label="HTTP status">200</td>`)
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/probes/7", 200, "login_backoff", "not tried again before", "The plug was not asked")
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/probes/8", 200, "login_backoff")
+
+	none := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 0 })
+	none.want(t, "/probe?target=a", 200)
+	none.want(t, "/", 200, "None yet")
+	none.want(t, "/probes/1", 404)
+}
+
+// TestStepsNameWhatHappened reads a plug that refuses things.
+func TestStepsNameWhatHappened(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Model: simulator.P110NoEmeter})
+	f := newFixture(t, targetYAML(p))
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/probes/1", 200, ">discover<", ">handshake1<", ">request<", "Method refused, method get_emeter_data, error_code -1002, meaning unknown method", "Logged in, protocol klap")
+	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/probes/2", 200, `<td data-label="HTTP status">429</td>`, "plug_error")
+}
+
+func TestFailuresOutliveSuccesses(t *testing.T) {
+	h := newHistory(3)
+	failed := &tapo.Error{Reason: tapo.Timeout}
+	for id := 1; id <= 20; id++ {
+		p := Probe{Target: fmt.Sprint(id)}
+		if id%4 == 0 {
+			p.Err = failed
+		}
+		h.add(p)
+	}
+	var kept []uint64
+	for _, p := range h.recent() {
+		kept = append(kept, p.ID)
+		if found, ok := h.find(p.ID); !ok || found.Target != fmt.Sprint(p.ID) {
+			t.Errorf("%d: %+v", p.ID, found)
+		}
+	}
+	if want := []uint64{20, 19, 18, 16, 12, 8}; !slices.Equal(kept, want) {
+		t.Errorf("%v, want %v", kept, want)
+	}
+}
+
+func TestHistoryIsSafeForConcurrentUse(t *testing.T) {
+	h := newHistory(5)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 50 {
+				h.add(Probe{Target: "x", Took: time.Second})
+				h.recent()
+				h.find(3)
+			}
+		})
+	}
+	group.Wait()
+	recent := h.recent()
+	if len(recent) != 5 || recent[0].ID != 200 || recent[4].ID != 196 {
+		t.Errorf("%+v", recent)
+	}
+}
+
+var reportText = regexp.MustCompile(`(?s)<textarea[^>]*>(.*?)</textarea>`)
+
+// TestReportHasNothingPrivate looks for everything that identifies a plug or its
+// owner in the text for strangers.
+func TestReportHasNothingPrivate(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Name: "Grandmother's lamp"})
+	f := newFixture(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid'}]", username, password, p.Addr()))
+	f.want(t, "/probe?target=bedroom", 200, "tapo_up 1")
+	info := f.sessions.State(f.store.Current().Targets[0]).Reading.Info
+	p.Close()
+	f.want(t, "/probe?target=bedroom", 200, "tapo_up 0")
+	f.want(t, "/probe?target=moved", 200, "tapo_up 0")
+	for id, want := range map[int]string{1: "read in ", 2: "unreachable after ", 3: "unreachable after "} {
+		m := reportText.FindStringSubmatch(f.want(t, fmt.Sprintf("/probes/%d", id), 200))
+		report := html.UnescapeString(m[1])
+		if !strings.Contains(report, want) || id < 3 && !strings.Contains(report, "plug: P110, hardware 1.0, firmware 1.3.1") {
+			t.Errorf("%d:\n%s", id, report)
+		}
+		for _, private := range []string{username, password, "127.0.0.1", p.Addr().String(), "bedroom", "moved", "no-such-host", info.MAC, info.DeviceID, "Grandmother"} {
+			if strings.Contains(strings.ToLower(report), strings.ToLower(private)) {
+				t.Errorf("%d has %q:\n%s", id, private, report)
+			}
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	p := Probe{Target: "tv", host: "tv.lan"}
+	for text, want := range map[string]string{
+		"dial tcp 192.168.1.20:80: connect: refused":               "dial tcp ADDRESS: connect: refused",
+		"read tcp 10.0.0.2:5000->[fe80::1%eth0]:80: i/o timeout":   "read tcp ADDRESS->ADDRESS: i/o timeout",
+		"lookup tv.lan on [2001:db8::1]:53: no such host":          "lookup REDACTED on ADDRESS: no such host",
+		"took 26.5ms, firmware 1.4.6 Build 260312 Rel.101520":      "took 26.5ms, firmware 1.4.6 Build 260312 Rel.101520",
+		"the plug AA-BB-CC-00-11-22 of me@example.com is not here": "the plug MAC of EMAIL is not here",
+		"device 80062E1B0D9E4AEBB0AE7A5A3F5D6A0B1C2D3E4F answered": "device ID answered",
+		"after=1.2s status=200 bytes=1968":                         "after=1.2s status=200 bytes=1968",
+	} {
+		if got := p.redact(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// refresh is after how many seconds a browser without JavaScript loads the
+// status page again.
+const refresh = 10
+
+// plugView is a plug on the status page.
+type plugView struct {
+	Name, Room, Model, Protocol string
+	LastRead                    *time.Time // nil if it has not been read yet
+	Rows                        []socketView
+	Problem                     *tapo.Error // nil if the last read succeeded
+	Search                      string      // what the filter looks into, in lower case
+	Hidden                      bool        // by the filter
+}
+
+// socketView is a row of the status page; a plug that has never been read has
+// one as well.
+type socketView struct {
+	Socket string // which one, where there are several
+	State  string
+	Power  string
+	Today  string
+	Trend  *trendView
+	Health []finding
+}
+
+// summary is of all plugs together.
+type summary struct {
+	Plugs, Failing int
+	Power, Today   string
+}
+
+// statusPage serves GET /: what probes have last read. It asks no plug.
+func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
+	c := e.store.Current()
+	filter := r.URL.Query().Get("filter")
+	var plugs []plugView
+	var total summary
+	var watts, joules sum
+	for _, t := range append(e.targets(), e.sessions.unlisted()...) {
+		state := e.finder.state(t, e.sessions.State(t))
+		p := viewPlug(t, state, e.sessions.trends(t))
+		p.Hidden = !matches(p.Search, filter)
+		plugs = append(plugs, p)
+		total.Plugs++
+		if state.Err != nil {
+			total.Failing++
+			continue
+		}
+		for _, o := range state.Reading.Outlets {
+			watts.add(o.Power)
+			joules.add(o.EnergyToday)
+		}
+	}
+	total.Power, total.Today = inWatts(watts.Optional), inKilowattHours(joules.Optional)
+	e.render(w, "status", map[string]any{
+		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
+		"Filter": filter, "Summary": total, "Plugs": plugs, "Probes": e.history.recent(),
+	})
+}
+
+// sum is of what plugs have given.
+type sum struct{ tapo.Optional[float64] }
+
+func (s *sum) add(v tapo.Optional[float64]) {
+	if value, known := v.Get(); known {
+		so, _ := s.Get()
+		s.Optional = tapo.Some(so + value)
+	}
+}
+
+func viewPlug(t config.Target, state State, history trends) plugView {
+	r := state.Reading
+	p := plugView{Name: t.Name, Room: t.Labels["room"], Model: r.Info.Model, Protocol: string(r.Protocol), Problem: state.Err}
+	if !r.Time.IsZero() {
+		p.LastRead = &r.Time
+	}
+	if p.Protocol == "" && state.Err != nil {
+		p.Protocol = string(state.Err.Protocol)
+	}
+	for _, o := range r.Outlets {
+		p.Rows = append(p.Rows, viewSocket(r, o, state.Err != nil, history[o.Number]))
+	}
+	if len(p.Rows) == 0 {
+		row := socketView{}
+		switch {
+		case state.Err != nil:
+			row.Health = []finding{{"bad", "cannot be read"}}
+		case p.LastRead == nil:
+			row.Health = []finding{{"warn", "not read yet: point Prometheus at /sd, or follow the name"}}
+		default:
+			row.Health = []finding{{"good", "good"}}
+		}
+		p.Rows = []socketView{row}
+	}
+	p.Search = p.searchText()
+	return p
+}
+
+func viewSocket(r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) socketView {
+	s := socketView{Trend: drawTrend(points)}
+	if len(r.Outlets) > 1 {
+		s.Socket = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
+	}
+	if failing { // what it was is no state
+		s.Health = []finding{{"bad", "cannot be read"}}
+		return s
+	}
+	if on, known := o.On.Get(); known {
+		s.State = map[bool]string{true: "on", false: "off"}[on]
+	}
+	s.Power, s.Today, s.Health = inWatts(o.Power), inKilowattHours(o.EnergyToday), health(r, o)
+	return s
+}
+
+// searchText is everything about a plug that somebody may filter by.
+func (p *plugView) searchText() string {
+	words := []string{p.Name, p.Room, p.Model, p.Protocol}
+	for _, s := range p.Rows {
+		words = append(words, s.Socket, s.State)
+		for _, f := range s.Health {
+			words = append(words, f.Text)
+		}
+	}
+	if p.Problem != nil {
+		words = append(words, string(p.Problem.Reason))
+	}
+	return strings.ToLower(strings.Join(words, " "))
+}
+
+// matches reports whether a text has all words of a filter, as the page's script
+// does.
+func matches(text, filter string) bool {
+	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+func inWatts(v tapo.Optional[float64]) string {
+	watts, known := v.Get()
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("%.1f W", watts)
+}
+
+func inKilowattHours(v tapo.Optional[float64]) string {
+	joules, known := v.Get()
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("%.3f kWh", joules/3.6e6)
+}

@@ -1,0 +1,238 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+var (
+	tableRow = regexp.MustCompile(`(?s)<tr[^>]*>(.*?)</tr>`)
+	cell     = regexp.MustCompile(`(?s)<t[hd]( class="problem")?[^>]*>(.*?)</t[hd]>`)
+	tag      = regexp.MustCompile(`<[^>]*>`)
+	blanks   = regexp.MustCompile(`\s+`)
+)
+
+// rows returns the text of the cells of the table of plugs.
+func rows(t *testing.T, page string) (all [][]string) {
+	t.Helper()
+	_, page, _ = strings.Cut(page, "</thead>")
+	page, _, found := strings.Cut(page, "</table>")
+	if !found {
+		t.Fatal("no table")
+	}
+	for _, r := range tableRow.FindAllStringSubmatch(page, -1) {
+		var cells []string
+		for _, c := range cell.FindAllStringSubmatch(r[1], -1) {
+			cells = append(cells, strings.TrimSpace(blanks.ReplaceAllString(tag.ReplaceAllString(c[2], ""), " ")))
+		}
+		all = append(all, cells)
+	}
+	return all
+}
+
+func TestStatusPage(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Model: simulator.P115, Load: simulator.Constant(60)})
+	lamp := startPlug(t, &simulator.Plug{Model: simulator.P105, Name: "Lamp", Off: true})
+	strip := startPlug(t, &simulator.Plug{Model: simulator.P304M, Sockets: []simulator.Socket{{Name: "Amplifier", Load: simulator.Constant(40)}, {Off: true}}})
+	f := newFixture(t, targetYAML(p)+fmt.Sprintf(`
+  - {name: lamp, address: '%s', labels: {room: hall}}
+  - {name: strip, address: '%s'}
+  - {name: gone, address: '127.0.0.1:1'}
+`, lamp.Addr(), strip.Addr()))
+	f.want(t, "/", 200, "not read yet", "/sd", "/config", "/metrics", "None yet")
+	for _, name := range []string{"a", "a", "lamp", "strip", "gone"} {
+		f.want(t, "/probe?target="+name, 200)
+	}
+	before := p.Stats().Requests
+	page := f.want(t, "/", 200, "/probes/1", `<path d="M0.0 1.0L`, "60.0 to 60.0 W", "<strong>100.0 W</strong> now", "<strong>4</strong> plugs",
+		"1 cannot be read", `<noscript><meta http-equiv="refresh"`)
+	if p.Stats().Requests != before {
+		t.Error("the page asked the plug")
+	}
+	got := rows(t, page)
+	for _, r := range got { // energy is since midnight and the 1st
+		if len(r) == 10 && r[6] != "" && !strings.HasSuffix(r[6], " kWh") {
+			t.Errorf("today: %q", r[6])
+		}
+		if len(r) == 10 {
+			r[6] = ""
+		}
+	}
+	advice := tapo.Unreachable.Advice()
+	want := [][]string{
+		{"a", "", "P115", "on", "60.0 W", "", "", "klap", "now", "good"},
+		{"lamp", "hall", "P105", "off", "", "", "", "klap", "now", "good"},
+		{"strip 1 Amplifier", "", "P304M", "on", "40.0 W", "", "", "klap", "now", "good"},
+		{"strip 2", "", "P304M", "off", "0.0 W", "", "", "klap", "now", "good"},
+		{"strip 3 Socket 3", "", "P304M", "on", "0.0 W", "", "", "klap", "now", "good"},
+		{"strip 4 Socket 4", "", "P304M", "on", "0.0 W", "", "", "klap", "now", "good"},
+		{"gone", "", "", "", "", "", "", "", "", "cannot be read"},
+	}
+	problem := got[len(got)-1]
+	if diff := cmp.Diff(want, got[:len(got)-1]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if len(problem) != 1 || !strings.HasPrefix(problem[0], "unreachable ") || !strings.HasSuffix(problem[0], advice) {
+		t.Errorf("%q", problem)
+	}
+
+	p.SetOverheated(true)
+	f.want(t, "/probe?target=a", 200)
+	f.want(t, "/", 200, `<span class="bad">overheated: switch off and unplug what it feeds</span>`)
+	p.Close()
+	f.want(t, "/probe?target=a", 200, "tapo_up 0")
+	page = f.want(t, "/", 200, "2 cannot be read", "<strong>40.0 W</strong> now")
+	if r := rows(t, page)[0]; r[2] != "P115" || r[3] != "" || r[4] != "" || r[9] != "cannot be read" {
+		t.Errorf("values of a plug that cannot be read: %q", r)
+	}
+}
+
+func TestStatusPageWithoutPlugs(t *testing.T) {
+	newFixture(t, auths).want(t, "/", 200, "No targets are listed")
+	newFixture(t, auths+"targets: [{name: a, address: 192.0.2.1, verify_replies: false}]").want(t, "/", 200, "verify_replies: false")
+}
+
+// TestStatusPageOfUnlistedPlugs is the set-up in which only Prometheus knows the
+// plugs.
+func TestStatusPageOfUnlistedPlugs(t *testing.T) {
+	var network simulator.Network
+	startPlug(t, &simulator.Plug{Network: &network, Listen: "192.168.1.20:80", Load: simulator.Constant(60)})
+	f := newFixture(t, auths, func(o *Options) { o.DialContext = network.DialContext })
+	f.want(t, "/probe?target=192.168.1.20", 200, "tapo_up 1")
+	if r := rows(t, f.want(t, "/", 200)); len(r) != 1 || r[0][0] != "192.168.1.20" || r[0][4] != "60.0 W" {
+		t.Errorf("%q", r)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	f := newFixture(t, auths+`
+targets:
+  - {name: fridge, address: 192.0.2.1, labels: {room: Kitchen}}
+  - {name: kettle, address: 192.0.2.2, labels: {room: Kitchen}}
+  - {name: tv, address: 192.0.2.3, labels: {room: '"><script>alert(1)</script>'}}
+`)
+	for filter, want := range map[string][]string{
+		"": {"fridge", "kettle", "tv"}, "KITCHEN": {"fridge", "kettle"}, "kitchen+frid": {"fridge"}, "%22%3E": {"tv"}, "nothing": nil,
+	} {
+		page := f.want(t, "/?filter="+filter, 200)
+		var shown []string
+		for _, m := range regexp.MustCompile(`<tbody data-search="[^"]*">\s*<tr>\s*<th scope="row"><a href="[^"]*">(\w+)</a>`).FindAllStringSubmatch(page, -1) {
+			shown = append(shown, m[1])
+		}
+		if !slices.Equal(shown, want) || strings.Count(page, `data-search="`) != 3 || strings.Contains(page, "<script>alert") {
+			t.Errorf("%q shows %v", filter, shown)
+		}
+	}
+}
+
+// TestContentPolicy compares the hashes in the policy with what the page has.
+func TestContentPolicy(t *testing.T) {
+	f := newFixture(t, auths)
+	w := f.get("/")
+	policy := w.Header().Get("Content-Security-Policy")
+	for _, element := range []string{"style", "script"} {
+		m := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(w.Body.String(), -1)
+		if len(m) != 1 {
+			t.Fatalf("%d elements %s", len(m), element)
+		}
+		sum := sha256.Sum256([]byte(m[0][1]))
+		if want := element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(policy, want) {
+			t.Errorf("no %s in %s", want, policy)
+		}
+	}
+	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("no %s in %s", want, policy)
+		}
+	}
+}
+
+func TestHealthInWords(t *testing.T) {
+	yes, no := tapo.Some(true), tapo.Some(false)
+	for name, c := range map[string]struct {
+		reading tapo.Reading
+		outlet  tapo.Outlet
+		want    []finding
+	}{
+		"nothing known": {want: []finding{{"good", "good"}}},
+		"all is well": {
+			tapo.Reading{RSSI: tapo.Some(-79.0), ClockOffset: tapo.Some(-9 * time.Minute)},
+			tapo.Outlet{Overheated: no, Overloaded: no, Overcurrent: no, ChargingFinished: no, Power: tapo.Some(2600.0), PowerLimit: tapo.Some(2960.0)},
+			[]finding{{"good", "good"}},
+		},
+		"everything at once": {
+			tapo.Reading{RSSI: tapo.Some(-80.0), ClockOffset: tapo.Some(-2 * time.Hour)},
+			tapo.Outlet{Overheated: yes, Overloaded: yes, Overcurrent: yes, ChargingFinished: yes, Power: tapo.Some(2664.0), PowerLimit: tapo.Some(2960.0)},
+			[]finding{
+				{"bad", "overheated: switch off and unplug what it feeds"},
+				{"bad", "switched off by power protection: reduce the load"},
+				{"bad", "switched off by current protection: unplug what it feeds, and have it checked"},
+				{"warn", "near its limit of 2960 W: reduce the load"},
+				{"good", "charging has finished"},
+				{"warn", "weak Wi-Fi, -80 dBm: move the plug or the access point"},
+				{"warn", "clock 2h0m0s off: give the plug internet access, and check its time zone"},
+			},
+		},
+	} {
+		if diff := cmp.Diff(c.want, health(c.reading, c.outlet)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
+func TestTrend(t *testing.T) {
+	history := trends{}
+	begin := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	read := func(second int, watts float64) {
+		history.add(tapo.Reading{Time: begin.Add(time.Duration(second) * time.Second), Outlets: []tapo.Outlet{
+			{Number: 1, Power: tapo.Some(watts)}, {Number: 2},
+		}})
+	}
+	read(0, 10)
+	if drawTrend(history[1]) != nil {
+		t.Error("a trend of one reading")
+	}
+	read(15, 110)
+	for range 3 {
+		history.interrupt(begin.Add(30 * time.Second))
+	}
+	read(45, 0)
+	read(60, 55)
+	want := &trendView{Path: "M0.0 21.0L30.0 1.0M90.0 23.0L120.0 12.0", Label: "0.0 to 110.0 W in the last 1m0s, now 55.0"}
+	if diff := cmp.Diff(want, drawTrend(history[1])); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if len(history[2]) > 0 {
+		t.Error("a trend of what was not given")
+	}
+	for second := range 200 {
+		read(100+second, float64(second))
+	}
+	if points := history[1]; len(points) != trendLength || points[0].watts != 140 || points[trendLength-1].watts != 199 {
+		t.Errorf("%d points from %v", len(points), points[0])
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "now", 59 * time.Second: "59 s ago", time.Minute: "1 min ago", 119 * time.Minute: "1 h ago", 47 * time.Hour: "47 h ago", 50 * time.Hour: "2 days ago",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}
