@@ -1,6 +1,6 @@
 # What the README and .ci/run do, by name.
 
-.PHONY: build test check demo bench load golden image
+.PHONY: build test check demo bench load golden picture release image images
 
 version = $(shell cat VERSION)
 pkg = github.com/prometheus/common/version
@@ -28,5 +28,14 @@ golden: ## write the golden expositions, the tables of faults and docs/models.md
 	go test ./tapo -run TestFaults -update
 	go test ./internal/check -run 'TestFaults|TestSituations' -update
 
-image:
+picture: ## take the README's picture of the status page anew; needs chromium
+	E2E=1 go test ./internal/e2e -run TestPagesInChromium -update
+
+release: ## tarballs for all platforms of .promu.yml, with checksums and what is in them, in .tarballs
+	.ci/release
+
+image: ## an image for this machine
 	docker build --build-arg VERSION=$(version) --build-arg REVISION=$(shell git rev-parse HEAD) -t tapo-exporter .
+
+images: ## one for amd64, arm64 and arm/v7; needs docker buildx
+	docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7 --build-arg VERSION=$(version) --build-arg REVISION=$(shell git rev-parse HEAD) -t tapo-exporter .
