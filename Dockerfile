@@ -15,11 +15,11 @@ LABEL org.opencontainers.image.title="tapo_exporter" \
       org.opencontainers.image.source="https://github.com/tapo-exporter/tapo_exporter" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /tapo_exporter /bin/tapo_exporter
-COPY --from=build --chown=nonroot:nonroot /state /var/lib/tapo_exporter
+COPY --from=build --chown=65532:65532 /state /var/lib/tapo_exporter
 COPY LICENSE /LICENSE
 ENV STATE_DIRECTORY=/var/lib/tapo_exporter
 VOLUME /var/lib/tapo_exporter
-USER nonroot
+USER 65532:65532
 WORKDIR /etc/tapo_exporter
 EXPOSE 9782
 ENTRYPOINT ["/bin/tapo_exporter"]

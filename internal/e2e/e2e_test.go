@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -142,6 +143,16 @@ func command(t *testing.T, env []string, name string, args ...string) *syncBuffe
 	return &out
 }
 
+// runs runs a program, which must succeed.
+func runs(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
 // eventually waits until f returns "".
 func eventually(t *testing.T, patience time.Duration, f func() string) {
 	t.Helper()
@@ -188,7 +199,7 @@ func prometheus(t *testing.T, config string, blocks ...string) string {
 			t.Fatalf("promtool tsdb: %v\n%s", err, out)
 		}
 	}
-	command(t, nil, tool(t, "prometheus"), "--config.file="+path, "--storage.tsdb.path="+data, "--web.listen-address="+address)
+	command(t, nil, tool(t, "prometheus"), "--config.file="+path, "--storage.tsdb.path="+data, "--web.listen-address="+address, "--web.enable-lifecycle")
 	return "http://" + address
 }
 

@@ -20,6 +20,7 @@ import (
 
 // TestPrometheusScrapesTheDemo is the README's set-up with http_sd.
 func TestPrometheusScrapesTheDemo(t *testing.T) {
+	t.Parallel()
 	tool(t, "prometheus")
 	address := exporter(t, nil, "--demo")
 	server := prometheus(t, documentedConfig(t, readme, "http_sd_configs", "localhost:9782", address))
@@ -80,6 +81,7 @@ func TestPrometheusScrapesTheDemo(t *testing.T) {
 // the plugs, and the exporter only the account. Unlisted plugs are read on port
 // 80, so this needs the right to listen there.
 func TestClassicScrapeConfig(t *testing.T) {
+	t.Parallel()
 	tool(t, "prometheus")
 	const plugs = 2
 	targets := make([]string, plugs)
@@ -122,6 +124,7 @@ func TestClassicScrapeConfig(t *testing.T) {
 
 // TestPromtoolLikesTheMetrics checks every page of metrics.
 func TestPromtoolLikesTheMetrics(t *testing.T) {
+	t.Parallel()
 	promtool := tool(t, "promtool")
 	address := exporter(t, nil, "--demo")
 	paths := []string{"/metrics"}
