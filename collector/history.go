@@ -64,9 +64,11 @@ func (h *history) recent() []Probe {
 }
 
 func (h *history) find(id uint64) (Probe, bool) {
-	for _, p := range h.recent() {
-		if p.ID == id {
-			return p, true
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, kept := range []*ring{&h.latest, &h.failures} {
+		if i := slices.IndexFunc(kept.probes, func(p Probe) bool { return p.ID == id }); i >= 0 {
+			return kept.probes[i], true
 		}
 	}
 	return Probe{}, false

@@ -75,7 +75,7 @@ func (d dashboard) evaluate(t *testing.T, server string, variables map[string]st
 			}
 			for _, m := range legendLabel.FindAllStringSubmatch(target.LegendFormat, -1) {
 				for _, labels := range series {
-					if _, has := labels[m[1]]; !has && !hasOptional(m[1]) {
+					if _, has := labels[m[1]]; !has {
 						t.Errorf("%s: no label %s in %v", p.Title, m[1], labels)
 					}
 				}
@@ -83,10 +83,6 @@ func (d dashboard) evaluate(t *testing.T, server string, variables map[string]st
 		}
 	}
 }
-
-// hasOptional reports whether a label is absent where its value is empty: the
-// name in the app.
-func hasOptional(label string) bool { return label == "name" || label == "room" }
 
 var (
 	legendLabel = regexp.MustCompile(`\{\{(\w+)\}\}`)
