@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,12 +42,14 @@ func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Steps puts the log of a probe in order: a reply belongs to the request before.
+// Steps puts the log of a probe in order: a reply belongs to the request that
+// waits for one.
 func (p Probe) Steps() []step {
 	var steps []step
 	for _, line := range p.lines {
 		s := step{After: line.Time.Sub(p.Start)}
-		var rest []string
+		outcome := false
+		text := []string{line.Message}
 		line.Attrs(func(a slog.Attr) bool {
 			switch v := a.Value; {
 			case a.Key == "step":
@@ -59,22 +62,38 @@ func (p Probe) Steps() []step {
 				s.Took = v.Duration()
 			case a.Key == "err" && s.Name != "":
 				s.Text = v.String()
+			case a.Key == "advice":
+				outcome = true
 			default:
-				rest = append(rest, a.Key+" "+v.String())
+				text = append(text, a.Key+" "+v.String())
 			}
 			return true
 		})
-		last := len(steps) - 1
-		switch {
+		switch asked := waiting(steps, s.Name); {
+		case outcome: // which the page has above
 		case s.Name == "":
-			s.Text = strings.Join(append([]string{line.Message}, rest...), ", ")
-		case s.Took > 0 && last >= 0 && steps[last].Name == s.Name && steps[last].Took == 0:
-			steps[last].Status, steps[last].Received, steps[last].Took, steps[last].Text = s.Status, s.Sent, s.Took, s.Text
-			continue
+			s.Text = strings.Join(text, ", ")
+			steps = append(steps, s)
+		case s.Took > 0 && asked != nil:
+			asked.Status, asked.Received, asked.Took, asked.Text = s.Status, s.Sent, s.Took, s.Text
+		default:
+			steps = append(steps, s)
 		}
-		steps = append(steps, s)
 	}
 	return steps
+}
+
+// waiting returns the last request of a name, if it has no reply yet.
+func waiting(steps []step, name string) *step {
+	for i := range slices.Backward(steps) {
+		if s := &steps[i]; s.Name == name {
+			if s.Took > 0 {
+				return nil
+			}
+			return s
+		}
+	}
+	return nil
 }
 
 func (s step) String() string {

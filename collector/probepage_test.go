@@ -4,14 +4,18 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"html"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
@@ -51,6 +55,35 @@ func TestStepsNameWhatHappened(t *testing.T) {
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
 	f.want(t, "/probe?target=a", 200)
 	f.want(t, "/probes/2", 200, `<td data-label="HTTP status">429</td>`, "plug_error")
+}
+
+// TestStepsPairReplies has something happen between a request and its reply, as
+// when a plug is woken, and a request without any.
+func TestStepsPairReplies(t *testing.T) {
+	start := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	line := func(second int, text string, attrs ...any) slog.Record {
+		r := slog.NewRecord(start.Add(time.Duration(second)*time.Second), slog.LevelDebug, text, 0)
+		r.Add(attrs...)
+		return r
+	}
+	p := Probe{Start: start, lines: []slog.Record{
+		line(0, "Request to the plug", "step", "discover", "bytes", 53),
+		line(1, "The plug refuses connections", "pause", time.Second),
+		line(2, "Reply of the plug", "step", "discover", "status", 200, "bytes", 19, "took", 2*time.Second),
+		line(3, "Request to the plug", "step", "request", "bytes", 300),
+		line(4, "Reply of the plug", "step", "request", "status", 0, "bytes", 0, "took", time.Second, "err", errors.New("reset")),
+		line(5, "Request to the plug", "step", "request", "bytes", 300),
+		line(6, "Plug cannot be read", "err", errors.New("reset"), "advice", "Look elsewhere."),
+	}}
+	want := []step{
+		{After: 0, Name: "discover", Status: 200, Sent: 53, Received: 19, Took: 2 * time.Second},
+		{After: time.Second, Text: "The plug refuses connections, pause 1s"},
+		{After: 3 * time.Second, Name: "request", Sent: 300, Took: time.Second, Text: "reset"},
+		{After: 5 * time.Second, Name: "request", Sent: 300},
+	}
+	if diff := cmp.Diff(want, p.Steps()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 }
 
 func TestFailuresOutliveSuccesses(t *testing.T) {
