@@ -40,14 +40,25 @@ func health(r tapo.Reading, o tapo.Outlet) []finding {
 	say(is(o.Overcurrent), "bad", "switched off by current protection: unplug what it feeds, and have it checked")
 	watts, drawn := o.Power.Get()
 	limit, limited := o.PowerLimit.Get()
-	say(drawn && limited && watts >= nearLimit*limit, "warn", "near its limit of %.0f W: reduce the load", limit)
+	say(drawn && limited && watts >= nearLimit*limit, "warn", "%.0f W of the %.0f at which it switches itself off: reduce the load", watts, limit)
 	say(is(o.ChargingFinished), "good", "charging has finished")
 	dbm, known := r.RSSI.Get()
 	say(known && dbm <= weakSignal, "warn", "weak Wi-Fi, %.0f dBm: move the plug or the access point", dbm)
 	offset, known := r.ClockOffset.Get()
-	say(known && offset.Abs() >= wrongClock, "warn", "clock %v off: give the plug internet access, and check its time zone", offset.Abs().Round(time.Minute))
+	say(known && offset.Abs() >= wrongClock, "warn", "clock %s off: give the plug internet access, and check its time zone", span(offset.Abs()))
 	if len(found) == 0 {
 		return []finding{{"good", "good"}}
 	}
 	return found
+}
+
+// span says how long something is, in two words.
+func span(d time.Duration) string {
+	switch {
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }

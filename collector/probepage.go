@@ -64,6 +64,7 @@ func (p Probe) Steps() []step {
 				s.Text = v.String()
 			case a.Key == "advice":
 				outcome = true
+			case a.Key == "target": // which the page is of
 			default:
 				text = append(text, a.Key+" "+v.String())
 			}
@@ -112,9 +113,9 @@ func (s step) String() string {
 
 // report is the probe as text that can be shown to strangers.
 func (p Probe) report() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "tapo_exporter %s, %s, %s/%s\n", cmp.Or(version.Version, "of unknown version"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(&b, "plug: %s, hardware %s, firmware %s, %s\n", cmp.Or(p.Info.Model, "unknown"), cmp.Or(p.Info.Hardware, "unknown"),
+	var head, b strings.Builder
+	fmt.Fprintf(&head, "tapo_exporter %s, %s, %s/%s\n", cmp.Or(version.Version, "of unknown version"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&head, "plug: %s, hardware %s, firmware %s, %s\n", cmp.Or(p.Info.Model, "unknown"), cmp.Or(p.Info.Hardware, "unknown"),
 		cmp.Or(p.Info.Firmware, "unknown"), cmp.Or(string(p.Protocol), "protocol unknown"))
 	if p.Err == nil {
 		fmt.Fprintf(&b, "read in %v\n\n", p.Took.Round(time.Millisecond))
@@ -124,7 +125,7 @@ func (p Probe) report() string {
 	for _, s := range p.Steps() {
 		fmt.Fprintf(&b, "%v %v\n", s.After.Round(100*time.Microsecond), s)
 	}
-	return p.redact(b.String())
+	return head.String() + p.redact(b.String())
 }
 
 var (

@@ -6,9 +6,11 @@ package collector
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/prometheus/common/version"
 
@@ -24,16 +26,17 @@ const refresh = 10
 type plugView struct {
 	Name, Room, Model, Protocol string
 	LastRead                    *time.Time // nil if it has not been read yet
+	Failed                      uint64     // the last probe of it that failed, 0 if none is kept
 	Rows                        []socketView
 	Problem                     *tapo.Error // nil if the last read succeeded
-	Search                      string      // what the filter looks into, in lower case
+	Search                      string      // what the filter looks into, made by searchable
 	Hidden                      bool        // by the filter
 }
 
 // socketView is a row of the status page; a plug that has never been read has
 // one as well.
 type socketView struct {
-	Socket string // which one, where there are several
+	Socket string // which one, where there are several; else what the app calls the plug, if that differs
 	State  string
 	Power  string
 	Today  string
@@ -54,10 +57,14 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	var plugs []plugView
 	var total summary
 	var watts, joules sum
+	probes := e.history.recent()
 	for _, t := range append(e.targets(), e.sessions.unlisted()...) {
 		state := e.finder.state(t, e.sessions.State(t))
 		p := viewPlug(t, state, e.sessions.trends(t))
 		p.Hidden = !matches(p.Search, filter)
+		if i := slices.IndexFunc(probes, func(p Probe) bool { return p.Target == t.Name && p.Err != nil }); i >= 0 {
+			p.Failed = probes[i].ID
+		}
 		plugs = append(plugs, p)
 		total.Plugs++
 		if state.Err != nil {
@@ -72,7 +79,7 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	total.Power, total.Today = inWatts(watts.Optional), inKilowattHours(joules.Optional)
 	e.render(w, "status", map[string]any{
 		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
-		"Filter": filter, "Summary": total, "Plugs": plugs, "Probes": e.history.recent(),
+		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": slices.ContainsFunc(plugs, func(p plugView) bool { return !p.Hidden }), "Probes": probes,
 	})
 }
 
@@ -96,7 +103,7 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 		p.Protocol = string(state.Err.Protocol)
 	}
 	for _, o := range r.Outlets {
-		p.Rows = append(p.Rows, viewSocket(r, o, state.Err != nil, history[o.Number]))
+		p.Rows = append(p.Rows, viewSocket(t.Name, r, o, state.Err != nil, history[o.Number]))
 	}
 	if len(p.Rows) == 0 {
 		row := socketView{}
@@ -114,10 +121,12 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 	return p
 }
 
-func viewSocket(r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) socketView {
+func viewSocket(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) socketView {
 	s := socketView{Trend: drawTrend(points)}
 	if len(r.Outlets) > 1 {
 		s.Socket = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
+	} else if searchable(r.Info.Name) != searchable(target) {
+		s.Socket = r.Info.Name
 	}
 	if failing { // what it was is no state
 		s.Health = []finding{{"bad", "cannot be read"}}
@@ -142,14 +151,20 @@ func (p *plugView) searchText() string {
 	if p.Problem != nil {
 		words = append(words, string(p.Problem.Reason))
 	}
-	return strings.ToLower(strings.Join(words, " "))
+	return searchable(words...)
 }
 
-// matches reports whether a text has all words of a filter, as the page's script
-// does.
+// searchable returns the words of texts in lower case, each after a blank.
+func searchable(texts ...string) string {
+	words := strings.FieldsFunc(strings.ToLower(strings.Join(texts, " ")), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return " " + strings.Join(words, " ")
+}
+
+// matches reports whether each word of a filter begins one of a searchable text,
+// as the page's script does.
 func matches(text, filter string) bool {
-	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
-		if !strings.Contains(text, word) {
+	for word := range strings.FieldsSeq(searchable(filter)) {
+		if !strings.Contains(text, " "+word) {
 			return false
 		}
 	}

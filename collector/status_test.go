@@ -83,10 +83,11 @@ func TestStatusPage(t *testing.T) {
 		{"gone", "", "", "", "", "", "", "", "", "cannot be read"},
 	}
 	problem := got[len(got)-1]
+	f.want(t, "/", 200, `<a href="/probes/5">Steps</a>`)
 	if diff := cmp.Diff(want, got[:len(got)-1]); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if len(problem) != 1 || !strings.HasPrefix(problem[0], "unreachable ") || !strings.HasSuffix(problem[0], advice) {
+	if len(problem) != 1 || !strings.HasPrefix(problem[0], "unreachable ") || !strings.HasSuffix(problem[0], advice+" Steps") {
 		t.Errorf("%q", problem)
 	}
 
@@ -126,14 +127,15 @@ targets:
   - {name: tv, address: 192.0.2.3, labels: {room: '"><script>alert(1)</script>'}}
 `)
 	for filter, want := range map[string][]string{
-		"": {"fridge", "kettle", "tv"}, "KITCHEN": {"fridge", "kettle"}, "kitchen+frid": {"fridge"}, "%22%3E": {"tv"}, "nothing": nil,
+		"": {"fridge", "kettle", "tv"}, "KITCHEN": {"fridge", "kettle"}, "kitchen+frid": {"fridge"}, "alert(1": {"tv"}, "nothing": nil, "itchen": nil, "%22%3E": {"fridge", "kettle", "tv"},
 	} {
 		page := f.want(t, "/?filter="+filter, 200)
 		var shown []string
-		for _, m := range regexp.MustCompile(`<tbody data-search="[^"]*">\s*<tr>\s*<th scope="row"><a href="[^"]*">(\w+)</a>`).FindAllStringSubmatch(page, -1) {
+		for _, m := range regexp.MustCompile(`<tbody data-search="[^"]*">\s*<tr>\s*<th scope="row"><a href="[^"]*"><bdi>(\w+)</bdi></a>`).FindAllStringSubmatch(page, -1) {
 			shown = append(shown, m[1])
 		}
-		if !slices.Equal(shown, want) || strings.Count(page, `data-search="`) != 3 || strings.Contains(page, "<script>alert") {
+		if !slices.Equal(shown, want) || strings.Count(page, `data-search="`) != 3 || strings.Contains(page, "<script>alert") ||
+			strings.Contains(page, `<p id="none">`) != (len(want) == 0) {
 			t.Errorf("%q shows %v", filter, shown)
 		}
 	}
@@ -181,10 +183,10 @@ func TestHealthInWords(t *testing.T) {
 				{"bad", "overheated: switch off and unplug what it feeds"},
 				{"bad", "switched off by power protection: reduce the load"},
 				{"bad", "switched off by current protection: unplug what it feeds, and have it checked"},
-				{"warn", "near its limit of 2960 W: reduce the load"},
+				{"warn", "2664 W of the 2960 at which it switches itself off: reduce the load"},
 				{"good", "charging has finished"},
 				{"warn", "weak Wi-Fi, -80 dBm: move the plug or the access point"},
-				{"warn", "clock 2h0m0s off: give the plug internet access, and check its time zone"},
+				{"warn", "clock 2 hours off: give the plug internet access, and check its time zone"},
 			},
 		},
 	} {

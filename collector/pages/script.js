@@ -6,10 +6,10 @@
   let updated = new Date();
 
   const show = () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const plug of live.querySelectorAll('[data-search]')) {
-      plug.hidden = !words.every((word) => plug.dataset.search.includes(word));
-    }
+    const words = filter.value.toLowerCase().split(/[^\p{L}\p{Nd}]+/u).filter(Boolean);
+    const plugs = [...live.querySelectorAll('[data-search]')];
+    for (const plug of plugs) plug.hidden = !words.every((word) => plug.dataset.search.includes(` ${word}`));
+    document.getElementById('none').hidden = !plugs.length || plugs.some((plug) => !plug.hidden);
   };
 
   const update = async () => {
@@ -30,7 +30,10 @@
   };
 
   if (live) {
-    filter.addEventListener('input', show);
+    filter.addEventListener('input', () => {
+      show();
+      history.replaceState(null, '', filter.value ? `?filter=${encodeURIComponent(filter.value)}` : location.pathname);
+    });
     filter.form.addEventListener('submit', (event) => event.preventDefault());
     setInterval(() => { if (!document.hidden) update(); }, 10000);
     document.addEventListener('visibilitychange', () => { if (!document.hidden) update(); });
