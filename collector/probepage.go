@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/version"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
 // step is a request to the plug and its reply, or something that happened
@@ -129,18 +131,21 @@ func (p Probe) report() string {
 }
 
 var (
+	quoted    = regexp.MustCompile(`"[^"]*"`)
 	emails    = regexp.MustCompile(`[^\s"'<>]+@[^\s"'<>]+`)
 	macs      = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([-:][0-9a-f]{2}){5}\b`)
 	addresses = regexp.MustCompile(`(?i)\[?[0-9a-f]*[.:][0-9a-f.:]*[0-9a-f](%\w+)?(\]:\d+)?`)
 	deviceIDs = regexp.MustCompile(`(?i)\b[0-9a-f]{12,}\b`)
 )
 
-// redact removes what tells where and whose a plug is.
+// redact removes what tells where and whose a plug is. Names of targets and
+// plugs are in no error.
 func (p Probe) redact(text string) string {
-	for _, private := range []string{p.Target, p.host, p.Info.Name, p.Info.DeviceID, p.Info.MAC} {
-		if len(private) > 2 {
-			text = regexp.MustCompile(`(?i)(^|\W)`+regexp.QuoteMeta(private)+`(\W|$)`).ReplaceAllString(text, "${1}REDACTED$2")
-		}
+	if p.Err != nil && p.Err.Reason == tapo.NotAPlug {
+		text = quoted.ReplaceAllString(text, `"…"`) // whatever that host calls itself
+	}
+	if p.host != "" {
+		text = regexp.MustCompile(`(?i)(^|[^\w-])`+regexp.QuoteMeta(p.host)+`($|[^\w-])`).ReplaceAllString(text, "${1}ADDRESS$2")
 	}
 	text = emails.ReplaceAllString(text, "EMAIL")
 	text = macs.ReplaceAllString(text, "MAC")

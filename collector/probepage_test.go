@@ -51,7 +51,7 @@ func TestStepsNameWhatHappened(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Model: simulator.P110NoEmeter})
 	f := newFixture(t, targetYAML(p))
 	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/1", 200, ">discover<", ">handshake1<", ">request<", "Method refused, method get_emeter_data, error_code -1002, meaning unknown method", "Logged in, protocol klap")
+	f.want(t, "/probes/1", 200, ">discover<", ">handshake1<", ">request<", "Method refused, method get_emeter_data, error_code -1002, meaning UNKNOWN_METHOD", "Logged in, protocol klap")
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
 	f.want(t, "/probe?target=a", 200)
 	f.want(t, "/probes/2", 200, `<td data-label="HTTP status">429</td>`, "plug_error")
@@ -158,7 +158,7 @@ func TestRedact(t *testing.T) {
 	for text, want := range map[string]string{
 		"dial tcp 192.168.1.20:80: connect: refused":               "dial tcp ADDRESS: connect: refused",
 		"read tcp 10.0.0.2:5000->[fe80::1%eth0]:80: i/o timeout":   "read tcp ADDRESS->ADDRESS: i/o timeout",
-		"lookup tv.lan on [2001:db8::1]:53: no such host":          "lookup REDACTED on ADDRESS: no such host",
+		"lookup tv.lan on [2001:db8::1]:53: no such host":          "lookup ADDRESS on ADDRESS: no such host",
 		"took 26.5ms, firmware 1.4.6 Build 260312 Rel.101520":      "took 26.5ms, firmware 1.4.6 Build 260312 Rel.101520",
 		"the plug AA-BB-CC-00-11-22 of me@example.com is not here": "the plug MAC of EMAIL is not here",
 		"device 80062E1B0D9E4AEBB0AE7A5A3F5D6A0B1C2D3E4F answered": "device ID answered",

@@ -28,6 +28,7 @@ type session struct {
 	mu     sync.Mutex
 	state  State
 	trends trends
+	late   *tapo.Error        // the last probe ended before its read
 	cancel context.CancelFunc // of the last read
 }
 
@@ -122,8 +123,19 @@ func (p *session) history() trends {
 	return all
 }
 
+// answered notes how a probe ended: late, if that was before its read.
+func (p *session) answered(late *tapo.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = late
+}
+
 func (p *session) known() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.state
+	known := p.state
+	if known.Err == nil {
+		known.Err = p.late
+	}
+	return known
 }

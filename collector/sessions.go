@@ -114,7 +114,9 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 		})
 		if !ok {
 			s.logger.InfoContext(ctx, "Probe has ended before its read, which goes on", "target", t.Name, "err", ctx.Err())
-			return Result{Err: asError(plug.config.Address, fmt.Errorf("the plug has not answered in the time that the scrape has: %w", ctx.Err()))}
+			late := asError(plug.config.Address, fmt.Errorf("the plug has not answered in the time that the scrape has: %w", ctx.Err()))
+			plug.answered(late)
+			return Result{Err: late}
 		}
 		failed := asError(plug.config.Address, result.Err)
 		outcome, _ := result.Val.(flight)
@@ -124,6 +126,7 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 		if !leading {
 			s.metrics.probesShared.Inc()
 		}
+		plug.answered(nil)
 		return Result{Reading: outcome.reading, Err: failed, Shared: !leading}
 	}
 }
@@ -342,7 +345,7 @@ func (s *Sessions) trends(t config.Target) trends {
 }
 
 // unlisted returns the plugs that only Prometheus knows, as targets, by address.
-func (s *Sessions) unlisted() []config.Target {
+func (s *Sessions) unlisted(c *config.Config) []config.Target {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []config.Target
@@ -352,7 +355,13 @@ func (s *Sessions) unlisted() []config.Target {
 			if err != nil {
 				host = p.config.Address
 			}
-			all = append(all, config.Target{Name: host, Address: p.config.Address, Credentials: key.credentials})
+			t := config.Target{Name: host, Address: p.config.Address, Credentials: key.credentials}
+			for name, auth := range c.Auths {
+				if len(c.Auths) > 1 && auth.Credentials() == key.credentials {
+					t.Auth = name
+				}
+			}
+			all = append(all, t)
 		}
 	}
 	slices.SortFunc(all, func(a, b config.Target) int { return strings.Compare(a.Name, b.Name) })

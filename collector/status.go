@@ -5,7 +5,9 @@ package collector
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +27,9 @@ const refresh = 10
 // plugView is a plug on the status page.
 type plugView struct {
 	Name, Room, Model, Protocol string
-	LastRead                    *time.Time // nil if it has not been read yet
-	Failed                      uint64     // the last probe of it that failed, 0 if none is kept
+	Link                        template.URL // of the probe that reads it
+	LastRead                    *time.Time   // nil if it has not been read yet
+	Failed                      uint64       // the last probe of it that failed, 0 if none is kept
 	Rows                        []socketView
 	Problem                     *tapo.Error // nil if the last read succeeded
 	Search                      string      // what the filter looks into, made by searchable
@@ -50,6 +53,10 @@ type summary struct {
 	Power, Today   string
 }
 
+// staleAfter is how long after its last reading a plug's values are no longer
+// those of now.
+const staleAfter = 5 * time.Minute
+
 // statusPage serves GET /: what probes have last read. It asks no plug.
 func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	c := e.store.Current()
@@ -58,9 +65,15 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	var total summary
 	var watts, joules sum
 	probes := e.history.recent()
-	for _, t := range append(e.targets(), e.sessions.unlisted()...) {
+	listed := e.targets()
+	for i, t := range append(listed, e.sessions.unlisted(c)...) {
 		state := e.finder.state(t, e.sessions.State(t))
 		p := viewPlug(t, state, e.sessions.trends(t))
+		query := url.Values{"target": {t.Name}}
+		if i >= len(listed) && t.Auth != "" {
+			query.Set("auth", t.Auth)
+		}
+		p.Link = template.URL("/probe?" + query.Encode()) //nolint:gosec // Encode leaves nothing else
 		p.Hidden = !matches(p.Search, filter)
 		if i := slices.IndexFunc(probes, func(p Probe) bool { return p.Target == t.Name && p.Err != nil }); i >= 0 {
 			p.Failed = probes[i].ID
@@ -69,6 +82,8 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 		total.Plugs++
 		if state.Err != nil {
 			total.Failing++
+		}
+		if state.Err != nil || time.Since(state.Reading.Time) > staleAfter {
 			continue
 		}
 		for _, o := range state.Reading.Outlets {
@@ -128,8 +143,12 @@ func viewSocket(target string, r tapo.Reading, o tapo.Outlet, failing bool, poin
 	} else if searchable(r.Info.Name) != searchable(target) {
 		s.Socket = r.Info.Name
 	}
-	if failing { // what it was is no state
+	switch since := time.Since(r.Time); {
+	case failing: // what it was is no state
 		s.Health = []finding{{"bad", "cannot be read"}}
+		return s
+	case since > staleAfter:
+		s.Health = []finding{{"warn", "not read for " + span(since) + ": does Prometheus still scrape it?"}}
 		return s
 	}
 	if on, known := o.On.Get(); known {

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -114,8 +116,39 @@ func TestStatusPageOfUnlistedPlugs(t *testing.T) {
 	startPlug(t, &simulator.Plug{Network: &network, Listen: "192.168.1.20:80", Load: simulator.Constant(60)})
 	f := newFixture(t, auths, func(o *Options) { o.DialContext = network.DialContext })
 	f.want(t, "/probe?target=192.168.1.20", 200, "tapo_up 1")
-	if r := rows(t, f.want(t, "/", 200)); len(r) != 1 || r[0][0] != "192.168.1.20" || r[0][4] != "60.0 W" {
+	if r := rows(t, f.want(t, "/", 200, `href="/probe?target=192.168.1.20"`)); len(r) != 1 || r[0][0] != "192.168.1.20" || r[0][4] != "60.0 W" {
 		t.Errorf("%q", r)
+	}
+	several := newFixture(t, strings.Replace(auths, "auths: {", "auths: {other: {username: x, password: y}, ", 1), func(o *Options) { o.DialContext = network.DialContext })
+	several.want(t, "/probe?target=192.168.1.20&auth=other", 200, "tapo_up 0")
+	several.want(t, "/", 200, `href="/probe?auth=other&amp;target=192.168.1.20"`)
+}
+
+// TestStatusPageOfLateProbes: what counts is what Prometheus has got.
+func TestStatusPageOfLateProbes(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Latency: 300 * time.Millisecond})
+	f := newFixture(t, targetYAML(p))
+	impatient := func() {
+		r := httptest.NewRequest(http.MethodGet, "/probe?target=a", nil)
+		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "0.2")
+		f.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	impatient()
+	f.want(t, "/", 200, "timeout", "1 cannot be read")
+	f.want(t, "/probe?target=a", 200, "tapo_up 1")
+	if r := rows(t, f.want(t, "/", 200)); r[0][9] != "good" {
+		t.Errorf("%q", r)
+	}
+	impatient()
+	time.Sleep(time.Second) // in which the read ends well, of which nobody heard
+	f.want(t, "/", 200, "timeout", "1 cannot be read")
+}
+
+func TestStatusPageOfForgottenPlugs(t *testing.T) {
+	o := tapo.Outlet{Number: 1, On: tapo.Some(true), Power: tapo.Some(60.0)}
+	old := viewSocket("a", tapo.Reading{Time: time.Now().Add(-6 * time.Minute)}, o, false, nil)
+	if old.Power != "" || old.State != "" || old.Health[0].Level != "warn" || !strings.Contains(old.Health[0].Text, "not read for 6 minutes") {
+		t.Errorf("%+v", old)
 	}
 }
 

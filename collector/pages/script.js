@@ -12,20 +12,27 @@
     document.getElementById('none').hidden = !plugs.length || plugs.some((plug) => !plug.hidden);
   };
 
+  let busy = false;
   const update = async () => {
-    try {
-      const response = await fetch(location.pathname, { cache: 'no-store' });
+    if (busy) return;
+    busy = true;
+    try { // the address without user and password, with which there is no fetching
+      const response = await fetch(location.origin + location.pathname, { cache: 'no-store', signal: AbortSignal.timeout(8000) });
       if (!response.ok) throw new Error(response.statusText);
       const page = new DOMParser().parseFromString(await response.text(), 'text/html');
       const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+      const same = () => [...live.querySelectorAll('a')].filter((link) => link.getAttribute('href') === focused);
+      const index = same().indexOf(document.activeElement); // all sockets of a strip have one link
       live.replaceChildren(...page.getElementById('live').childNodes);
-      if (focused) [...live.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
+      same()[index]?.focus({ preventScroll: true });
       show();
       updated = new Date();
       stale.hidden = true;
     } catch {
       stale.textContent = `The exporter does not answer. This is from ${updated.toLocaleTimeString()}.`;
       stale.hidden = false;
+    } finally {
+      busy = false;
     }
   };
 

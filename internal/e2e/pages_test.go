@@ -161,6 +161,21 @@ func TestPagesInChromium(t *testing.T) {
 	if marker != 1 {
 		t.Error("the page was loaded again instead of updating itself")
 	}
+	b.eval(new(bool), `document.getElementById('filter').select() || true`)
+	b.call(nil, "Input.insertText", map[string]any{"text": "hi-fi"})
+	b.eval(new(bool), `document.querySelectorAll('tbody[data-search] a[href*=hi-fi]')[2].focus() || true`)
+	before := b.visible("tbody[data-search] time")
+	eventually(t, 25*time.Second, func() string {
+		if now := b.visible("tbody[data-search] time"); slices.Equal(now, before) {
+			return "the page does not update"
+		}
+		return ""
+	})
+	var focused int
+	b.eval(&focused, `[...document.querySelectorAll('tbody[data-search] a[href*=hi-fi]')].indexOf(document.activeElement)`)
+	if focused != 2 {
+		t.Errorf("an update moved the focus to link %d", focused)
+	}
 	b.open(address + failed)
 	b.eval(new(bool), `document.getElementById('copy').click() || true`)
 	if said := b.visible("#copy"); !slices.Equal(said, []string{"Copied"}) {
@@ -178,7 +193,8 @@ func TestHostileNamesInChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plug.Close()
-	address, _ := home(t, fmt.Sprintf("  - {name: '%s', address: '%s', labels: {room: '%s'}}\n  - {name: '%s2', address: '127.0.0.1:1'}\n", hostile, plug.Addr(), hostile, hostile))
+	address, _ := home(t, fmt.Sprintf("  - {name: '%s', address: '%s', labels: {room: '%s'}}\n  - {name: '%s2', address: '127.0.0.1:1'}\n  - {name: %s, address: '127.0.0.1:1', labels: {room: %s}}\n",
+		hostile, plug.Addr(), hostile, hostile, strings.Repeat("n", 100), strings.Repeat("r", 100)))
 	probeAll(t, address)
 	b := newBrowser(t)
 	for _, path := range []string{"/", "/?filter=" + url.QueryEscape(hostile), "/probes/10", "/probes/11"} {
@@ -187,6 +203,15 @@ func TestHostileNamesInChromium(t *testing.T) {
 		b.eval(&elements, `document.querySelectorAll('script, img, iframe, object').length`)
 		if elements != 1 {
 			t.Errorf("%s has %d elements", path, elements)
+		}
+	}
+	for _, width := range []int{320, 390, 1000, 1280} {
+		b.look(width, 800, "light")
+		b.open(address + "/")
+		var overflow int
+		b.eval(&overflow, `document.documentElement.scrollWidth - innerWidth`)
+		if overflow > 0 {
+			t.Errorf("%d pixels too wide at %d", overflow, width)
 		}
 	}
 	b.open(address + "/")

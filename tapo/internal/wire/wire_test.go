@@ -371,10 +371,10 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 
 func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
-		"request: HTTP status 404 Not Found":                 &StatusError{"request", 404},
-		"get_x: error_code -1002 (unknown method)":           &CodeError{"get_x", CodeUnknownMethod},
-		"get_x: error_code 4711 (unknown to this program)":   &CodeError{"get_x", 4711},
-		"login: error_code -1501 (wrong e-mail or password)": &CodeError{"login", CodeLogin},
+		"request: HTTP status 404 Not Found":                        &StatusError{"request", 404},
+		"get_x: error_code -1002 (UNKNOWN_METHOD)":                  &CodeError{"get_x", CodeUnknownMethod},
+		"get_x: error_code 4711 (unknown to this program)":          &CodeError{"get_x", 4711},
+		"login: error_code -1501 (LOGIN: wrong e-mail or password)": &CodeError{"login", CodeLogin},
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
