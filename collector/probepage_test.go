@@ -133,7 +133,7 @@ var reportText = regexp.MustCompile(`(?s)<textarea[^>]*>(.*?)</textarea>`)
 // owner in the text for strangers.
 func TestReportHasNothingPrivate(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Name: "Grandmother's lamp"})
-	f := newFixture(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid'}]", username, password, p.Addr()))
+	f := newFixture(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid:8080'}]", username, password, p.Addr()))
 	f.want(t, "/probe?target=bedroom", 200, "tapo_up 1")
 	info := f.sessions.State(f.store.Current().Targets[0]).Reading.Info
 	p.Close()

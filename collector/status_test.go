@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,9 @@ func TestStatusPage(t *testing.T) {
 		t.Error("the page asked the plug")
 	}
 	got := rows(t, page)
+	if !strings.Contains(page, "<strong>"+kilowattHours(t, got)+"</strong> today") {
+		t.Errorf("the sum of %s is not there", kilowattHours(t, got))
+	}
 	for _, r := range got { // energy is since midnight and the 1st
 		if len(r) == 10 && r[6] != "" && !strings.HasSuffix(r[6], " kWh") {
 			t.Errorf("today: %q", r[6])
@@ -102,6 +107,22 @@ func TestStatusPage(t *testing.T) {
 	if r := rows(t, page)[0]; r[2] != "P115" || r[3] != "" || r[4] != "" || r[9] != "cannot be read" {
 		t.Errorf("values of a plug that cannot be read: %q", r)
 	}
+}
+
+// kilowattHours adds up the column of today's energy.
+func kilowattHours(t *testing.T, rows [][]string) string {
+	t.Helper()
+	total := 0.0
+	for _, r := range rows {
+		if len(r) == 10 && r[6] != "" {
+			kwh, err := strconv.ParseFloat(strings.TrimSuffix(r[6], " kWh"), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += kwh
+		}
+	}
+	return fmt.Sprintf("%.3f kWh", total)
 }
 
 func TestStatusPageWithoutPlugs(t *testing.T) {
@@ -189,7 +210,7 @@ func TestContentPolicy(t *testing.T) {
 			t.Errorf("no %s in %s", want, policy)
 		}
 	}
-	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+	for _, want := range []string{"form-action 'self'", "default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("no %s in %s", want, policy)
 		}
@@ -229,6 +250,54 @@ func TestHealthInWords(t *testing.T) {
 	}
 }
 
+var trendPath = regexp.MustCompile(`<path d="([^"]*)"`)
+
+// TestTrendHasGapsAndOutlivesReloads probes a plug through a failure and a change
+// of its settings.
+func TestTrendHasGapsAndOutlivesReloads(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Load: simulator.Constant(60)})
+	f := newFixture(t, targetYAML(p))
+	draw := func(reads int) string {
+		t.Helper()
+		for range reads {
+			f.want(t, "/probe?target=a", 200)
+			time.Sleep(5 * time.Millisecond)
+		}
+		m := trendPath.FindStringSubmatch(f.want(t, "/", 200))
+		if m == nil {
+			t.Fatal("no trend")
+		}
+		return m[1]
+	}
+	draw(2)
+	p.Inject(simulator.Fault{Kind: simulator.NotJSON})
+	draw(2)
+	p.Heal()
+	if path := draw(2); strings.Count(path, "M") != 2 || strings.Count(path, "L") != 2 {
+		t.Errorf("a failure is no gap: %s", path)
+	}
+	if err := os.WriteFile(f.path, []byte(strings.Replace(targetYAML(p), "name: a", "verify_replies: false, name: a", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.store.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if path := draw(1); strings.Count(path, "M")+strings.Count(path, "L") != 5 {
+		t.Errorf("after a reload: %s", path)
+	}
+}
+
+// TestFailingPlugShowsItsProtocol, which its refusal has shown.
+func TestFailingPlugShowsItsProtocol(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP, Username: username, Password: "another"})
+	f := newFixture(t, targetYAML(p))
+	f.want(t, "/probe?target=a", 200, `reason="bad_credentials"`)
+	if r := rows(t, f.want(t, "/", 200)); r[0][7] != "tpap" {
+		t.Errorf("%q", r)
+	}
+	f.want(t, "/probes/1", 200, ", tpap</p>")
+}
+
 func TestTrend(t *testing.T) {
 	history := trends{}
 	begin := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -250,6 +319,10 @@ func TestTrend(t *testing.T) {
 	want := &trendView{Path: "M0.0 21.0L30.0 1.0M90.0 23.0L120.0 12.0", Label: "0.0 to 110.0 W in the last 1m0s, now 55.0"}
 	if diff := cmp.Diff(want, drawTrend(history[1])); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	zero := []trendPoint{{0, 0}, {1000, 0}}
+	if got := drawTrend(zero); got == nil || got.Path != "M0.0 23.0L120.0 23.0" {
+		t.Errorf("a plug that draws nothing: %+v", got)
 	}
 	if len(history[2]) > 0 {
 		t.Error("a trend of what was not given")

@@ -182,6 +182,15 @@ func TestPagesInChromium(t *testing.T) {
 		t.Errorf("the button says %q", said)
 	}
 	b.quiet("using")
+
+	b.open(address + "/")
+	b.eval(new(bool), `(window.fetch = () => Promise.reject(new TypeError('Failed to fetch'))) && true`) // as when it is down
+	eventually(t, 25*time.Second, func() string {
+		if said := b.visible("#stale"); len(said) != 1 || !strings.Contains(said[0], "does not answer") {
+			return fmt.Sprintf("values stand as if they were new: %q", said)
+		}
+		return ""
+	})
 }
 
 // TestHostileNamesInChromium wants names to be text, wherever they come from.
