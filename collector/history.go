@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,8 +31,7 @@ type Probe struct {
 	lines    []slog.Record
 }
 
-// history keeps the last probes, and of those before the last failures: what
-// went wrong at night is still there in the morning. Its methods are safe for
+// history keeps the last probes, and of those before the last failures. Its methods are safe for
 // concurrent use.
 type history struct {
 	mu       sync.Mutex
@@ -67,8 +67,10 @@ func (h *history) find(id uint64) (Probe, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, kept := range []*ring{&h.latest, &h.failures} {
-		if i := slices.IndexFunc(kept.probes, func(p Probe) bool { return p.ID == id }); i >= 0 {
-			return kept.probes[i], true
+		for i := range kept.probes { // which are too large to be copied for a look
+			if kept.probes[i].ID == id {
+				return kept.probes[i], true
+			}
 		}
 	}
 	return Probe{}, false
@@ -129,6 +131,7 @@ func (r *record) finish(took time.Duration, result Result) Probe {
 	if host, _, err := net.SplitHostPort(p.host); err == nil {
 		p.host = host
 	}
+	p.host = strings.TrimSuffix(p.host, ".")
 	if p.Err != nil {
 		p.Protocol = p.Err.Protocol
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -41,7 +42,7 @@ func pageFile(name string) string {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return string(text)
+	return strings.ReplaceAll(string(text), "\r", "") // which browsers do before they hash
 }
 
 func hashed(text string) string {

@@ -29,6 +29,7 @@ type step struct {
 	Status         int64         // of HTTP, 0 if nothing was answered
 	Sent, Received int64         // bytes of the bodies
 	Took           time.Duration
+	Answered       bool // or failed
 	Text           string
 }
 
@@ -57,7 +58,7 @@ func (p Probe) Steps() []step {
 			case a.Key == "step":
 				s.Name = v.String()
 			case a.Key == "status" && v.Kind() == slog.KindInt64:
-				s.Status = v.Int64()
+				s.Status, s.Answered = v.Int64(), true
 			case a.Key == "bytes" && v.Kind() == slog.KindInt64:
 				s.Sent = v.Int64()
 			case a.Key == "took" && v.Kind() == slog.KindDuration:
@@ -77,8 +78,8 @@ func (p Probe) Steps() []step {
 		case s.Name == "":
 			s.Text = strings.Join(text, ", ")
 			steps = append(steps, s)
-		case s.Took > 0 && asked != nil:
-			asked.Status, asked.Received, asked.Took, asked.Text = s.Status, s.Sent, s.Took, s.Text
+		case s.Answered && asked != nil:
+			asked.Status, asked.Received, asked.Took, asked.Answered, asked.Text = s.Status, s.Sent, s.Took, true, s.Text
 		default:
 			steps = append(steps, s)
 		}
@@ -90,7 +91,7 @@ func (p Probe) Steps() []step {
 func waiting(steps []step, name string) *step {
 	for i := range slices.Backward(steps) {
 		if s := &steps[i]; s.Name == name {
-			if s.Took > 0 {
+			if s.Answered {
 				return nil
 			}
 			return s
@@ -102,6 +103,9 @@ func waiting(steps []step, name string) *step {
 func (s step) String() string {
 	if s.Name == "" {
 		return s.Text
+	}
+	if !s.Answered {
+		return fmt.Sprintf("%s: sent %d bytes, no reply yet", s.Name, s.Sent)
 	}
 	text := fmt.Sprintf("%s: sent %d bytes, took %v", s.Name, s.Sent, s.Took.Round(100*time.Microsecond))
 	if s.Status != 0 {
@@ -134,7 +138,7 @@ var (
 	quoted    = regexp.MustCompile(`"[^"]*"`)
 	emails    = regexp.MustCompile(`[^\s"'<>]+@[^\s"'<>]+`)
 	macs      = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([-:][0-9a-f]{2}){5}\b`)
-	addresses = regexp.MustCompile(`(?i)\[?[0-9a-f]*[.:][0-9a-f.:]*[0-9a-f](%\w+)?(\]:\d+)?`)
+	addresses = regexp.MustCompile(`(?i)\[?[0-9a-f]*[.:][0-9a-f.:]*[0-9a-f](%[\w.-]*\w)?(\]:\d+)?`)
 	deviceIDs = regexp.MustCompile(`(?i)\b[0-9a-f]{12,}\b`)
 )
 
@@ -145,7 +149,10 @@ func (p Probe) redact(text string) string {
 		text = quoted.ReplaceAllString(text, `"…"`) // whatever that host calls itself
 	}
 	if p.host != "" {
-		text = regexp.MustCompile(`(?i)(^|[^\w-])`+regexp.QuoteMeta(p.host)+`($|[^\w-])`).ReplaceAllString(text, "${1}ADDRESS$2")
+		host := regexp.MustCompile(`(?i)(^|[^\w-])` + regexp.QuoteMeta(p.host) + `($|[^\w-])`)
+		for range 2 { // one blank may belong to two
+			text = host.ReplaceAllString(text, "${1}ADDRESS$2")
+		}
 	}
 	text = emails.ReplaceAllString(text, "EMAIL")
 	text = macs.ReplaceAllString(text, "MAC")

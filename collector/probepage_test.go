@@ -76,9 +76,9 @@ func TestStepsPairReplies(t *testing.T) {
 		line(6, "Plug cannot be read", "err", errors.New("reset"), "advice", "Look elsewhere."),
 	}}
 	want := []step{
-		{After: 0, Name: "discover", Status: 200, Sent: 53, Received: 19, Took: 2 * time.Second},
+		{After: 0, Name: "discover", Status: 200, Sent: 53, Received: 19, Took: 2 * time.Second, Answered: true},
 		{After: time.Second, Text: "The plug refuses connections, pause 1s"},
-		{After: 3 * time.Second, Name: "request", Sent: 300, Took: time.Second, Text: "reset"},
+		{After: 3 * time.Second, Name: "request", Sent: 300, Took: time.Second, Answered: true, Text: "reset"},
 		{After: 5 * time.Second, Name: "request", Sent: 300},
 	}
 	if diff := cmp.Diff(want, p.Steps()); diff != "" {
@@ -155,6 +155,9 @@ func TestReportHasNothingPrivate(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	p := Probe{Target: "tv", host: "tv.lan"}
+	if got := p.redact("tv.lan tv.lan tv.lan"); strings.Contains(got, "tv") {
+		t.Errorf("%q", got)
+	}
 	for text, want := range map[string]string{
 		"dial tcp 192.168.1.20:80: connect: refused":               "dial tcp ADDRESS: connect: refused",
 		"read tcp 10.0.0.2:5000->[fe80::1%eth0]:80: i/o timeout":   "read tcp ADDRESS->ADDRESS: i/o timeout",

@@ -87,10 +87,7 @@ type flight struct {
 // this one reads anew.
 func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Result {
 	if t.HasExampleAccount() {
-		return Result{Err: &tapo.Error{
-			Reason: tapo.BadCredentials, Address: t.Address, Err: errors.New("the account in the configuration is still the example's"),
-			Advice: "Put the e-mail and the password of your TP-Link account into the configuration, and reload.",
-		}}
+		return Result{Err: exampleAccount(t)}
 	}
 	plug, failed := s.get(t, listed, nil)
 	if failed != nil {
@@ -128,6 +125,13 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 		}
 		plug.answered(nil)
 		return Result{Reading: outcome.reading, Err: failed, Shared: !leading}
+	}
+}
+
+func exampleAccount(t config.Target) *tapo.Error {
+	return &tapo.Error{
+		Reason: tapo.BadCredentials, Address: t.Address, Err: errors.New("the account in the configuration is still the example's"),
+		Advice: "Put the e-mail and the password of your TP-Link account into the configuration, and reload.",
 	}
 }
 
@@ -324,6 +328,9 @@ func accountStands(c *config.Config, credentials tapo.Credentials) bool {
 
 // State returns what is known of a target's plug.
 func (s *Sessions) State(t config.Target) State {
+	if t.HasExampleAccount() {
+		return State{Err: exampleAccount(t)}
+	}
 	s.mu.Lock()
 	p := s.plugs[keyOf(t)]
 	s.mu.Unlock()

@@ -24,6 +24,9 @@ import (
 // status page again.
 const refresh = 10
 
+// maxProbes is how many of the kept probes the status page lists.
+const maxProbes = 200
+
 // plugView is a plug on the status page.
 type plugView struct {
 	Name, Room, Model, Protocol string
@@ -65,6 +68,7 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	var total summary
 	var watts, joules sum
 	probes := e.history.recent()
+	shown := probes[:min(len(probes), maxProbes)]
 	listed := e.targets()
 	for i, t := range append(listed, e.sessions.unlisted(c)...) {
 		state := e.finder.state(t, e.sessions.State(t))
@@ -94,7 +98,7 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	total.Power, total.Today = inWatts(watts.Optional), inKilowattHours(joules.Optional)
 	e.render(w, "status", map[string]any{
 		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
-		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": slices.ContainsFunc(plugs, func(p plugView) bool { return !p.Hidden }), "Probes": probes,
+		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": slices.ContainsFunc(plugs, func(p plugView) bool { return !p.Hidden }), "Probes": shown,
 	})
 }
 

@@ -62,7 +62,7 @@ func TestStatusPage(t *testing.T) {
 		f.want(t, "/probe?target="+name, 200)
 	}
 	before := p.Stats().Requests
-	page := f.want(t, "/", 200, "/probes/1", `<path d="M0.0 1.0L`, "60.0 to 60.0 W", "<strong>100.0 W</strong> now", "<strong>4</strong> plugs",
+	page := f.want(t, "/", 200, "/probes/1", `<path d="M0.0 1.0h0L`, "60.0 to 60.0 W", "<strong>100.0 W</strong> now", "<strong>4</strong> plugs",
 		"1 cannot be read", `<noscript><meta http-equiv="refresh"`)
 	if p.Stats().Requests != before {
 		t.Error("the page asked the plug")
@@ -127,6 +127,8 @@ func kilowattHours(t *testing.T, rows [][]string) string {
 
 func TestStatusPageWithoutPlugs(t *testing.T) {
 	newFixture(t, auths).want(t, "/", 200, "No targets are listed")
+	newFixture(t, "auths: {home: {username: me@example.com, password: change-me}}\ntargets: [{name: a, address: 192.0.2.1}]").want(t, "/", 200,
+		"bad_credentials", "Put the e-mail and the password of your TP-Link account into the configuration")
 	newFixture(t, auths+"targets: [{name: a, address: 192.0.2.1, verify_replies: false}]").want(t, "/", 200, "verify_replies: false")
 }
 
@@ -316,13 +318,17 @@ func TestTrend(t *testing.T) {
 	}
 	read(45, 0)
 	read(60, 55)
-	want := &trendView{Path: "M0.0 21.0L30.0 1.0M90.0 23.0L120.0 12.0", Label: "0.0 to 110.0 W in the last 1m0s, now 55.0"}
+	want := &trendView{Path: "M0.0 21.0h0L30.0 1.0M90.0 23.0h0L120.0 12.0", Label: "0.0 to 110.0 W in the last 1m0s, the last 55.0"}
 	if diff := cmp.Diff(want, drawTrend(history[1])); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	zero := []trendPoint{{0, 0}, {1000, 0}}
-	if got := drawTrend(zero); got == nil || got.Path != "M0.0 23.0L120.0 23.0" {
+	if got := drawTrend(zero); got == nil || got.Path != "M0.0 23.0h0L120.0 23.0" {
 		t.Errorf("a plug that draws nothing: %+v", got)
+	}
+	read(-3600, 5)
+	if points := history[1]; len(points) != 1 || points[0].watts != 5 {
+		t.Errorf("after the clock was set back: %v", points)
 	}
 	if len(history[2]) > 0 {
 		t.Error("a trend of what was not given")

@@ -45,6 +45,9 @@ func (t trends) interrupt(at time.Time) {
 
 func (t trends) append(number int, p trendPoint) {
 	points := t[number]
+	if n := len(points); n > 0 && points[n-1].at > p.at {
+		points = points[:0] // the clock has been set back
+	}
 	if len(points) == trendLength {
 		copy(points, points[1:])
 		points = points[:trendLength-1]
@@ -87,8 +90,11 @@ func drawTrend(points []trendPoint) *trendView {
 		x := trendWidth * float64(p.at-begin) / float64(max(span, 1))
 		y := trendHeight - 1 - (trendHeight-2)*w/max(high, 1)
 		fmt.Fprintf(&path, "%c%.1f %.1f", command, x, y)
+		if command == 'M' {
+			path.WriteString("h0") // shows one reading between two gaps
+		}
 		command = 'L'
 	}
 	minutes := (time.Duration(span) * time.Millisecond).Round(time.Second)
-	return &trendView{path.String(), fmt.Sprintf("%.1f to %.1f W in the last %v, now %.1f", low, high, minutes, last)}
+	return &trendView{path.String(), fmt.Sprintf("%.1f to %.1f W in the last %v, the last %.1f", low, high, minutes, last)}
 }

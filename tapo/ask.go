@@ -207,7 +207,7 @@ func (d *Device) noteBatch(ctx context.Context, p *part, methods []method, reply
 
 // refuseBatch notes that a part takes no batches, or not now.
 func (d *Device) refuseBatch(ctx context.Context, p *part, code int) {
-	d.cfg.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code)
+	d.cfg.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", wire.CodeName(code))
 	switch code {
 	case 0, wire.CodeJSONDecode, wire.CodeUnknownMethod, wire.CodeParams, wire.CodeMultiRequestFailed:
 		p.noBatch = true
