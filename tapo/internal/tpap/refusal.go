@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -102,6 +103,8 @@ func decode(step string, reply wire.Reply) (result json.RawMessage, ok bool, err
 		code = e.ErrCode
 	}
 	switch {
+	case code.Value != math.Trunc(code.Value): // no plug has half a code
+		return nil, false, nil
 	case code.Valid && code.Value != 0:
 		return nil, true, e.refusal(step, int(code.Value))
 	case len(e.Result) > 0 && e.Result[0] == '{':
