@@ -31,8 +31,8 @@ type Probe struct {
 	lines    []slog.Record
 }
 
-// history keeps the last probes, and of those before the last failures. Its methods are safe for
-// concurrent use.
+// history keeps the last probes, and of those before the last failures. Its
+// methods are safe for concurrent use.
 type history struct {
 	mu       sync.Mutex
 	next     uint64

@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,42 +63,57 @@ const staleAfter = 5 * time.Minute
 func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	c := e.store.Current()
 	filter := r.URL.Query().Get("filter")
-	var plugs []plugView
-	var total summary
-	var watts, joules sum
 	probes := e.history.recent()
-	shown := probes[:min(len(probes), maxProbes)]
+	plugs, total := e.viewPlugs(c, lastFailures(probes))
+	matching := false
+	for i := range plugs {
+		plugs[i].Hidden = !matches(plugs[i].Search, filter)
+		matching = matching || !plugs[i].Hidden
+	}
+	e.render(w, "status", map[string]any{
+		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
+		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": matching, "Probes": probes[:min(len(probes), maxProbes)],
+	})
+}
+
+// lastFailures returns the last failed probe of each target.
+func lastFailures(probes []Probe) map[string]uint64 {
+	last := map[string]uint64{}
+	for i := range probes { // the newest first
+		if p := &probes[i]; p.Err != nil && last[p.Target] == 0 {
+			last[p.Target] = p.ID
+		}
+	}
+	return last
+}
+
+// viewPlugs returns the plugs of the configuration, those that were found, and
+// those that only Prometheus knows.
+func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs []plugView, total summary) {
+	var watts, joules sum
 	listed := e.targets()
 	for i, t := range append(listed, e.sessions.unlisted(c)...) {
 		state := e.finder.state(t, e.sessions.State(t))
 		p := viewPlug(t, state, e.sessions.trends(t))
+		p.Failed = failed[t.Name]
 		query := url.Values{"target": {t.Name}}
 		if i >= len(listed) && t.Auth != "" {
 			query.Set("auth", t.Auth)
 		}
 		p.Link = template.URL("/probe?" + query.Encode()) //nolint:gosec // Encode leaves nothing else
-		p.Hidden = !matches(p.Search, filter)
-		if i := slices.IndexFunc(probes, func(p Probe) bool { return p.Target == t.Name && p.Err != nil }); i >= 0 {
-			p.Failed = probes[i].ID
-		}
 		plugs = append(plugs, p)
 		total.Plugs++
 		if state.Err != nil {
 			total.Failing++
-		}
-		if state.Err != nil || time.Since(state.Reading.Time) > staleAfter {
-			continue
-		}
-		for _, o := range state.Reading.Outlets {
-			watts.add(o.Power)
-			joules.add(o.EnergyToday)
+		} else if time.Since(state.Reading.Time) <= staleAfter {
+			for _, o := range state.Reading.Outlets {
+				watts.add(o.Power)
+				joules.add(o.EnergyToday)
+			}
 		}
 	}
 	total.Power, total.Today = inWatts(watts.Optional), inKilowattHours(joules.Optional)
-	e.render(w, "status", map[string]any{
-		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
-		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": slices.ContainsFunc(plugs, func(p plugView) bool { return !p.Hidden }), "Probes": shown,
-	})
+	return plugs, total
 }
 
 // sum is of what plugs have given.

@@ -107,6 +107,8 @@ func TestStatusPage(t *testing.T) {
 	if r := rows(t, page)[0]; r[2] != "P115" || r[3] != "" || r[4] != "" || r[9] != "cannot be read" {
 		t.Errorf("values of a plug that cannot be read: %q", r)
 	}
+	f.want(t, "/probe?target=gone", 200)
+	f.want(t, "/", 200, `<a href="/probes/7">Steps</a>`, `<a href="/probes/8">Steps</a>`) // the last ones
 }
 
 // kilowattHours adds up the column of today's energy.
