@@ -26,21 +26,30 @@ const terminalUUID = "AAAAAAAAAAAAAAAAAAAAAA=="
 // needs.
 func (d *Device) read(ctx context.Context) (Reading, error) {
 	var got replies
-	if err := d.askAll(ctx, &d.learnt.plug, &got); err != nil {
+	if err := d.askPlug(ctx, &got); err != nil {
 		return Reading{}, err
-	}
-	if got.state[getDeviceInfo] == refused {
-		return Reading{}, &wire.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
-	}
-	if mac := string(got.info.MAC); !d.isWanted(mac) {
-		d.drop()
-		return Reading{}, d.anotherPlug(mac)
 	}
 	sockets, err := d.readSockets(ctx, &got)
 	if err != nil {
 		return Reading{}, err
 	}
 	return d.finish(&got, sockets), nil
+}
+
+// askPlug asks the plug itself, and makes sure that it is the one that is
+// wanted.
+func (d *Device) askPlug(ctx context.Context, got *replies) error {
+	if err := d.askAll(ctx, &d.learnt.plug, got); err != nil {
+		return err
+	}
+	if got.state[getDeviceInfo] == refused {
+		return &wire.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
+	}
+	if mac := string(got.info.MAC); !d.isWanted(mac) {
+		d.drop()
+		return d.anotherPlug(mac)
+	}
+	return nil
 }
 
 // askAll asks a part for what got does not have: in one batch, and what that
@@ -281,16 +290,21 @@ func (d *Device) noteRefusal(ctx context.Context, p *part, m method, code int, g
 
 // request writes the JSON that asks a part for methods.
 func (d *Device) request(p *part, methods []method, got *replies) []byte {
+	return d.envelope(p, func(b []byte) []byte { return appendCall(b, methods, got) })
+}
+
+// envelope writes the JSON that carries a call to a part.
+func (d *Device) envelope(p *part, appendCall func([]byte) []byte) []byte {
 	b := make([]byte, 0, 512)
 	if p.id == "" {
-		b = appendCall(b, methods, got)
+		b = appendCall(b)
 	} else {
 		id, err := json.Marshal(p.id)
 		if err != nil {
 			panic(err) // of a string
 		}
 		b = append(append(b, `{"method":"control_child","params":{"device_id":`...), id...)
-		b = append(appendCall(append(b, `,"requestData":`...), methods, got), "}}"...)
+		b = append(appendCall(append(b, `,"requestData":`...)), "}}"...)
 	}
 	b = append(b[:len(b)-1], `,"request_time_milis":`...) // spelled so by plugs
 	b = strconv.AppendInt(b, d.cfg.Now().UnixMilli(), 10)

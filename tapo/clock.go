@@ -17,6 +17,7 @@ type zone struct {
 	region   string            // as the plug named it
 	timeDiff Optional[float64] // minutes from UTC, without daylight saving
 	location *time.Location    // nil if unknown
+	standard bool              // location has standard time all year, whatever the plug has
 }
 
 // newZone prefers the region, which knows about daylight saving.
@@ -29,7 +30,7 @@ func newZone(region string, timeDiff Optional[float64]) zone {
 		}
 	}
 	if minutes, ok := timeDiff.Get(); ok && minutes >= -14*60 && minutes <= 14*60 {
-		z.location = time.FixedZone("", int(minutes)*60)
+		z.location, z.standard = time.FixedZone("", int(minutes)*60), true
 	}
 	return z
 }

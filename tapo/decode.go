@@ -22,6 +22,8 @@ type replies struct {
 	state [numMethods]state
 	code  [numMethods]int // error codes of the refused ones
 
+	describing bool // nothing is asked but what the plug is
+
 	info       deviceInfo
 	components map[string]int
 	energy     energyUsage

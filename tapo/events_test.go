@@ -366,3 +366,15 @@ func TestIdleConnection(t *testing.T) {
 		})
 	}
 }
+
+// TestIdleStrip: so it is with a strip, which is allowed more requests.
+func TestIdleStrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t, simulator.P316M)
+		read(h, h.device)
+		time.Sleep(121 * time.Second)
+		if got := h.plug.OpenConnections(); got != 0 {
+			t.Errorf("%d connections after 121 s", got)
+		}
+	})
+}

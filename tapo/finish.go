@@ -5,10 +5,7 @@ package tapo
 
 // finish turns the replies of one read into a reading.
 func (d *Device) finish(got *replies, sockets []socket) Reading {
-	region, timeDiff := string(got.info.Region), optional(got.info.TimeDiff)
-	if z := d.learnt.zone; z.region != region || z.timeDiff != timeDiff {
-		d.learnt.zone = newZone(region, timeDiff)
-	}
+	d.learnZone(&got.info)
 	r := Reading{Time: d.cfg.Now(), Protocol: d.session.protocol, Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
 	if len(sockets) == 0 && got.hasOutlet() && (!d.learnt.isStrip() || got.info.DeviceOn.Valid) {
 		d.addOutlet(&r, 1, &d.learnt.plug, got)
@@ -17,6 +14,14 @@ func (d *Device) finish(got *replies, sockets []socket) Reading {
 		d.addOutlet(&r, sockets[i].number, sockets[i].part, &sockets[i].got)
 	}
 	return r
+}
+
+// learnZone keeps the zone of the plug's clock.
+func (d *Device) learnZone(info *deviceInfo) {
+	region, timeDiff := string(info.Region), optional(info.TimeDiff)
+	if z := d.learnt.zone; z.region != region || z.timeDiff != timeDiff {
+		d.learnt.zone = newZone(region, timeDiff)
+	}
 }
 
 // addOutlet adds what a part has answered.

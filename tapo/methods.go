@@ -81,6 +81,8 @@ type learnt struct {
 	sockets  map[string]*part // by device_id
 	zone     zone
 
+	clockRead bool // the plug has told the time, or cannot
+
 	hanging   bool      // a batch of this read got no answer
 	hung      int       // how many reads in a row ended with a batch that got no answer
 	doubt     bool      // so many that single requests are tried
@@ -188,7 +190,7 @@ func (d *Device) wants(p *part, m method, got *replies) bool {
 	l := &d.learnt
 	socket := p.id != ""
 	switch {
-	case got.state[m] != unasked:
+	case got.state[m] != unasked, got.describing && m > getChildComponentList:
 		return false
 	case m == getDeviceInfo, m == getChildDeviceList && len(l.sockets) > 0: // without which there is nothing
 	case d.refuses(p, m):
@@ -218,11 +220,12 @@ func (d *Device) wants(p *part, m method, got *replies) bool {
 }
 
 // mayBeStrip reports whether the plug lists sockets, as far as is known. One
-// that does not tell its components is asked when that is known.
+// that does not tell its components is asked when that is known; or in the same
+// exchange, where there is nothing else to ask.
 func (d *Device) mayBeStrip(got *replies) bool {
 	p := &d.learnt.plug
 	if p.components == nil && got.state[componentNego] != refused && !d.refuses(p, componentNego) {
-		return false
+		return got.describing
 	}
 	return !d.learnt.hub && p.has("child_device", 1)
 }

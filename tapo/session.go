@@ -45,73 +45,86 @@ func Leaving(ctx context.Context, at func() time.Time) context.Context { return 
 // The error is an [*Error]. ctx bounds the whole of it, waiting for another
 // caller's read included.
 func (d *Device) Read(ctx context.Context) (Reading, error) {
-	select {
-	case d.busy <- struct{}{}:
-	case <-ctx.Done():
-		return Reading{}, newError(d.cfg.Address, "", ctx.Err())
-	}
-	defer func() { <-d.busy }()
-	reading, err := d.readHealing(ctx)
+	var reading Reading
+	err := d.converse(ctx, func(ctx context.Context) (err error) {
+		reading, err = d.read(ctx)
+		return err
+	})
 	if err != nil {
-		return Reading{}, newError(d.cfg.Address, d.last, err)
+		return Reading{}, err
 	}
 	return reading, nil
 }
 
-// readHealing reads, and once more over a new login if that may mend what went
+// converse waits for its turn, and lets ask talk to the plug over a session. The
+// error is an [*Error].
+func (d *Device) converse(ctx context.Context, ask func(context.Context) error) error {
+	select {
+	case d.busy <- struct{}{}:
+	case <-ctx.Done():
+		return newError(d.cfg.Address, "", ctx.Err())
+	}
+	defer func() { <-d.busy }()
+	if err := d.askHealing(ctx, ask); err != nil {
+		return newError(d.cfg.Address, d.last, err)
+	}
+	return nil
+}
+
+// askHealing asks, and once more over a new login if that may mend what went
 // wrong. A session that is lost twice is somebody else's doing, and not fought
 // over. d is busy.
-func (d *Device) readHealing(ctx context.Context) (Reading, error) {
+func (d *Device) askHealing(ctx context.Context, ask func(context.Context) error) error {
 	if err := d.takeOver(ctx); err != nil {
-		return Reading{}, err
+		return err
 	}
 	if err := d.cfg.Guard.rest.check(d.cfg.Now()); err != nil {
-		return Reading{}, err
+		return err
 	}
 	began := d.cfg.Now()
 	d.wire.Begin(maxExchanges)
 	d.granted = 0
 	d.learnt.begin()
 	defer func() {
-		if d.wire.Left() < maxExchanges { // else the connection was not needed
+		if d.wire.Left() < maxExchanges+d.granted { // else the connection was not needed
 			d.idle.Reset(maxIdle)
 		}
 	}()
 
-	reading, err := d.readOnce(ctx)
+	err := d.askOnce(ctx, ask)
 	if wantsLogin(err) && d.wire.Left() > 0 {
 		d.lose(ctx, err)
 		first := err
-		if reading, err = d.readOnce(ctx); errors.Is(err, wire.ErrExhausted) {
+		if err = d.askOnce(ctx, ask); errors.Is(err, wire.ErrExhausted) {
 			err = first
 		}
 	}
 	if err != nil {
 		d.learnt.failed()
 		d.leave(err)
-		return Reading{}, err
+		return err
 	}
 	if d.Protocol() == "" {
 		d.live.Store(d.session.protocol)
 	}
 	d.cfg.Guard.rest.end(began)
-	return reading, nil
+	return nil
 }
 
-// readOnce reads over the session at hand, or over a new one.
-func (d *Device) readOnce(ctx context.Context) (Reading, error) {
+// askOnce asks over the session at hand, or over a new one.
+func (d *Device) askOnce(ctx context.Context, ask func(context.Context) error) error {
 	if err := d.ensureSession(ctx); err != nil {
-		return Reading{}, err
+		return err
 	}
-	reading, err := d.read(ctx)
+	err := ask(ctx)
 	if refusal, ok := errors.AsType[*tpap.Refusal](err); ok { // it has locked itself meanwhile
 		if err := d.cfg.Guard.acquire(ctx); err != nil {
-			return Reading{}, err
+			return err
 		}
 		defer d.cfg.Guard.release()
-		return Reading{}, d.failed(tpapFailure(refusal))
+		return d.failed(tpapFailure(refusal))
 	}
-	return reading, err
+	return err
 }
 
 // ensureSession logs in unless there is a session that has time left.

@@ -43,13 +43,10 @@ type socket struct {
 // readSockets asks for what a strip's sockets have to say beyond the list of
 // them. There are none on other plugs.
 func (d *Device) readSockets(ctx context.Context, got *replies) ([]socket, error) {
-	if !d.mayBeStrip(got) {
-		return nil, nil
-	}
-	if err := d.readPages(ctx, got); err != nil {
+	sockets, err := d.listSockets(ctx, got)
+	if err != nil || len(sockets) == 0 {
 		return nil, err
 	}
-	sockets := d.identifySockets(got)
 	metered := 0
 	for i := range sockets {
 		if len(d.missing(sockets[i].part, &sockets[i].got)) > 0 {
@@ -67,6 +64,17 @@ func (d *Device) readSockets(ctx context.Context, got *replies) ([]socket, error
 		}
 	}
 	return sockets, nil
+}
+
+// listSockets returns a strip's sockets; there are none on other plugs.
+func (d *Device) listSockets(ctx context.Context, got *replies) ([]socket, error) {
+	if !d.mayBeStrip(got) {
+		return nil, nil
+	}
+	if err := d.readPages(ctx, got); err != nil {
+		return nil, err
+	}
+	return d.identifySockets(got), nil
 }
 
 // readPages asks for the rest of lists that do not fit in one reply.

@@ -109,9 +109,10 @@ type Device struct {
 	looked  time.Time // when the plug was last asked although no TPAP login was possible
 	deriver tpap.Deriver
 	learnt  learnt
-	reply   answer   // memory for one
-	batch   []answer // and for those of a batch
-	granted int      // exchanges that the read under way has been allowed beyond maxExchanges
+	reply   answer    // memory for one
+	batch   []answer  // and for those of a batch
+	granted int       // exchanges that the read under way has been allowed beyond maxExchanges
+	resting time.Time // until when there is no other request for a history
 
 	predecessor *Device // what Adopt was given, until its memory is taken over
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/places"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
@@ -89,7 +90,7 @@ type Checker struct {
 	Now         func() time.Time
 
 	once   sync.Once
-	places places
+	places places.Places
 }
 
 const (
@@ -237,7 +238,7 @@ func (r *run) find(ctx context.Context) (at string) {
 // read reads the plug, and tells the steps of that apart.
 func (r *run) read(ctx context.Context) {
 	t := r.trace()
-	conversation, guard := r.places.enter(r.report.Address, r.Rejections)
+	conversation, guard := r.places.Enter(r.report.Address, r.Rejections)
 	select {
 	case conversation <- struct{}{}:
 		defer func() { <-conversation }()

@@ -20,6 +20,9 @@ type meter struct {
 	counted time.Time // how far the counters have come
 
 	today, month counters
+	atMidnight   float64 // what month had then
+
+	memory memory
 }
 
 // counters are those of one window of time.
@@ -29,14 +32,18 @@ type counters struct {
 }
 
 // newMeter returns the meter of a plug that has been running in this state
-// since the first of its month.
-func newMeter(load Load, on bool, location *time.Location, now time.Time) meter {
+// since it was set up.
+func newMeter(load Load, on bool, location *time.Location, setUp, now time.Time) meter {
 	if load == nil {
 		load = Constant(0)
 	}
 	m := meter{load: load, location: location, on: on, since: now}
 	local := now.In(location)
 	m.counted = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, location)
+	if setUp.After(m.counted) {
+		m.counted = setUp
+	}
+	m.memory = newMemory(setUp, m.counted, on)
 	m.advance(now)
 	return m
 }
@@ -62,24 +69,23 @@ func (m *meter) advance(now time.Time) {
 	if now.Sub(m.counted) > time.Hour {
 		step = time.Minute
 	}
+	local := m.clock(m.counted)
 	for m.counted.Before(now) {
-		local := m.clock(m.counted)
-		midnight := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, m.location)
-		if midnight.Day() == local.Day() { // where daylight saving takes that hour away
-			midnight = time.Date(local.Year(), local.Month(), local.Day()+1, 1, 0, 0, 0, m.location)
-		}
-		took := min(step, now.Sub(m.counted), midnight.Sub(local))
+		took := min(step, now.Sub(m.counted), untilSlot(local))
 		if m.on {
 			wattHours := m.load.Watts(m.counted) * took.Hours()
 			m.today.add(wattHours, took)
 			m.month.add(wattHours, took)
+			m.memory.add(slotOf(local), wattHours)
 		}
 		m.counted = m.counted.Add(took)
-		if took == midnight.Sub(local) {
-			m.today = counters{}
-			if midnight.Month() != local.Month() {
-				m.month = counters{}
-			}
+		before := local
+		local = m.clock(m.counted)
+		switch { // midnight is where a slot ends
+		case local.Month() != before.Month():
+			m.today, m.month, m.atMidnight = counters{}, counters{}, 0
+		case local.Day() != before.Day():
+			m.today, m.atMidnight = counters{}, m.month.wattHours
 		}
 	}
 }
@@ -100,7 +106,8 @@ func (m *meter) setRelay(on bool, now time.Time) {
 func (m *meter) setClock(offset time.Duration, now time.Time) {
 	m.advance(now)
 	m.offset = offset
-	m.today, m.month = counters{}, counters{}
+	m.today, m.month, m.atMidnight = counters{}, counters{}, 0
+	m.memory = newMemory(m.clock(now), m.clock(now), m.on)
 }
 
 // sample is what the meter shows at one moment.
@@ -112,11 +119,14 @@ type sample struct {
 	millivolts   int
 	milliamperes int
 	today, month counters
+	todayWh      int // whole watt-hours, as the plug counts them
+	monthWh      int
 }
 
 func (m *meter) sample(now time.Time) sample {
 	m.advance(now)
-	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month}
+	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month, monthWh: whole(m.month.wattHours)}
+	s.todayWh = s.monthWh - whole(m.atMidnight)
 	volts := 231 + 2.5*math.Sin(float64(now.Unix())/613) + 0.4*noise(now, 7)
 	s.millivolts = int(volts * 1000)
 	if m.on {

@@ -42,6 +42,7 @@ type call struct {
 		Start    int    `json:"start_index"` // get_child_device_list and get_child_device_component_list
 		Child    string `json:"device_id"`   // control_child
 		Request  *call  `json:"requestData"` // control_child
+		historyParams
 		passthrough.LoginParams
 	} `json:"params"`
 }
@@ -158,6 +159,12 @@ func (p *Plug) run(u unit, c call) (result any, code int) {
 		if list := p.children(c); list != nil {
 			return list, 0
 		}
+	}
+	switch {
+	case c.Method == "get_energy_data" && u.has("energy_monitoring", 2):
+		return u.energyData(c.Params.historyParams)
+	case c.Method == "get_power_data" && u.emeter: // newer firmware only
+		return u.powerData(c.Params.historyParams)
 	}
 	if known, ok := u.energyMethod(c.Method); ok || known != nil {
 		return orRefused(known)

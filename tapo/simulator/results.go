@@ -128,7 +128,7 @@ func (u unit) energyUsage() any {
 	now := u.now
 	usage := &energyUsage{
 		TodayRuntime: int(now.today.on / time.Minute), MonthRuntime: int(now.month.on / time.Minute),
-		TodayEnergy: int(now.today.wattHours), MonthEnergy: int(now.month.wattHours),
+		TodayEnergy: now.todayWh, MonthEnergy: now.monthWh,
 		LocalTime: now.clock.Format(time.DateTime),
 	}
 	if !u.noPower {
@@ -148,7 +148,7 @@ func (u unit) deviceUsage() any {
 	minutes := window(int(now.today.on/time.Minute), int(now.month.on/time.Minute))
 	usage := map[string]any{"time_usage": named(minutes)}
 	if u.has("energy_monitoring", 1) {
-		wattHours := window(int(now.today.wattHours), int(now.month.wattHours))
+		wattHours := window(now.todayWh, now.monthWh)
 		var saved [3]int // compared with a lamp of 60 W, whatever is plugged in
 		for i := range saved {
 			saved[i] = max(0, minutes[i]-wattHours[i])

@@ -9,7 +9,7 @@
 // A simulated plug follows what is known of real ones also where that is
 // inconvenient. It keeps one session (with TPAP four), checks signatures and sequence numbers,
 // ends a batch at the first refusal, counts energy in whole watt-hours from its
-// own local midnight, and answers foreign protocols as firmware of its
+// own local midnight, remembers them for as long as plugs are said to, and answers foreign protocols as firmware of its
 // generation does. Faults can be injected while it runs.
 package simulator
 
@@ -41,6 +41,9 @@ type Plug struct {
 	Region string
 	// Load is what is plugged in; nil draws nothing.
 	Load Load
+	// SetUp is when the plug's owner began to use it, with its relay as it starts;
+	// zero is long ago. It remembers nothing from before that.
+	SetUp time.Time
 	// Off makes the relay start switched off.
 	Off bool
 	// Sockets are those of a strip, in the order of their positions. Those that
@@ -134,7 +137,7 @@ func (p *Plug) Start() error {
 		p.Listen = "127.0.0.1:0"
 	}
 	p.identity = newIdentity(p.Name + p.Model.Name)
-	p.meter = newMeter(p.Load, !p.Off, location, p.Now())
+	p.meter = newMeter(p.Load, !p.Off, location, p.SetUp, p.Now())
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
 	p.refusals, p.results = map[string]int{}, map[string]json.RawMessage{}
 	p.startSockets(location)
@@ -232,7 +235,7 @@ func (p *Plug) SetOverheated(hot bool) {
 }
 
 // SetClock makes the plug's clock wrong by an offset. Its counters of the day
-// and the month start again, as its memory of them is kept by its own clock.
+// and the month start again, as its memory is kept by its own clock.
 func (p *Plug) SetClock(offset time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -274,7 +274,7 @@ func TestMeter(t *testing.T) {
 		{"over a midnight that there is not", time.Date(2026, 9, 5, 22, 0, 0, 0, santiago), time.Date(2026, 9, 6, 3, 0, 0, 0, santiago), 2, 5*24 + 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := newMeter(Constant(100), true, tc.from.Location(), tc.from)
+			m := newMeter(Constant(100), true, tc.from.Location(), time.Time{}, tc.from)
 			s := m.sample(tc.to)
 			for what, got := range map[string][2]float64{
 				"today": {s.today.wattHours, 100 * tc.today}, "month": {s.month.wattHours, 100 * tc.all},
@@ -290,7 +290,7 @@ func TestMeter(t *testing.T) {
 
 func TestMeterCountsOnlyWhileOn(t *testing.T) {
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	m := newMeter(Constant(60), true, time.UTC, now)
+	m := newMeter(Constant(60), true, time.UTC, time.Time{}, now)
 	m.setRelay(false, now.Add(time.Hour))
 	m.setRelay(true, now.Add(3*time.Hour))
 	s := m.sample(now.Add(4 * time.Hour))

@@ -49,7 +49,7 @@ func (p *Plug) startSockets(location *time.Location) {
 		if i < len(p.Sockets) {
 			s.Socket = p.Sockets[i]
 		}
-		s.meter = newMeter(s.Load, !s.Off, location, p.Now())
+		s.meter = newMeter(s.Load, !s.Off, location, p.SetUp, p.Now())
 		p.sockets = append(p.sockets, s)
 	}
 }

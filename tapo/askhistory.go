@@ -1,0 +1,145 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+)
+
+// The methods of what a plug remembers.
+const (
+	getEnergyData = "get_energy_data"
+	getPowerData  = "get_power_data"
+)
+
+// maxHistoryOffset is how wrong a plug's clock may be for its slots to be those
+// of our clock: half of an hour's slot.
+const maxHistoryOffset = 30 * time.Minute
+
+// historyReply is the reply to one of these methods.
+type historyReply struct {
+	ErrorCode wire.Number `json:"error_code"`
+	Result    struct {
+		LocalTime wire.Text     `json:"local_time"`
+		Data      []wire.Number `json:"data"`
+		Start     wire.Number   `json:"start_timestamp"`
+
+		ResponseData *historyReply `json:"responseData"` // of control_child
+	} `json:"result"`
+}
+
+// askHistory asks a part for one window, in one exchange. It returns the values,
+// of which those that are missing are negative, and the time up to which the plug
+// can have recorded any.
+func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, w window) ([]float64, time.Time, error) {
+	if err := d.rest(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, historyTime)
+	defer cancel()
+	plain, err := d.roundTrip(ctx, d.envelope(p, func(b []byte) []byte { return appendHistoryCall(b, m, i, w) }))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var reply historyReply
+	if err := decodeLeniently(plain, &reply); err != nil {
+		return nil, time.Time{}, fmt.Errorf("%s: %w", m, err)
+	}
+	if inner := reply.Result.ResponseData; inner != nil && reply.ErrorCode.Value == 0 {
+		reply = *inner
+	}
+	if err := d.refusesHistory(ctx, p, m, int(reply.ErrorCode.Value)); err != nil {
+		return nil, time.Time{}, err
+	}
+	now, err := d.clockOf(ctx, p, string(reply.Result.LocalTime))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if at := reply.Result.Start; at.Valid && int64(at.Value) != w.start.Unix() {
+		return nil, time.Time{}, fmt.Errorf("%s: %w: asked for what begins at %v, the plug tells what begins at %v",
+			m, wire.ErrBadReply, w.start.UTC(), time.Unix(int64(at.Value), 0).UTC())
+	}
+	values := make([]float64, len(reply.Result.Data))
+	for n, v := range reply.Result.Data {
+		if values[n] = v.Value; !v.Valid {
+			values[n] = -1
+		}
+	}
+	return values, now, nil
+}
+
+// rest waits until the plug may be asked for more of its history.
+func (d *Device) rest(ctx context.Context) error {
+	wait := time.NewTimer(time.Until(d.resting))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	d.resting = time.Now().Add(historyPause)
+	return nil
+}
+
+func appendHistoryCall(b []byte, m string, i Interval, w window) []byte {
+	b = append(append(append(b, `{"method":"`...), m...), `","params":{"start_timestamp":`...)
+	b = strconv.AppendInt(b, w.start.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"end_timestamp":`...), w.end.Unix(), 10)
+	return append(strconv.AppendInt(append(b, `,"interval":`...), int64(i), 10), "}}"...)
+}
+
+// refusesHistory returns the error for a code other than 0. A plug whose clock
+// was never set refuses as one that has no history.
+func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int) error {
+	refusal := &wire.CodeError{Step: m, Code: code}
+	switch {
+	case code == 0:
+		return nil
+	case wire.LosesSession(code):
+		return fmt.Errorf("%s: %w: error_code %d", m, wire.ErrSessionLost, code)
+	case m == getPowerData:
+		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
+	case code != wire.CodeUnknownMethod && code != wire.CodeParams && code != wire.CodeUnspecific && code != wire.CodeStatistics:
+		return refusal
+	}
+	if _, err := d.clockOf(ctx, p, ""); err != nil {
+		return err
+	}
+	return d.unable(ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app. If its clock was set just now, try again in a few minutes.")
+}
+
+// clockOf returns the present time by the plug's clock, or ours if that is
+// behind: up to then the plug can have recorded something. Where the reply at
+// hand has no local time, get_energy_usage is asked, once for a plug.
+func (d *Device) clockOf(ctx context.Context, p *part, localTime string) (time.Time, error) {
+	now := d.cfg.Now()
+	if localTime == "" && d.learnt.clockRead {
+		return now, nil
+	}
+	if localTime == "" {
+		var got replies
+		if err := d.ask(ctx, p, []method{getEnergyUsage}, &got); err != nil {
+			return now, err
+		}
+		localTime = string(got.energy.LocalTime)
+	}
+	d.learnt.clockRead = true
+	z := d.learnt.zone
+	clk := readClock(localTime, z, now)
+	offset, known := clk.offset.Get()
+	switch {
+	case !known:
+		return now, nil
+	case z.standard && offset.Abs() > maxHistoryOffset && !clk.wrong:
+		return now, d.unable(ErrNoZone, fmt.Sprintf("it says %q, and its clock is %v off the standard time that it says as well", z.region, offset.Round(time.Minute)), noZoneAdvice)
+	case offset.Abs() > maxHistoryOffset:
+		return now, d.unable(ErrNoClock, fmt.Sprintf("it is %v off", offset.Round(time.Minute)), noClockAdvice)
+	}
+	return earlier(now, now.Add(offset)), nil
+}

@@ -1,0 +1,239 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Errors of what a plug remembers. They are wrapped in an [*Error].
+var (
+	// ErrNoHistory says that the plug, or the socket, does not remember what is
+	// asked for: not every model and firmware does.
+	ErrNoHistory = errors.New("the plug keeps no such history")
+	// ErrNoClock says that the plug's clock is not set, or wrong by more than half
+	// an hour, so that nobody knows of which time its slots are.
+	ErrNoClock = errors.New("the plug's clock is wrong")
+	// ErrNoZone says that the plug's time zone, by which its slots are aligned, is
+	// unknown.
+	ErrNoZone = errors.New("the plug's time zone is unknown")
+)
+
+// Description is what a plug says of itself, beside what it measures.
+type Description struct {
+	Info     Info
+	Location *time.Location // of the plug's clock; nil if unknown
+	Outlets  []int          // the numbers of the sockets that may remember energy
+}
+
+// EnergySlot is the energy that a socket drew in a slot of its history. Start
+// and End are in UTC. The slot in progress ends when it was read.
+type EnergySlot struct {
+	Start, End time.Time
+	Joules     float64
+}
+
+// PowerSlot is the average power of a socket in a slot of its history. Start
+// and End are in UTC.
+type PowerSlot struct {
+	Start, End time.Time
+	Watts      float64
+}
+
+// historyPause is the least time between two requests for a history, since there
+// are many: a plug takes up to 35 ms for one, and has others to serve. historyTime
+// is the longest that one may take.
+const (
+	historyPause = 250 * time.Millisecond
+	historyTime  = 10 * time.Second
+)
+
+// Describe asks the plug what it is, in one exchange over a standing session,
+// and one more for a strip with many sockets. The error is an [*Error].
+func (d *Device) Describe(ctx context.Context) (Description, error) {
+	var desc Description
+	err := d.converse(ctx, func(ctx context.Context) (err error) {
+		desc, err = d.describe(ctx)
+		return err
+	})
+	return desc, err
+}
+
+func (d *Device) describe(ctx context.Context) (Description, error) {
+	got := replies{describing: true}
+	if err := d.askPlug(ctx, &got); err != nil {
+		return Description{}, err
+	}
+	d.learnZone(&got.info)
+	if _, err := d.listSockets(ctx, &got); err != nil {
+		return Description{}, err
+	}
+	desc := Description{Info: got.info.info(), Location: d.learnt.zone.location}
+	for number, p := range d.meters() {
+		if p.has("energy_monitoring", 2) {
+			desc.Outlets = append(desc.Outlets, number)
+		}
+	}
+	slices.Sort(desc.Outlets)
+	return desc, nil
+}
+
+// meters returns what may measure energy, by the number of the socket.
+func (d *Device) meters() map[int]*part {
+	if !d.learnt.isStrip() {
+		return map[int]*part{1: &d.learnt.plug}
+	}
+	meters := map[int]*part{}
+	for _, p := range d.learnt.sockets {
+		meters[p.number] = p
+	}
+	return meters
+}
+
+// EnergyHistory returns what a socket drew between two times by the hour, day or
+// month, as far as the plug remembers (get_energy_data). Hours are said to be
+// kept for about a week, days for three months, months for a year. Slots that
+// have not begun, and those without a value, are left out; the first and the last
+// reach beyond the times unless these are where slots begin. A plug does not tell
+// what it has forgotten, or has never known, from what was zero.
+//
+// It takes one exchange for every eight days of hours, for every quarter of days
+// and for every year of months, with 250 ms between them. The error is an
+// [*Error], which may wrap [ErrNoHistory], [ErrNoClock] or [ErrNoZone].
+func (d *Device) EnergyHistory(ctx context.Context, outlet int, i Interval, from, to time.Time) ([]EnergySlot, error) {
+	slots, err := d.history(ctx, getEnergyData, outlet, i, from, to, energyWindow)
+	energies := make([]EnergySlot, 0, len(slots))
+	for _, s := range slots {
+		if joules := s.value * joulesPerWh; joules <= maxWatts*s.full.Seconds() {
+			energies = append(energies, EnergySlot{s.start, s.end, joules})
+		}
+	}
+	return energies, err
+}
+
+// PowerHistory returns the average power of a socket between two times by five
+// minutes, or by the hour, as far as the plug remembers (get_power_data): said to
+// be half a day, and six days. What holds of slots, costs and errors is as for
+// [Device.EnergyHistory], but that there is no slot in progress, and an exchange
+// is for 144 slots. Only newer firmware has it.
+func (d *Device) PowerHistory(ctx context.Context, outlet int, i Interval, from, to time.Time) ([]PowerSlot, error) {
+	slots, err := d.history(ctx, getPowerData, outlet, i, from, to, powerWindow)
+	powers := make([]PowerSlot, 0, len(slots))
+	for _, s := range slots {
+		if s.value <= maxWatts && s.end.Sub(s.start) == s.full {
+			powers = append(powers, PowerSlot{s.start, s.end, s.value})
+		}
+	}
+	return powers, err
+}
+
+// slot is one of a history, in the unit of the plug.
+type slot struct {
+	start, end time.Time
+	full       time.Duration // its width when it is over
+	value      float64
+}
+
+// history asks for all windows that have slots between two times.
+func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, from, to time.Time,
+	windowOf func(Interval, time.Time, *time.Location) window,
+) ([]slot, error) {
+	var all []slot
+	to = earlier(to, d.cfg.Now())
+	for at := from; at.Before(to); {
+		var w window
+		err := d.converse(ctx, func(ctx context.Context) error {
+			part, loc, err := d.meter(ctx, outlet)
+			if err != nil {
+				return err
+			}
+			w = windowOf(i, at, loc)
+			values, now, err := d.askHistory(ctx, part, m, i, w)
+			if err != nil {
+				return err
+			}
+			if len(values) != len(w.slots)-1 && i == Hourly && m == getEnergyData {
+				if byClock := w.wallClock(loc); len(values) == len(byClock)-1 {
+					w.slots = byClock
+				}
+			}
+			all = append(all, w.file(values, from, to, now)...)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		at = w.slots[len(w.slots)-1]
+	}
+	return all, nil
+}
+
+// file puts the values into their slots. Those that lie between two times are
+// returned, unless they are in the future.
+func (w window) file(values []float64, from, to, now time.Time) []slot {
+	var filed []slot
+	for n, v := range values[:min(len(values), len(w.slots)-1)] {
+		start, end := w.slots[n], w.slots[n+1]
+		if v < 0 || !start.Before(end) || !start.Before(to) || !end.After(from) || !start.Before(now) {
+			continue
+		}
+		filed = append(filed, slot{start.UTC(), earlier(end, now).UTC(), end.Sub(start), v})
+	}
+	return filed
+}
+
+func earlier(a, b time.Time) time.Time {
+	return slices.MinFunc([]time.Time{a, b}, time.Time.Compare)
+}
+
+// meter returns the part that has an outlet's meter, and the zone of its clock.
+// The plug is asked what it is if it has not been.
+func (d *Device) meter(ctx context.Context, outlet int) (*part, *time.Location, error) {
+	if d.learnt.deviceID == "" || d.learnt.isStrip() && d.learnt.sockets == nil {
+		if _, err := d.describe(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	p := d.meters()[outlet]
+	switch {
+	case p == nil:
+		return nil, nil, d.unable(ErrNoHistory, "there is no such socket", "Give the number of a socket that the plug has.")
+	case !p.has("energy_monitoring", 1):
+		return nil, nil, d.unable(ErrNoHistory, "this model does not measure energy", "Only models that measure energy remember it, such as P110 and P115.")
+	case !p.has("energy_monitoring", 2):
+		return nil, nil, d.unable(ErrNoHistory, "its firmware is too old", "Update the plug's firmware in the Tapo app.")
+	case d.learnt.zone.location == nil:
+		return nil, nil, d.unable(ErrNoZone, "it says "+cmp.Or(d.learnt.zone.region, "nothing"), noZoneAdvice)
+	}
+	return p, d.learnt.zone.location, nil
+}
+
+const (
+	noClockAdvice = "The plug sets its clock over the internet (pool.ntp.org). Let it go online for a moment: check that the router does not block it. " +
+		"Check this computer's clock as well."
+	noZoneAdvice = "Set the plug's location in the Tapo app, in the plug's settings, so that it knows its time zone."
+)
+
+// unable makes the error of a plug that has no history for us.
+func (d *Device) unable(kind error, text, advice string) error {
+	reason := Unsupported
+	if !errors.Is(kind, ErrNoHistory) {
+		reason = PlugError
+	}
+	return &historyError{kind, &failure{reason: reason, protocol: d.session.protocol, advice: advice, text: text}}
+}
+
+// historyError is a failure of one of the kinds that are exported.
+type historyError struct {
+	kind error
+	*failure
+}
+
+func (e *historyError) Error() string { return e.kind.Error() + ": " + e.text }
+
+func (e *historyError) Unwrap() []error { return []error{e.kind, e.failure} }

@@ -1,0 +1,140 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"math"
+	"time"
+)
+
+// memory is what a plug remembers of its energy, in slots of five minutes of its
+// own clock. What was before the simulation is made up from the load when it is
+// asked for.
+type memory struct {
+	slots []float64 // Wh
+	first int64     // the number of the first slot
+	setUp time.Time // before which there was nothing
+	from  time.Time // how far back the slots go
+	on    bool      // the relay until the simulation began
+}
+
+const slotWidth = 5 * time.Minute
+
+// slotOf returns the number of the slot of a time by the plug's clock.
+func slotOf(clock time.Time) int64 { return clock.Unix() / int64(slotWidth/time.Second) }
+
+// untilSlot is how long it is until the next one begins.
+func untilSlot(clock time.Time) time.Duration {
+	return slotWidth - time.Duration(clock.UnixNano()%int64(slotWidth))
+}
+
+// newMemory returns one that begins at a time, by the plug's clock.
+func newMemory(setUp, from time.Time, on bool) memory {
+	return memory{first: slotOf(from), setUp: setUp, from: from, on: on}
+}
+
+func (m *memory) add(slot int64, wattHours float64) {
+	n := slot - m.first
+	if n < 0 {
+		return // the simulation's own time went back
+	}
+	for int64(len(m.slots)) <= n {
+		m.slots = append(m.slots, 0)
+	}
+	m.slots[n] += wattHours
+}
+
+func (m *memory) at(slot int64) float64 {
+	if n := slot - m.first; n >= 0 && n < int64(len(m.slots)) {
+		return m.slots[n]
+	}
+	return 0
+}
+
+// recall makes up what was from a time on.
+func (m *meter) recall(from time.Time) {
+	mem := &m.memory
+	if from.Before(mem.setUp) {
+		from = mem.setUp
+	}
+	if !from.Before(mem.from) {
+		return
+	}
+	past := newMemory(mem.setUp, from, mem.on)
+	for t := from; mem.on && t.Before(mem.from); {
+		took := min(time.Minute, mem.from.Sub(t), untilSlot(t))
+		past.add(slotOf(t), m.load.Watts(t)*took.Hours())
+		t = t.Add(took)
+	}
+	for n, wattHours := range mem.slots {
+		past.add(mem.first+int64(n), wattHours)
+	}
+	m.memory = past
+}
+
+// whole returns what a meter has counted that counts whole watt-hours.
+func whole(wattHours float64) int { return int(math.Floor(wattHours + 1e-6)) }
+
+// energies returns the whole watt-hours between successive times, none of which
+// lie across the end of a month. Those of a month add up to what the month's
+// counter shows. What is older than the memory, or in the future, is 0.
+func (m *meter) energies(times []time.Time, kept, now time.Time) []int {
+	counted := 0.0
+	count := func(from, to time.Time) {
+		for at := from; at.Before(to) && at.Before(now); at = at.Add(slotWidth) {
+			counted += m.memory.at(slotOf(at))
+		}
+	}
+	m.recall(m.monthOf(kept))
+	count(m.monthOf(times[0]), times[0])
+	values := make([]int, len(times)-1)
+	for i, start := range times[:len(times)-1] {
+		if m.monthOf(start).Equal(start) {
+			counted = 0
+		}
+		before := whole(counted)
+		count(start, times[i+1])
+		if !start.Before(kept) {
+			values[i] = whole(counted) - before
+		}
+	}
+	return values
+}
+
+// powers returns the average watts of successive slots of the same width, with -1
+// for what is older than the memory, or not over.
+func (m *meter) powers(start time.Time, width time.Duration, n int, kept, now time.Time) []int {
+	m.recall(kept)
+	values := make([]int, n)
+	for i := range values {
+		from, to := start.Add(time.Duration(i)*width), start.Add(time.Duration(i+1)*width)
+		if from.Before(kept) || from.Before(m.memory.setUp) || to.After(now) {
+			values[i] = -1
+			continue
+		}
+		wattHours := 0.0
+		for at := from; at.Before(to); at = at.Add(slotWidth) {
+			wattHours += m.memory.at(slotOf(at))
+		}
+		values[i] = int(math.Round(wattHours / width.Hours()))
+	}
+	return values
+}
+
+// monthOf returns the beginning of the month that a time lies in.
+func (m *meter) monthOf(at time.Time) time.Time {
+	year, month, _ := at.In(m.location).Date()
+	return m.startOfDay(year, month, 1)
+}
+
+// startOfDay returns the first instant of a date: one o'clock where daylight
+// saving takes the hour before away, the first of two midnights where it gives it.
+func (m *meter) startOfDay(year int, month time.Month, day int) time.Time {
+	t := time.Date(year, month, day, 12, 0, 0, 0, m.location)
+	today := t.Day()
+	for t.Add(-slotWidth).Day() == today {
+		t = t.Add(-slotWidth)
+	}
+	return t
+}

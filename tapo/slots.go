@@ -1,0 +1,125 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import "time"
+
+// Interval is how wide the slots of a plug's history are.
+type Interval int
+
+// The intervals that plugs keep. Slots begin with the five minutes, hours, days
+// and months of the plug's own wall clock.
+const (
+	FiveMinutes Interval = 5 // in minutes, as plugs are asked for them
+	Hourly      Interval = 60
+	Daily       Interval = 24 * 60
+	Monthly     Interval = 30 * 24 * 60
+)
+
+// What plugs answer at most in one reply.
+const (
+	maxHourlyDays = 8
+	maxPowerSlots = 144
+)
+
+// minutes is the width of slots that are all as wide.
+func (i Interval) minutes() time.Duration { return time.Duration(i) * time.Minute }
+
+// window is what a plug is asked for in one request. One whose start is not
+// where the plug expects it is answered with values of other times, silently.
+type window struct {
+	start, end time.Time   // as sent: where the end makes no difference, it is the start
+	slots      []time.Time // where the slots of the reply begin, and the last one ends
+}
+
+// energyWindow returns the request for energies that has the slot of a moment:
+// eight days by the hour, a quarter by the day, or a year by the month.
+func energyWindow(i Interval, at time.Time, loc *time.Location) window {
+	year, month, day := at.In(loc).Date()
+	switch i {
+	case Hourly:
+		start, end := startOfDay(year, month, day, loc), startOfDay(year, month, day+maxHourlyDays, loc)
+		return window{start: start, end: end.Add(-time.Second), slots: evenly(start, end, time.Hour)}
+	case Daily:
+		first := month - (month-1)%3
+		w := window{}
+		for day := 1; ; day++ {
+			w.slots = append(w.slots, startOfDay(year, first, day, loc))
+			if last := w.slots[day-1]; last.Equal(startOfDay(year, first+3, 1, loc)) {
+				break
+			}
+		}
+		w.start, w.end = w.slots[0], w.slots[0]
+		return w
+	default:
+		w := window{}
+		for month := time.January; month <= 13; month++ {
+			w.slots = append(w.slots, startOfDay(year, month, 1, loc))
+		}
+		w.start, w.end = w.slots[0], w.slots[0]
+		return w
+	}
+}
+
+// powerWindow returns the request for powers that begins with the slot of a
+// moment. Its end is not part of it.
+func powerWindow(i Interval, at time.Time, loc *time.Location) window {
+	_, offset := at.In(loc).Zone()
+	shift := time.Duration(offset) * time.Second
+	start := at.Add(shift).Truncate(i.minutes()).Add(-shift)
+	end := start.Add(maxPowerSlots * i.minutes())
+	return window{start: start, end: end, slots: evenly(start, end, i.minutes())}
+}
+
+// evenly divides the time from start to end; the last part may be shorter.
+func evenly(start, end time.Time, width time.Duration) []time.Time {
+	var slots []time.Time
+	for t := start; t.Before(end); t = t.Add(width) {
+		slots = append(slots, t)
+	}
+	return append(slots, end)
+}
+
+// startOfDay returns the first instant of a date, which may lie outside of the
+// month as in [time.Date]. Where daylight saving begins or ends at midnight, that
+// is one o'clock, or the first of two midnights.
+func startOfDay(year int, month time.Month, day int, loc *time.Location) time.Time {
+	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
+	midnight := time.Date(year, month, day, 0, 0, 0, 0, loc)
+	for _, t := range []time.Time{midnight.Add(-time.Hour), midnight} {
+		if t.Day() == noon.Day() {
+			return t.UTC()
+		}
+	}
+	return midnight.Add(time.Hour).UTC()
+}
+
+// wallClock returns where the slots of hourly energies begin if a plug counts 24
+// of them on every day, also where daylight saving takes an hour away, which then
+// is an empty slot, or gives one, which then is part of the slot before.
+func (w window) wallClock(loc *time.Location) []time.Time {
+	var slots []time.Time
+	last := w.slots[len(w.slots)-1]
+	year, month, day := w.start.In(loc).Date()
+	for ; ; day++ {
+		start, next := startOfDay(year, month, day, loc), startOfDay(year, month, day+1, loc)
+		if !start.Before(last) {
+			return append(slots, last)
+		}
+		slots = append(slots, hoursOf(start, next, loc)...)
+	}
+}
+
+// hoursOf returns where the 24 hours of a day's wall clock begin.
+func hoursOf(start, next time.Time, loc *time.Location) []time.Time {
+	var hours []time.Time
+	at := start
+	for h := range 24 {
+		for at.Before(next) && at.In(loc).Hour() < h {
+			at = at.Add(time.Hour)
+		}
+		hours = append(hours, at)
+	}
+	return hours
+}
