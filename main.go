@@ -110,6 +110,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	d.register(app)
 	var c checkCommand
 	c.register(app)
+	var b backfillCommand
+	b.register(app)
 
 	exit := -1 // set by --help and --version, after which Parse returns as usual
 	app.Terminate(func(code int) { exit = code })
@@ -126,6 +128,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			err = d.run(ctx, stdout, stderr)
 		case "check":
 			err = c.run(ctx, logger, stdout)
+		case "backfill":
+			err = b.run(ctx, logger, stdout, stderr)
 		default:
 			err = f.run(ctx, logger, stdout)
 		}
@@ -135,7 +139,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if err != nil {
-		if !errors.Is(err, errChecks) {
+		if !errors.Is(err, errChecks) && !errors.Is(err, errBackfill) {
 			fmt.Fprintf(stderr, "%s: error: %s\n", program, err)
 		}
 		return exitFailure

@@ -36,7 +36,6 @@ func (e *Exporter) targetLabels(t config.Target, tls bool) map[string]string {
 	labels := map[string]string{
 		"__metrics_path__": "/probe",
 		"__param_target":   t.Name,
-		"instance":         t.Name,
 	}
 	if tls {
 		labels["__scheme__"] = "https"
@@ -51,6 +50,13 @@ func (e *Exporter) targetLabels(t config.Target, tls bool) map[string]string {
 			labels["__meta_tapo_"+name] = value
 		}
 	}
+	maps.Copy(labels, storedLabels(t))
+	return labels
+}
+
+// storedLabels are those of a target that Prometheus stores with every sample.
+func storedLabels(t config.Target) map[string]string {
+	labels := map[string]string{"instance": t.Name}
 	maps.Copy(labels, t.Labels)
 	return labels
 }

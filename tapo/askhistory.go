@@ -41,8 +41,6 @@ func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, 
 	if err := d.rest(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, historyTime)
-	defer cancel()
 	plain, err := d.roundTrip(ctx, d.envelope(p, func(b []byte) []byte { return appendHistoryCall(b, m, i, w) }))
 	if err != nil {
 		return nil, time.Time{}, err

@@ -32,10 +32,11 @@ type Description struct {
 }
 
 // EnergySlot is the energy that a socket drew in a slot of its history. Start
-// and End are in UTC. The slot in progress ends when it was read.
+// and End are in UTC.
 type EnergySlot struct {
 	Start, End time.Time
 	Joules     float64
+	InProgress bool // End is when it was read
 }
 
 // PowerSlot is the average power of a socket in a slot of its history. Start
@@ -54,10 +55,11 @@ const (
 )
 
 // Describe asks the plug what it is, in one exchange over a standing session,
-// and one more for a strip with many sockets. The error is an [*Error].
+// and one more for a strip with many sockets; like each request for a history, for
+// no longer than ten seconds. The error is an [*Error].
 func (d *Device) Describe(ctx context.Context) (Description, error) {
 	var desc Description
-	err := d.converse(ctx, func(ctx context.Context) (err error) {
+	err := d.converseBriefly(ctx, func(ctx context.Context) (err error) {
 		desc, err = d.describe(ctx)
 		return err
 	})
@@ -110,7 +112,7 @@ func (d *Device) EnergyHistory(ctx context.Context, outlet int, i Interval, from
 	energies := make([]EnergySlot, 0, len(slots))
 	for _, s := range slots {
 		if joules := s.value * joulesPerWh; joules <= maxWatts*s.full.Seconds() {
-			energies = append(energies, EnergySlot{s.start, s.end, joules})
+			energies = append(energies, EnergySlot{s.start, s.end, joules, s.inProgress()})
 		}
 	}
 	return energies, err
@@ -125,7 +127,7 @@ func (d *Device) PowerHistory(ctx context.Context, outlet int, i Interval, from,
 	slots, err := d.history(ctx, getPowerData, outlet, i, from, to, powerWindow)
 	powers := make([]PowerSlot, 0, len(slots))
 	for _, s := range slots {
-		if s.value <= maxWatts && s.end.Sub(s.start) == s.full {
+		if s.value <= maxWatts && !s.inProgress() {
 			powers = append(powers, PowerSlot{s.start, s.end, s.value})
 		}
 	}
@@ -139,6 +141,8 @@ type slot struct {
 	value      float64
 }
 
+func (s slot) inProgress() bool { return s.end.Sub(s.start) < s.full }
+
 // history asks for all windows that have slots between two times.
 func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, from, to time.Time,
 	windowOf func(Interval, time.Time, *time.Location) window,
@@ -147,7 +151,7 @@ func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, 
 	to = earlier(to, d.cfg.Now())
 	for at := from; at.Before(to); {
 		var w window
-		err := d.converse(ctx, func(ctx context.Context) error {
+		err := d.converseBriefly(ctx, func(ctx context.Context) error {
 			part, loc, err := d.meter(ctx, outlet)
 			if err != nil {
 				return err
@@ -171,6 +175,13 @@ func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, 
 		at = w.slots[len(w.slots)-1]
 	}
 	return all, nil
+}
+
+// converseBriefly is for one request, and perhaps a login.
+func (d *Device) converseBriefly(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, historyTime)
+	defer cancel()
+	return d.converse(ctx, ask)
 }
 
 // file puts the values into their slots. Those that lie between two times are

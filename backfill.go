@@ -1,0 +1,303 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tapo-exporter/tapo_exporter/collector"
+	"github.com/tapo-exporter/tapo_exporter/internal/backfill"
+	"github.com/tapo-exporter/tapo_exporter/internal/check"
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/places"
+	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
+)
+
+const (
+	// headTime is what Prometheus keeps in its head block, and promtool's
+	// documentation warns of.
+	headTime = 3 * time.Hour
+	// plugsAtATime is how many plugs are read at a time, plugTime the longest that
+	// one may take.
+	plugsAtATime = 8
+	plugTime     = 5 * time.Minute
+)
+
+// errBackfill says that a plug has not been read, which has been told already.
+var errBackfill = errors.New("not all targets have been read")
+
+// backfillCommand is the command backfill.
+type backfillCommand struct {
+	configFlags
+	targetArgs
+
+	all        bool
+	from, to   string
+	resolution string
+	output     string
+	job        string
+	overlap    *url.URL
+	rejections string
+
+	plugs    places.Places
+	refusals tapo.RejectionStore
+	cfg      *config.Config
+	wanted   backfill.Range
+	progress progress
+}
+
+// resolutions are the histories that plugs have.
+var resolutions = map[string]tapo.Interval{"5m": tapo.FiveMinutes, "1h": tapo.Hourly, "1d": tapo.Daily, "30d": tapo.Monthly}
+
+func (c *backfillCommand) register(app *kingpin.Application) {
+	cmd := app.Command("backfill", "Write what plugs remember of their energy and power as OpenMetrics, for Prometheus to import.")
+	c.configFlags.register(cmd)
+	const moments = "a time (2026-11-01T18:00:00Z), a date (2026-11-01, which begins at the plug's midnight), or how long ago (30d)"
+	cmd.Flag("from", "The first samples: "+moments+". Default is all that the plug remembers.").StringVar(&c.from)
+	cmd.Flag("to", "The last samples, likewise. What is younger than three hours is in Prometheus's head block, into which nothing can be imported.").
+		Default("3h").StringVar(&c.to)
+	cmd.Flag("resolution", "The finest that is used of what plugs remember: powers by 5m, energies by 1h, 1d or 30d.").Default("5m").EnumVar(&c.resolution, "5m", "1h", "1d", "30d")
+	cmd.Flag("output", "The file to write, or - for the standard output.").Default("-").StringVar(&c.output)
+	cmd.Flag("all", "Read all targets that are listed.").BoolVar(&c.all)
+	cmd.Flag("job", "The job that the series belong to: job_name in prometheus.yml.").Default("tapo").StringVar(&c.job)
+	cmd.Flag("check-overlap", "The URL of the Prometheus that will import this: leave out the hours that it has already.").PlaceHolder("URL").URLVar(&c.overlap)
+	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, as for serve.").Default(defaultRejections()).StringVar(&c.rejections)
+	c.targetArgs.register(cmd, "Names or addresses.")
+}
+
+// run reads the targets, several at a time, and writes all that they remember at
+// once: nothing is written of a target that could not be read to its end.
+func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := c.check(); err != nil {
+		return err
+	}
+	var err error
+	if c.cfg, err = config.Load(c.path(), os.LookupEnv); err != nil {
+		return c.explain(err)
+	}
+	targets, err := c.choose(ctx, c.cfg)
+	if err != nil {
+		return err
+	}
+	if c.rejections != "" {
+		c.refusals = rejections.Open(c.rejections, logger)
+	}
+	if c.wanted.To.In(time.UTC).After(c.wanted.Now.Add(-headTime)) {
+		fmt.Fprintln(stderr, "--to reaches into the last three hours, of which Prometheus imports nothing while it runs: see docs/backfill.md")
+	}
+	past := make([]*collector.Past, len(targets))
+	c.progress = progress{w: stderr, live: isTerminal(stderr), plugs: len(targets)}
+	group := errgroup.Group{}
+	group.SetLimit(plugsAtATime)
+	for i, t := range targets {
+		group.Go(func() error {
+			outlets, err := c.read(ctx, t)
+			if err == nil {
+				past[i] = &collector.Past{Target: t, Outlets: outlets}
+			}
+			c.progress.done(t.Name, outlets, err)
+			return err
+		})
+	}
+	failed := group.Wait()
+	if ctx.Err() != nil {
+		return errors.New("interrupted; nothing has been written")
+	}
+	past = slices.DeleteFunc(past, func(p *collector.Past) bool { return p == nil })
+	if len(past) > 0 {
+		if err := c.write(stdout, past); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return errBackfill
+	}
+	return nil
+}
+
+// check checks and reads the flags.
+func (c *backfillCommand) check() (err error) {
+	c.wanted = backfill.Range{Finest: resolutions[c.resolution], Now: time.Now()}
+	switch {
+	case c.all && len(c.names) > 0:
+		return errUsage("name targets, or give --all, but not both; for samples of the last three hours give --to")
+	case !c.all && len(c.names) == 0:
+		return errUsage("name a target, or give --all")
+	case c.overlap != nil && (c.overlap.Scheme != "http" && c.overlap.Scheme != "https" || c.overlap.Host == ""):
+		return errUsage("--check-overlap must be the URL of a Prometheus, such as http://localhost:9090")
+	}
+	if c.from != "" {
+		if c.wanted.From, err = backfill.ParseMoment(c.from, c.wanted.Now); err != nil {
+			return errUsage("--from " + err.Error())
+		}
+	}
+	if c.wanted.To, err = backfill.ParseMoment(c.to, c.wanted.Now); err != nil {
+		return errUsage("--to " + err.Error())
+	}
+	if !c.wanted.From.In(time.UTC).Before(c.wanted.To.In(time.UTC)) {
+		return errUsage("--from must be before --to, which is three hours ago if it is not given")
+	}
+	return checkOutput(c.output)
+}
+
+// read reads a target's plug, and takes away what Prometheus has.
+func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill.Outlet, error) {
+	ctx, cancel := context.WithTimeout(ctx, plugTime)
+	defer cancel()
+	if t.HasExampleAccount() {
+		return nil, errors.New("the account in the configuration is still the example's")
+	}
+	if t.MAC != "" {
+		var err error
+		if t.Address, err = c.find(ctx, t.MAC); err != nil {
+			return nil, err
+		}
+	}
+	address, err := tapo.ParseAddress(t.Address)
+	if err != nil {
+		return nil, err
+	}
+	conversation, guard := c.plugs.Enter(address, c.refusals)
+	select {
+	case conversation <- struct{}{}:
+		defer func() { <-conversation }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	device, err := tapo.New(tapo.Config{
+		Address: address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol, AllowPassthrough: t.AllowPassthrough,
+		SkipReplyVerification: t.SkipReplyVerification(), Guard: guard,
+		Trace: tapo.Trace{Exchange: func(tapo.Protocol, string, time.Duration) { c.progress.request() }},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer device.Close()
+	outlets, err := backfill.Read(ctx, device, c.wanted)
+	if err != nil || c.overlap == nil {
+		return outlets, err
+	}
+	server := backfill.Prometheus{URL: c.overlap}
+	return outlets, server.LeaveOut(ctx, collector.EnergyMetric, collector.PowerMetric, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
+}
+
+// find returns the address of a plug that is known by its MAC.
+func (c *backfillCommand) find(ctx context.Context, mac string) (at string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = discovery.Search{Addresses: c.cfg.Discovery.Addresses, Timeout: check.SearchTime}.Run(ctx, func(d discovery.Device) {
+		if at == "" && d.MAC == mac {
+			at = d.Address.String()
+			cancel()
+		}
+	})
+	switch {
+	case at != "":
+		return at, nil
+	case err != nil:
+		return "", fmt.Errorf("cannot search: %w", err)
+	}
+	return "", tapo.NotFound(mac)
+}
+
+// write writes what has been read.
+func (c *backfillCommand) write(stdout io.Writer, past []*collector.Past) error {
+	all := make([]collector.Past, len(past))
+	for i, p := range past {
+		all[i] = *p
+	}
+	return writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, all) })
+}
+
+// progress tells on a terminal how far the work is, and everywhere how each
+// target went.
+type progress struct {
+	w     io.Writer
+	live  bool
+	plugs int
+
+	mu       sync.Mutex
+	finished int
+	requests int
+}
+
+func (p *progress) request() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests++
+	p.show()
+}
+
+func (p *progress) done(name string, outlets []backfill.Outlet, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finished++
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	fmt.Fprintf(p.w, "%s: %s\n", name, outcome(outlets, err))
+	p.show()
+}
+
+func (p *progress) show() {
+	if p.live && p.finished < p.plugs {
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d plugs, %d requests", p.finished, p.plugs, p.requests)
+	}
+}
+
+// outcome says in a line what has been got from a plug, or why nothing.
+func outcome(outlets []backfill.Outlet, err error) string {
+	if failed, ok := errors.AsType[*tapo.Error](err); ok {
+		return fmt.Sprintf("%v\n  %s", failed.Err, failed.Advice)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	var first, last time.Time
+	samples, slots := 0, map[tapo.Interval]int{}
+	for _, o := range outlets {
+		for _, s := range slices.Concat(o.Energy, o.Power) {
+			if first.IsZero() || s.Time.Before(first) {
+				first = s.Time
+			}
+			if s.Time.After(last) {
+				last = s.Time
+			}
+		}
+		samples += len(o.Energy) + len(o.Power)
+		for _, s := range o.Sources {
+			slots[s.Resolution] += s.Slots
+		}
+	}
+	if samples == 0 {
+		return "nothing that Prometheus does not have"
+	}
+	var parts []string
+	for _, name := range []string{"5m", "1h", "1d", "30d"} {
+		if n := slots[resolutions[name]]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %s", n, name))
+		}
+	}
+	return fmt.Sprintf("%d samples from %s to %s (%s)", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(parts, ", "))
+}

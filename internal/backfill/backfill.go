@@ -1,0 +1,188 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package backfill turns what a plug remembers into the samples that Prometheus
+// would have, had it scraped all the time.
+//
+// A plug tells energies by the hour for about a week, by the day for a quarter
+// or two, by the month for a year, and powers by five minutes for half a day.
+// Each stretch of time is taken from the finest of them, but so that coarser
+// ones, which a plug rounds only once, still add up: hours are stretched to
+// their day, days to their month. A stretch becomes samples at the steps of the
+// next finer resolution: a month those of its days, a day those of its hours, an
+// hour every five minutes. Its power is the same all the time, and the counter
+// rises evenly.
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// Sample is the value of a series at a time.
+type Sample struct {
+	Time  time.Time
+	Value float64
+}
+
+// Outlet is what a socket's memory comes to.
+type Outlet struct {
+	Number int
+	Energy []Sample // joules since the first of the plug's month, as the live counter has it
+	Power  []Sample // watts
+
+	Location *time.Location // of the plug's clock
+	Sources  []Source       // what the samples are made from, the finest first
+}
+
+// Source is how much of a history has been used.
+type Source struct {
+	Resolution tapo.Interval
+	Slots      int
+}
+
+// Range says which samples are wanted.
+type Range struct {
+	From, To Moment        // both included
+	Finest   tapo.Interval // the finest history to use
+	Now      time.Time
+}
+
+// How far back plugs remember.
+const (
+	hoursKept  = 7 // whole days before today
+	powersKept = 12 * time.Hour
+	monthsKept = 12 // before this one
+)
+
+// Plug is the memory of one, as [tapo.Device] tells it.
+type Plug interface {
+	Describe(ctx context.Context) (tapo.Description, error)
+	EnergyHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error)
+	PowerHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error)
+}
+
+// ErrEmpty says that there is nothing in the range.
+var ErrEmpty = errors.New("its history holds nothing from that time")
+
+// Read asks a plug for the memory of all of its sockets. It takes at most six
+// exchanges for each. The error is an [*tapo.Error], or wraps [ErrEmpty].
+func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
+	desc, err := plug.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(desc.Outlets) == 0 || desc.Location == nil { // which the first request says in words
+		desc.Outlets, desc.Location = []int{1}, time.UTC
+	}
+	outlets := make([]Outlet, 0, len(desc.Outlets))
+	empty := true
+	for _, number := range desc.Outlets {
+		told, err := ask(ctx, plug, number, desc.Location, r)
+		if err != nil {
+			return nil, err
+		}
+		o := told.outlet(number, desc.Location, r)
+		outlets = append(outlets, o)
+		empty = empty && len(o.Energy)+len(o.Power) == 0
+	}
+	if empty {
+		return nil, fmt.Errorf("%w: none of its energies is above zero", ErrEmpty)
+	}
+	return outlets, nil
+}
+
+// told is what a plug has told of one socket.
+type told struct {
+	months, days, hours []tapo.EnergySlot
+	powers              []tapo.PowerSlot
+}
+
+// ask asks for the histories that have a part in the range. Whatever is before in
+// its first month counts for the counter.
+func ask(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range) (t told, err error) {
+	from, to, today := r.From.In(loc), r.To.In(loc), r.Now.In(loc)
+	year, month, day := today.Date()
+	if oldest := firstOf(year, month-monthsKept, loc); from.Before(oldest) {
+		from = oldest
+	}
+	begins := firstOf(from.Year(), from.Month(), loc)
+	daysFrom := latest(begins, firstOf(year, month-(month-1)%3-3, loc))
+	hoursFrom := latest(time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, loc), time.Date(year, month, day-hoursKept, 0, 0, 0, 0, loc))
+	powersFrom := latest(from, r.Now.Add(-powersKept))
+
+	if r.Finest <= tapo.Hourly && hoursFrom.Before(to) {
+		if t.hours, err = plug.EnergyHistory(ctx, outlet, tapo.Hourly, hoursFrom, r.Now); err != nil {
+			return t, err
+		}
+	}
+	if r.Finest <= tapo.Daily && daysFrom.Before(to) {
+		if t.days, err = plug.EnergyHistory(ctx, outlet, tapo.Daily, daysFrom, r.Now); err != nil {
+			return t, err
+		}
+	}
+	// Months come last, so that the one in progress is not behind its days.
+	if t.months, err = plug.EnergyHistory(ctx, outlet, tapo.Monthly, begins, r.Now); err != nil {
+		return t, err
+	}
+	if r.Finest <= tapo.FiveMinutes && powersFrom.Before(to) {
+		t.powers, err = plug.PowerHistory(ctx, outlet, tapo.FiveMinutes, powersFrom, to)
+		if errors.Is(err, tapo.ErrNoHistory) {
+			err = nil // which firmware before 2024 has not
+		}
+	}
+	return t, err
+}
+
+// outlet makes samples of what was told.
+func (t told) outlet(number int, loc *time.Location, r Range) Outlet {
+	stretches := t.stretches(loc)
+	o := Outlet{
+		Number: number, Location: loc,
+		Energy: counter(stretches), Power: powers(stretches, t.powers),
+	}
+	outside := func(s Sample) bool {
+		return s.Time.Before(r.From.In(loc)) || s.Time.After(r.To.In(loc))
+	}
+	o.Energy, o.Power = slices.DeleteFunc(o.Energy, outside), slices.DeleteFunc(o.Power, outside)
+	o.Sources = t.sources(stretches, outside)
+	return o
+}
+
+// sources counts what the samples in the range are from.
+func (t told) sources(stretches []stretch, outside func(Sample) bool) []Source {
+	count := map[tapo.Interval]int{}
+	for _, s := range stretches {
+		if !outside(Sample{Time: s.end}) || !outside(Sample{Time: s.start}) {
+			count[s.from]++
+		}
+	}
+	for _, p := range t.powers {
+		if !outside(Sample{Time: p.Start}) {
+			count[tapo.FiveMinutes]++
+		}
+	}
+	var sources []Source
+	for _, i := range []tapo.Interval{tapo.FiveMinutes, tapo.Hourly, tapo.Daily, tapo.Monthly} {
+		if count[i] > 0 {
+			sources = append(sources, Source{i, count[i]})
+		}
+	}
+	return sources
+}
+
+func firstOf(year int, month time.Month, loc *time.Location) time.Time {
+	return time.Date(year, month, 1, 0, 0, 0, 0, loc)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
