@@ -28,8 +28,8 @@ golden: ## write the golden expositions, the tables of faults and docs/models.md
 	go test ./tapo -run TestFaults -update
 	go test ./internal/check -run 'TestFaults|TestSituations' -update
 
-picture: ## take the README's picture of the status page anew; needs chromium
-	E2E=1 go test ./internal/e2e -run TestPagesInChromium -update
+picture: ## take the pictures of README.md and docs/backfill.md anew; needs chromium and prometheus
+	E2E=1 go test ./internal/e2e -run "TestPagesInChromium|TestBackfill$$" -update
 
 release: ## tarballs for all platforms of .promu.yml, with checksums and what is in them, in .tarballs
 	.ci/release

@@ -73,11 +73,11 @@ func (c *backfillCommand) register(app *kingpin.Application) {
 	c.configFlags.register(cmd)
 	const moments = "a time (2026-11-01T18:00:00Z), a date (2026-11-01, which begins at the plug's midnight), or how long ago (30d)"
 	cmd.Flag("from", "The first samples: "+moments+". Default is all that the plug remembers.").StringVar(&c.from)
-	cmd.Flag("to", "The last samples, likewise. What is younger than three hours is in Prometheus's head block, into which nothing can be imported.").
+	cmd.Flag("to", "The last samples, likewise. What is younger than three hours is in Prometheus's head block, into which it is not safe to import.").
 		Default("3h").StringVar(&c.to)
 	cmd.Flag("resolution", "The finest that is used of what plugs remember: powers by 5m, energies by 1h, 1d or 30d.").Default("5m").EnumVar(&c.resolution, "5m", "1h", "1d", "30d")
 	cmd.Flag("output", "The file to write, or - for the standard output.").Default("-").StringVar(&c.output)
-	cmd.Flag("all", "Read all targets that are listed.").BoolVar(&c.all)
+	cmd.Flag("all", "Read all targets that are listed, and those that discovery finds.").BoolVar(&c.all)
 	cmd.Flag("job", "The job that the series belong to: job_name in prometheus.yml.").Default("tapo").StringVar(&c.job)
 	cmd.Flag("check-overlap", "The URL of the Prometheus that will import this: leave out the hours that it has already.").PlaceHolder("URL").URLVar(&c.overlap)
 	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, as for serve.").Default(defaultRejections()).StringVar(&c.rejections)
@@ -104,7 +104,7 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 		c.refusals = rejections.Open(c.rejections, logger)
 	}
 	if c.wanted.To.In(time.UTC).After(c.wanted.Now.Add(-headTime)) {
-		fmt.Fprintln(stderr, "--to reaches into the last three hours, of which Prometheus imports nothing while it runs: see docs/backfill.md")
+		fmt.Fprintln(stderr, "--to reaches into the last three hours, into which it is not safe to import while Prometheus runs: see docs/backfill.md")
 	}
 	past := make([]*collector.Past, len(targets))
 	c.progress = progress{w: stderr, live: isTerminal(stderr), plugs: len(targets)}

@@ -243,7 +243,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: %s", shell, script)
 		}
 	}
-	for _, tc := range []struct{ want, typed string }{{"check", ""}, {"discover", "disc"}, {"--demo", "--"}} {
+	for _, tc := range []struct{ want, typed string }{{"check", ""}, {"discover", "disc"}, {"backfill", "back"}, {"--demo", "--"}} {
 		if words := printed("--completion-bash", tc.typed); !strings.Contains(words, tc.want) {
 			t.Errorf("%s: %s", tc.typed, words)
 		}

@@ -35,7 +35,7 @@ func writeOutput(path string, stdout io.Writer, write func(io.Writer) error) err
 		return write(stdout)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // which the user names
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,9 @@ func (a *targetArgs) choose(ctx context.Context, cfg *config.Config) ([]config.T
 		if err != nil {
 			return nil, err
 		}
-		targets = append(targets, t)
+		if !slices.ContainsFunc(targets, func(other config.Target) bool { return other.Name == t.Name }) {
+			targets = append(targets, t)
+		}
 	}
 	return targets, nil
 }

@@ -63,3 +63,36 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzHistory: whatever a plug answers, slots are in order, within what was asked
+// for and without impossible values.
+func FuzzHistory(f *testing.F) {
+	f.Add([]byte(`{"error_code":0,"result":{"local_time":"2026-10-26 12:00:00","data":[1,2,-1,null,"7",1e99],"start_timestamp":1792706400}}`))
+	f.Add([]byte(`{"error_code":0,"result":{"data":{}}}` + "\n" + `{"result":{"local_time":"2000-01-01 00:00:00"}}`))
+	f.Add([]byte(`{"error_code":-1002}` + "\n" + `{"result":{"local_time":"2026-10-26 12:30:00"}}`))
+	f.Add([]byte(`{"error_code":0,"result":{"responseData":{"error_code":-1001,"result":{"data":[5]}}}}`))
+	now := time.Date(2026, 10, 26, 12, 0, 0, 0, time.UTC)
+	from := now.AddDate(0, 0, -4)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, i := range []Interval{Hourly, Daily, Monthly} {
+			d, err := New(Config{Address: "192.0.2.1", Now: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.session = &session{conversation: &parrot{lines: bytes.Split(data, []byte("\n"))}, protocol: KLAP}
+			d.learnt.deviceID, d.learnt.zone = "a", newZone("Europe/Berlin", Optional[float64]{})
+			w := energyWindow(i, from, d.learnt.zone.location)
+			values, until, err := d.askHistory(t.Context(), &d.learnt.plug, getEnergyData, i, w)
+			if err != nil {
+				continue
+			}
+			last := from
+			for n, s := range w.file(values, from, now, until) {
+				if n > 0 && s.start.Before(last) || !s.end.After(s.start) || s.end.After(now) || s.value < 0 {
+					t.Errorf("slot %d: %+v", n, s)
+				}
+				last = s.end
+			}
+		}
+	})
+}

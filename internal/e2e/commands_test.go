@@ -6,12 +6,17 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +40,7 @@ var (
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	dir := copied(t)
-	plug := &simulator.Plug{Username: "me@example.com", Password: "secret", Discovery: "127.0.0.1:0"}
+	plug := &simulator.Plug{Username: "me@example.com", Password: "secret", Discovery: "127.0.0.1:0", Load: simulator.Fridge()}
 	if err := plug.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +59,19 @@ func TestCommands(t *testing.T) {
 	if os.Getenv("E2E") == "1" {
 		server = prometheus(t, "global: {}")
 	}
+	var imported atomic.Int32
+	victoria := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // in the place of VictoriaMetrics
+		body, err := io.ReadAll(r.Body)
+		switch {
+		case r.URL.Path == "/api/v1/import/prometheus" && err == nil && bytes.HasSuffix(body, []byte("# EOF\n")):
+			imported.Add(1)
+		case r.URL.Path == "/api/v1/query_range":
+			_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"matrix","result":[]}}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer victoria.Close()
 	done := map[string]bool{}
 	for _, path := range documents(t) {
 		for _, block := range blocks(t, path, shellBlock) {
@@ -87,7 +105,7 @@ func TestCommands(t *testing.T) {
 							t.Skip("no Prometheus without E2E=1")
 						}
 						write("targets.yml", targets)
-						command = strings.NewReplacer("localhost:9782", address, "http://localhost:9090", server, "curl -X", "curl --fail -X", "tapo_exporter discover", "tapo_exporter discover --timeout=1s").Replace(command)
+						command = strings.NewReplacer("localhost:9782", address, "http://localhost:9090", server, "http://localhost:8428", victoria.URL, "curl -X", "curl --fail -X", "tapo_exporter discover", "tapo_exporter discover --timeout=1s").Replace(command)
 						command = regexp.MustCompile(`--address \S+`).ReplaceAllString(command, "")
 						if strings.Contains(command, "discover") {
 							command = strings.Replace(command, "--timeout=1s", "--timeout=1s --address="+plug.DiscoveryAddr().String(), 1)
@@ -101,8 +119,8 @@ func TestCommands(t *testing.T) {
 			}
 		}
 	}
-	if len(done) < 15 {
-		t.Errorf("%d commands", len(done))
+	if len(done) < 18 || imported.Load() != 1 {
+		t.Errorf("%d commands, %d imports", len(done), imported.Load())
 	}
 }
 

@@ -199,11 +199,11 @@ func prometheus(t *testing.T, config string, blocks ...string) string {
 	address := freeAddress(t)
 	data := filepath.Join(dir, "data")
 	for _, file := range blocks {
-		if out, err := exec.CommandContext(t.Context(), tool(t, "promtool"), "tsdb", "create-blocks-from", "openmetrics", file, data).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), tool(t, "promtool"), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=768h", file, data).CombinedOutput(); err != nil {
 			t.Fatalf("promtool tsdb: %v\n%s", err, out)
 		}
 	}
-	command(t, nil, tool(t, "prometheus"), "--config.file="+path, "--storage.tsdb.path="+data, "--web.listen-address="+address, "--web.enable-lifecycle")
+	command(t, nil, tool(t, "prometheus"), "--config.file="+path, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=10y", "--web.listen-address="+address, "--web.enable-lifecycle")
 	return "http://" + address
 }
 

@@ -1,0 +1,445 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// rounding is how a plug makes whole watt-hours of what it has measured.
+type rounding int
+
+const (
+	together rounding = iota // it counts whole ones, so that they add up
+	truncated
+	nearest
+)
+
+// memory is a plug that remembers what a load has drawn since a time.
+type memory struct {
+	watts    func(time.Time) float64
+	since    time.Time
+	now      time.Time
+	location *time.Location
+	rounding rounding
+	noPower  bool
+	forgets  func(i tapo.Interval, start time.Time) bool // says zero
+	asked    int
+}
+
+func (m *memory) Describe(context.Context) (tapo.Description, error) {
+	return tapo.Description{Location: m.location, Outlets: []int{1}}, nil
+}
+
+// wattHours integrates in steps of five minutes.
+func (m *memory) wattHours(from, to time.Time) (sum float64) {
+	for t := from; t.Before(to) && t.Before(m.now); t = t.Add(fiveMinutes) {
+		if !t.Before(m.since) {
+			sum += m.watts(t) / 12
+		}
+	}
+	return sum
+}
+
+func (m *memory) count(from, to time.Time) float64 {
+	switch wh := m.wattHours(from, to); m.rounding {
+	case truncated:
+		return math.Floor(wh + 1e-6)
+	case nearest:
+		return math.Round(wh)
+	}
+	local := from.In(m.location)
+	month := firstOf(local.Year(), local.Month(), m.location)
+	return math.Floor(m.wattHours(month, to)+1e-6) - math.Floor(m.wattHours(month, from)+1e-6)
+}
+
+func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error) {
+	m.asked++
+	var slots []tapo.EnergySlot
+	at := from.In(m.location)
+	switch i {
+	case tapo.Monthly:
+		at = firstOf(at.Year(), at.Month(), m.location)
+	case tapo.Daily:
+		at = time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, m.location)
+	}
+	for at.Before(to) && at.Before(m.now) {
+		next := at.Add(time.Hour)
+		switch i {
+		case tapo.Monthly:
+			next = at.AddDate(0, 1, 0)
+		case tapo.Daily:
+			next = at.AddDate(0, 0, 1)
+		}
+		s := tapo.EnergySlot{Start: at.UTC(), End: next.UTC(), Joules: m.count(at, next) * 3600}
+		if m.forgets != nil && m.forgets(i, at) {
+			s.Joules = 0
+		}
+		if next.After(m.now) {
+			s.End, s.InProgress = m.now.UTC(), true
+		}
+		slots = append(slots, s)
+		at = next
+	}
+	return slots, nil
+}
+
+func (m *memory) PowerHistory(_ context.Context, _ int, _ tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error) {
+	m.asked++
+	if m.noPower {
+		return nil, fmt.Errorf("no: %w", tapo.ErrNoHistory)
+	}
+	var slots []tapo.PowerSlot
+	for at := from.Truncate(fiveMinutes); at.Before(to) && !at.Add(fiveMinutes).After(m.now); at = at.Add(fiveMinutes) {
+		slots = append(slots, tapo.PowerSlot{Start: at.UTC(), End: at.Add(fiveMinutes).UTC(), Watts: math.Round(m.watts(at))})
+	}
+	return slots, nil
+}
+
+// living draws nothing at night, little in the morning, and much at times.
+func living(at time.Time) float64 {
+	switch hour := at.Unix() / 3600 % 24; {
+	case hour < 5:
+		return 0
+	case hour < 9:
+		return 0.7
+	case at.Unix()/300%7 == 0:
+		return 1913.3
+	}
+	return 61.7
+}
+
+func berlin(t *testing.T) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}
+
+// everything is the range of all that is older than three hours.
+func everything(now time.Time) Range {
+	return Range{To: At(now.Add(-3 * time.Hour)), Finest: tapo.FiveMinutes, Now: now}
+}
+
+func readOne(t *testing.T, m *memory, r Range) Outlet {
+	t.Helper()
+	outlets, err := Read(t.Context(), m, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outlets[0]
+}
+
+// value returns a series' value at a time, or before.
+func value(samples []Sample, at time.Time) float64 {
+	n, found := slices.BinarySearchFunc(samples, at, func(s Sample, t time.Time) int { return s.Time.Compare(t) })
+	if !found {
+		n--
+	}
+	if n < 0 {
+		return math.NaN()
+	}
+	return samples[n].Value
+}
+
+// TestCounter: whatever way a plug rounds, the counter rises by what the plug says
+// of each day and month, within a watt-hour, begins anew with the month, and never
+// passes the live one.
+func TestCounter(t *testing.T) {
+	loc := berlin(t)
+	for name, now := range map[string]time.Time{
+		"into winter": time.Date(2026, 11, 1, 17, 21, 3, 0, loc), // whose hours begin on the day of 25 hours
+		"into summer": time.Date(2026, 4, 3, 11, 2, 59, 0, loc),
+		"new year":    time.Date(2027, 1, 1, 4, 0, 0, 0, loc),
+		"late":        time.Date(2026, 8, 31, 23, 59, 59, 0, loc),
+	} {
+		for _, r := range []rounding{together, truncated, nearest} {
+			t.Run(fmt.Sprint(name, r), func(t *testing.T) {
+				m := &memory{watts: living, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: r}
+				o := readOne(t, m, everything(now))
+				if m.asked != 4 {
+					t.Errorf("%d histories", m.asked)
+				}
+				checkSeries(t, o)
+				end := now.Add(-3 * time.Hour)
+				year, month, day := end.In(loc).Date()
+				oldest := firstOf(now.Year(), now.Month()-(now.Month()-1)%3-3, loc) // of which there are days
+				for back := 0; ; back++ {
+					midnight := time.Date(year, month, day-back, 0, 0, 0, 0, loc)
+					before := midnight.AddDate(0, 0, -1)
+					if before.Before(oldest) {
+						break
+					}
+					got := value(o.Energy, midnight.Add(-time.Second)) - value(o.Energy, before)
+					if midnight.Day() != 1 {
+						got = value(o.Energy, midnight) - value(o.Energy, before)
+					}
+					if want := m.count(before, midnight) * 3600; math.Abs(got-want) > 3600 {
+						t.Errorf("%v: %v Wh, want %v", before, got/3600, want/3600)
+					}
+				}
+				for back := range 5 {
+					first := firstOf(year, month-time.Month(back), loc)
+					if got := value(o.Energy, first); got != 0 {
+						t.Errorf("%v J at %v", got, first)
+					}
+					if back == 0 {
+						continue
+					}
+					next := first.AddDate(0, 1, 0)
+					if got, want := value(o.Energy, next.Add(-time.Second)), m.count(first, next)*3600; math.Abs(got-want) > 1 {
+						t.Errorf("%v: %v Wh, want %v", first, got/3600, want/3600)
+					}
+				}
+				if live, last := m.count(firstOf(year, month, loc), now)*3600, o.Energy[len(o.Energy)-1]; last.Value > live {
+					t.Errorf("%v at the end, the plug says %v now", last.Value, live)
+				}
+				hour := end.Truncate(time.Hour)
+				got, want := value(o.Energy, hour)/3600, m.wattHours(firstOf(year, month, loc), hour)
+				if missing := want - got; r == together && (missing < -0.5 || missing > 1) {
+					t.Errorf("%v Wh at %v, want %v", got, hour, want)
+				}
+				if again := readOne(t, m, everything(now)); !cmp.Equal(o.Energy, again.Energy) {
+					t.Error("another time, another counter")
+				}
+			})
+		}
+	}
+}
+
+// checkSeries checks what is true of all series.
+func checkSeries(t *testing.T, o Outlet) {
+	t.Helper()
+	for name, samples := range map[string][]Sample{"energy": o.Energy, "power": o.Power} {
+		for i, s := range samples {
+			if s.Value < 0 || math.IsNaN(s.Value) || s.Time.Nanosecond() != 0 {
+				t.Fatalf("%s: %v at %v", name, s.Value, s.Time)
+			}
+			if i == 0 {
+				continue
+			}
+			before := samples[i-1]
+			if !s.Time.After(before.Time) {
+				t.Fatalf("%s: %v after %v", name, s.Time, before.Time)
+			}
+			if name == "energy" && s.Value < before.Value && (s.Value != 0 || s.Time.In(o.Location).Day() != 1 || s.Time.Sub(before.Time) != time.Second) {
+				t.Fatalf("%v J at %v after %v J at %v", s.Value, s.Time, before.Value, before.Time)
+			}
+		}
+	}
+}
+
+// TestPower: powers are those of the finest history there is at any time.
+func TestPower(t *testing.T) {
+	now := time.Date(2026, 8, 20, 15, 21, 0, 0, time.UTC)
+	for _, finest := range []tapo.Interval{tapo.FiveMinutes, tapo.Hourly, tapo.Daily, tapo.Monthly} {
+		m := &memory{watts: living, since: now.AddDate(-1, 0, 0), now: now, location: time.UTC}
+		r := everything(now)
+		r.Finest = finest
+		o := readOne(t, m, r)
+		checkSeries(t, o)
+		for _, s := range o.Power {
+			from, width := s.Time, fiveMinutes
+			switch age := now.Sub(s.Time); {
+			case age < powersKept && finest <= tapo.FiveMinutes:
+			case !s.Time.Before(time.Date(2026, 8, 13, 0, 0, 0, 0, time.UTC)) && finest <= tapo.Hourly:
+				from, width = s.Time.Truncate(time.Hour), time.Hour
+			case !s.Time.Before(time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)) && finest <= tapo.Daily:
+				from, width = s.Time.Truncate(24*time.Hour), 24*time.Hour
+			default:
+				from = firstOf(s.Time.Year(), s.Time.Month(), time.UTC)
+				width = from.AddDate(0, 1, 0).Sub(from)
+			}
+			want := m.wattHours(from, from.Add(width)) / width.Hours()
+			if slack := 0.5 + 2/width.Hours(); math.Abs(s.Value-want) > slack {
+				t.Fatalf("finest %d: %v W at %v, want %v", finest, s.Value, s.Time, want)
+			}
+		}
+		for _, p := range []struct {
+			interval tapo.Interval
+			at       string
+			gap      time.Duration
+		}{
+			{tapo.FiveMinutes, "2026-08-20T09:00:00Z", fiveMinutes},
+			{tapo.Hourly, "2026-08-16T09:00:00Z", fiveMinutes},
+			{tapo.Daily, "2026-07-16T09:00:00Z", time.Hour},
+			{tapo.Monthly, "2026-02-16T00:00:00Z", 24 * time.Hour},
+		} {
+			at, _ := time.Parse(time.RFC3339, p.at)
+			n, found := slices.BinarySearchFunc(o.Power, at, func(s Sample, t time.Time) int { return s.Time.Compare(t) })
+			if p.interval >= finest && (!found || o.Power[n+1].Time.Sub(at) != p.gap) {
+				t.Errorf("finest %d: nothing at %v", finest, p.at)
+			}
+		}
+	}
+}
+
+// TestOddMemories: what plugs forget is taken from what they have not forgotten.
+func TestOddMemories(t *testing.T) {
+	loc := berlin(t)
+	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
+	constant := func(time.Time) float64 { return 60 }
+	at := func(month time.Month, day, hour int) time.Time {
+		return time.Date(2026, month, day, hour, 0, 0, 0, loc)
+	}
+	for name, tc := range map[string]struct {
+		forgets    func(i tapo.Interval, start time.Time) bool
+		since      time.Time
+		begins     time.Time
+		sources    []Source
+		watts      float64 // at all times
+		monthStart float64 // the counter's value on the 5th, in Wh
+	}{
+		"nothing": {nil, at(2, 1, 0), at(2, 1, 0), []Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 178}, {tapo.Daily, 161}, {tapo.Monthly, 2}}, 60, 4 * 24 * 60},
+		"hours of some days": {
+			func(i tapo.Interval, start time.Time) bool { return i == tapo.Hourly && start.Before(at(9, 12, 7)) },
+			at(9, 1, 0), at(9, 1, 0),
+			[]Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 82}, {tapo.Daily, 12}},
+			60, 4 * 24 * 60,
+		},
+		"days of the month so far": {
+			func(i tapo.Interval, start time.Time) bool { return i == tapo.Daily && start.Before(at(9, 14, 0)) },
+			at(9, 1, 0), at(9, 1, 0),
+			[]Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 58}, {tapo.Monthly, 1}},
+			60, 4 * 24 * 60,
+		},
+		"that it was not there": {nil, at(9, 4, 0), at(9, 4, 0), []Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 178}, {tapo.Daily, 5}}, 60, 24 * 60},
+		"months": {
+			func(i tapo.Interval, _ time.Time) bool { return i == tapo.Monthly },
+			at(8, 30, 0), at(8, 30, 0),
+			[]Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 178}, {tapo.Daily, 10}},
+			60, 4 * 24 * 60,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "hours of some days" || name == "days of the month so far" {
+				forgets := tc.forgets
+				tc.forgets = func(i tapo.Interval, start time.Time) bool { // hours go with their days
+					return forgets(i, start) || i == tapo.Hourly && forgets(tapo.Daily, start)
+				}
+			}
+			m := &memory{watts: constant, since: tc.since, now: now, location: loc, forgets: tc.forgets}
+			o := readOne(t, m, everything(now))
+			checkSeries(t, o)
+			if diff := cmp.Diff(tc.sources, o.Sources); diff != "" {
+				t.Error(diff)
+			}
+			if got := o.Energy[0].Time; !got.Equal(tc.begins) {
+				t.Errorf("begins at %v, want %v", got, tc.begins)
+			}
+			for _, s := range o.Power {
+				if math.Abs(s.Value-tc.watts) > 0.1 {
+					t.Fatalf("%v W at %v", s.Value, s.Time)
+				}
+			}
+			if got := value(o.Energy, at(9, 5, 0)) / 3600; math.Abs(got-tc.monthStart) > 1 {
+				t.Errorf("%v Wh on the fifth", got)
+			}
+			if got, want := value(o.Energy, at(9, 16, 9))/3600, m.wattHours(latest(at(9, 1, 0), tc.since), at(9, 16, 9)); math.Abs(got-want) > 1 {
+				t.Errorf("%v Wh at the end, want %v", got, want)
+			}
+		})
+	}
+}
+
+// TestRanges: samples lie between the times that were asked for, and only what is
+// needed for them is asked.
+func TestRanges(t *testing.T) {
+	loc := berlin(t)
+	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
+	for _, tc := range []struct {
+		from, to, first, last string // the latter of energy
+		asked                 int
+	}{
+		{"2026-09-14", "3h", "2026-09-14T00:00:00+02:00", "2026-09-16T09:10:00+02:00", 4},
+		{"30h", "20h", "2026-09-15T06:10:00+02:00", "2026-09-15T16:10:00+02:00", 3},
+		{"2026-07-01", "2026-07-02", "2026-07-01T00:00:00+02:00", "2026-07-02T00:00:00+02:00", 2},
+		{"2026-01-31", "2026-02-02", "2026-01-31T00:00:00+01:00", "2026-02-02T00:00:00+01:00", 1},
+		{"2020-01-01", "2026-02-02T12:00:00+03:00", "2025-10-01T00:00:00+02:00", "2026-02-02T00:00:00+01:00", 1},
+		{"2h", "0s", "2026-09-16T10:10:00+02:00", "2026-09-16T12:00:00+02:00", 4},
+	} {
+		m := &memory{watts: living, since: time.Date(2025, 10, 1, 0, 0, 0, 0, loc), now: now, location: loc}
+		r := everything(now)
+		r.From, r.To = moment(t, tc.from, now), moment(t, tc.to, now)
+		o := readOne(t, m, r)
+		checkSeries(t, o)
+		if got := [2]string{o.Energy[0].Time.In(loc).Format(time.RFC3339), o.Energy[len(o.Energy)-1].Time.In(loc).Format(time.RFC3339)}; got != [2]string{tc.first, tc.last} || m.asked != tc.asked {
+			t.Errorf("from %s to %s: %v with %d histories", tc.from, tc.to, got, m.asked)
+		}
+		all := readOne(t, m, everything(now))
+		for _, s := range o.Energy {
+			if want := value(all.Energy, s.Time); s.Time.Before(now.Add(-3*time.Hour)) && math.Abs(s.Value-want) > 1 {
+				t.Fatalf("from %s: %v J at %v, and %v of all", tc.from, s.Value, s.Time, want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "yesterday", "2026-13-01", "1", "2026-09-16 12:00:00"} {
+		if _, err := ParseMoment(bad, now); err == nil {
+			t.Errorf("%q is a moment", bad)
+		}
+	}
+}
+
+func moment(t *testing.T, text string, now time.Time) Moment {
+	t.Helper()
+	m, err := ParseMoment(text, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestNothing: a plug that has drawn nothing says so, an old one has no powers,
+// and what goes wrong is returned.
+func TestNothing(t *testing.T) {
+	now := time.Date(2026, 9, 16, 12, 10, 0, 0, time.UTC)
+	m := &memory{watts: living, since: now, now: now, location: time.UTC, noPower: true}
+	if _, err := Read(t.Context(), m, everything(now)); !errors.Is(err, ErrEmpty) {
+		t.Error(err)
+	}
+	m.since = now.AddDate(0, 0, -3)
+	if o := readOne(t, m, everything(now)); len(o.Power) == 0 || o.Sources[0].Resolution != tapo.Hourly {
+		t.Errorf("%v", o.Sources)
+	}
+	for _, failing := range []int{1, 2, 3, 4} {
+		m := &failing4th{memory: memory{watts: living, since: now.AddDate(0, 0, -3), now: now, location: time.UTC}, left: failing}
+		if outlets, err := Read(t.Context(), m, everything(now)); err == nil || len(outlets) > 0 {
+			t.Error(err)
+		}
+	}
+}
+
+// failing4th is a plug that goes away.
+type failing4th struct {
+	memory
+	left int
+}
+
+var errGone = errors.New("gone")
+
+func (f *failing4th) EnergyHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error) {
+	if f.left--; f.left == 0 {
+		return nil, errGone
+	}
+	return f.memory.EnergyHistory(ctx, outlet, i, from, to)
+}
+
+func (f *failing4th) PowerHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error) {
+	if f.left--; f.left == 0 {
+		return nil, errGone
+	}
+	return f.memory.PowerHistory(ctx, outlet, i, from, to)
+}

@@ -1,0 +1,158 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backfill
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// server answers as Prometheus does: with one value for each of some hours of
+// the energies, another one of the powers, and what was asked.
+func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time) (p Prometheus, asked *[]url.Values) {
+	t.Helper()
+	asked = &[]url.Values{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/prom/api/v1/query_range" || r.ParseForm() != nil {
+			http.NotFound(w, r)
+			return
+		}
+		*asked = append(*asked, r.PostForm)
+		values := map[time.Time]float64{}
+		switch query := r.PostForm.Get("query"); {
+		case strings.Contains(query, "power"):
+			for _, hour := range powers {
+				values[hour] = 1
+			}
+		case strings.HasPrefix(query, "min"):
+			values = least
+		default:
+			values = most
+		}
+		var points []string
+		for hour, v := range values {
+			points = append(points, fmt.Sprintf(`[%d.999,"%v"]`, hour.Unix()+3599, v))
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"outlet":"1"},"values":[%s]},{"metric":{},"values":[[1,"1"]]}]}}`, strings.Join(points, ","))
+	}))
+	t.Cleanup(s.Close)
+	u, err := url.Parse(s.URL + "/prom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Prometheus{URL: u}, asked
+}
+
+// TestLeaveOut: hours that a server has are left out, of each series its own, and
+// the counter stays between what it has before and after, in the same month.
+func TestLeaveOut(t *testing.T) {
+	loc := berlin(t)
+	hour := func(month time.Month, day, hour int) time.Time {
+		return time.Date(2026, month, day, hour, 0, 0, 0, time.UTC)
+	}
+	least := map[time.Time]float64{hour(9, 1, 3): 500, hour(9, 1, 9): 1700}
+	most := map[time.Time]float64{hour(9, 1, 3): 600, hour(9, 1, 9): 1800}
+	p, asked := server(t, least, most, []time.Time{hour(9, 1, 5)})
+	o := Outlet{Number: 1, Location: loc}
+	for at := hour(8, 31, 20); at.Before(hour(9, 1, 12)); at = at.Add(30 * time.Minute) {
+		v := at.Sub(hour(9, 1, 0)).Hours() * 200 // 600 at three o'clock, 2000 at ten
+		o.Energy, o.Power = append(o.Energy, Sample{at, max(v, 0) + 5000}), append(o.Power, Sample{at, 7})
+		if v >= 0 {
+			o.Energy[len(o.Energy)-1].Value = v
+		}
+	}
+	outlets := []Outlet{o}
+	if err := p.LeaveOut(t.Context(), "tapo_energy_joules_total", "tapo_power_watts", `j"ob`, "fridge", outlets); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range outlets[0].Energy {
+		v := s.Time.Sub(hour(9, 1, 0)).Hours() * 200
+		want := max(v, 0)
+		switch at := s.Time; {
+		case at.Truncate(time.Hour).Equal(hour(9, 1, 3)), at.Truncate(time.Hour).Equal(hour(9, 1, 9)):
+			t.Errorf("%v is there", at)
+		case at.Before(hour(8, 31, 22)): // last month in Berlin
+			want = 5000
+		case v < 0:
+			want = 500 // since that is what there is at three
+		case at.Before(hour(9, 1, 3)):
+			want = min(v, 500)
+		case at.Before(hour(9, 1, 9)):
+			want = min(max(v, 600), 1700)
+		default:
+			want = max(v, 1800)
+		}
+		if s.Value != want {
+			t.Errorf("%v J at %v, want %v", s.Value, s.Time, want)
+		}
+	}
+	if n := len(outlets[0].Energy); n != 32-4 {
+		t.Errorf("%d energies", n)
+	}
+	if n := len(outlets[0].Power); n != 32-2 {
+		t.Errorf("%d powers", n)
+	}
+	for _, form := range *asked {
+		if !strings.Contains(form.Get("query"), `{job="j\"ob",instance="fridge"}[1h]`) || form.Get("step") != "1h" || !strings.HasSuffix(form.Get("start"), "59:59.999Z") {
+			t.Errorf("%v", form)
+		}
+	}
+}
+
+// TestLongRange: a server is asked for no more points than it may give.
+func TestLongRange(t *testing.T) {
+	p, asked := server(t, nil, nil, nil)
+	to := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := p.has(t.Context(), "m", "j", "i", to.AddDate(-2, 0, 0), to); err != nil || len(*asked) != 4 {
+		t.Errorf("%d queries, %v", len(*asked), err)
+	}
+	last := ""
+	for _, form := range *asked {
+		start, err1 := time.Parse(time.RFC3339, form.Get("start"))
+		end, err2 := time.Parse(time.RFC3339, form.Get("end"))
+		if err1 != nil || err2 != nil || end.Sub(start) >= 11000*time.Hour || end.Before(start) {
+			t.Errorf("%v", form)
+		}
+		last = form.Get("end")
+	}
+	if last != "2026-09-01T00:59:59.999Z" {
+		t.Error(last)
+	}
+}
+
+// TestServerTrouble: what a server says is passed on, and no password.
+func TestServerTrouble(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{"status":"error","error":"too many points"}`: "too many points",
+		`<html>`:      "does not answer as Prometheus does",
+		`{}`:          "does not answer as Prometheus does",
+		`unavailable`: "503",
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if answer == "unavailable" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			fmt.Fprint(w, answer)
+		}))
+		u, err := url.Parse(strings.Replace(s.URL, "http://", "http://me:hidden@", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		err = Prometheus{URL: u}.LeaveOut(t.Context(), "e", "p", "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: %v", answer, err)
+		}
+		s.Close()
+		err = Prometheus{URL: u}.LeaveOut(t.Context(), "e", "p", "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		if err == nil || strings.Contains(err.Error(), "hidden") {
+			t.Error(err)
+		}
+	}
+}

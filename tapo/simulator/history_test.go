@@ -1,0 +1,172 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// told is the result of get_energy_data or get_power_data.
+type told struct {
+	ErrorCode int `json:"error_code"`
+	Result    struct {
+		LocalTime string `json:"local_time"`
+		Data      []int  `json:"data"`
+		From      int64  `json:"start_timestamp"`
+		To        int64  `json:"end_timestamp"`
+	} `json:"result"`
+}
+
+// remember asks a plug what it remembers.
+func (p *Plug) remember(t *testing.T, method string, from, to time.Time, interval int) told {
+	t.Helper()
+	c, code := parseCall(fmt.Appendf(nil, `{"method":%q,"params":{"start_timestamp":%d,"end_timestamp":%d,"interval":%d}}`, method, from.Unix(), to.Unix(), interval))
+	if code != 0 {
+		t.Fatal(code)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var reply told
+	if err := json.Unmarshal(p.execute(c, Fault{}), &reply); err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+func sum(values []int) (n int) {
+	for _, v := range values {
+		n += v
+	}
+	return n
+}
+
+// TestEnergyData: starts are moved to where the plug's slots begin, and nothing
+// in the reply says so; what is older than plugs remember, or to come, is zero.
+func TestEnergyData(t *testing.T) {
+	loc, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 10, 28, 11, 20, 0, 0, loc)
+	p := start(t, &Plug{Region: "Europe/Berlin", Load: Constant(100.3), Now: func() time.Time { return now }, SetUp: time.Date(2026, 2, 10, 0, 0, 0, 0, loc)})
+	at := func(month time.Month, day, hour int) time.Time {
+		return time.Date(2026, month, day, hour, 0, 0, 0, loc)
+	}
+	const hour, day, month = 60, 1440, 43200
+	for _, tc := range []struct {
+		name     string
+		from, to time.Time
+		interval int
+		length   int // 0 is refused
+		zeros    int
+		total    int // Wh
+	}{
+		{"today", at(10, 28, 0), at(10, 28, 23), hour, 24, 12, 1137},
+		{"not from midnight", at(10, 28, 7), at(10, 28, 23), hour, 24, 12, 1137},
+		{"eight days, of which one has 25 hours", at(10, 21, 0), at(10, 28, 23), hour, 193, 12, 18087},
+		{"nine days", at(10, 20, 0), at(10, 28, 23), hour, 0, 0, 0},
+		{"hours that are forgotten", at(10, 18, 0), at(10, 25, 23), hour, 193, 3 * 24, 12136},
+		{"summer begins", at(3, 29, 0), at(3, 29, 1), hour, 23, 23, 0},
+		{"a quarter", at(10, 1, 0), at(10, 1, 0), day, 92, 64, 66231},
+		{"from within one", at(8, 17, 3), at(8, 17, 3), day, 92, 0, 221462},
+		{"days that are forgotten", at(6, 1, 0), at(6, 1, 0), day, 91, 91, 0},
+		{"a year", at(1, 1, 0), at(1, 1, 0), month, 12, 3, 627009},
+		{"from within one", at(7, 5, 1), at(12, 1, 0), month, 12, 3, 627009},
+		{"five minutes", at(10, 28, 0), at(10, 28, 1), 5, 0, 0, 0},
+		{"backwards", at(10, 28, 0), at(10, 27, 1), hour, 0, 0, 0},
+	} {
+		got := p.remember(t, "get_energy_data", tc.from, tc.to, tc.interval)
+		if tc.length == 0 {
+			if got.ErrorCode != -1008 || got.Result.Data != nil {
+				t.Errorf("%s: %+v", tc.name, got)
+			}
+			continue
+		}
+		zeros := 0
+		for _, v := range got.Result.Data {
+			if v == 0 {
+				zeros++
+			}
+		}
+		if len(got.Result.Data) != tc.length || zeros != tc.zeros || got.Result.From != tc.from.Unix() || got.Result.To != tc.to.Unix() || got.Result.LocalTime != "2026-10-28 11:20:00" {
+			t.Errorf("%s: %d values, %d of them zero: %+v", tc.name, len(got.Result.Data), zeros, got)
+		}
+		slack := 1
+		if tc.interval == month {
+			slack = 9 // what is less than a watt-hour at the end of a month is lost
+		}
+		if total := sum(got.Result.Data); total < tc.total-slack || total > tc.total+1 {
+			t.Errorf("%s: %d Wh, want %d", tc.name, total, tc.total)
+		}
+	}
+	days := p.remember(t, "get_energy_data", at(10, 1, 0), at(10, 1, 0), day).Result.Data
+	usage, ok := p.whole().energyUsage().(*energyUsage)
+	if !ok || sum(days) != usage.MonthEnergy || days[27] != usage.TodayEnergy {
+		t.Errorf("%d Wh in %v, the counter of the month says %d, that of today %d", sum(days), days, usage.MonthEnergy, usage.TodayEnergy)
+	}
+}
+
+// TestPowerData: at most 144 slots, and minus one where there is nothing.
+func TestPowerData(t *testing.T) {
+	now := time.Date(2026, 10, 28, 11, 22, 0, 0, time.UTC)
+	p := start(t, &Plug{Load: Constant(100.3), Now: func() time.Time { return now }, SetUp: now.Add(-5 * 24 * time.Hour)})
+	for _, tc := range []struct {
+		name     string
+		from, to time.Duration // before now
+		interval int
+		length   int
+		missing  int
+		ends     int64 // after the start
+	}{
+		{"five minutes", 2 * time.Hour, 0, 5, 25, 1, 2 * 3600},
+		{"half a day", 12 * time.Hour, 0, 5, 144, 0, 144 * 300},
+		{"more", 20 * time.Hour, 0, 5, 144, 96, 144 * 300},
+		{"hours", 10 * time.Hour, 0, 60, 11, 1, 10 * 3600},
+		{"more hours", 8 * 24 * time.Hour, 0, 60, 144, 73, 144 * 3600},
+		{"days", 8 * 24 * time.Hour, 0, 1440, 0, 0, 0},
+	} {
+		got := p.remember(t, "get_power_data", now.Add(-tc.from), now.Add(-tc.to), tc.interval)
+		if tc.length == 0 {
+			if got.ErrorCode != -1008 {
+				t.Errorf("%s: %+v", tc.name, got)
+			}
+			continue
+		}
+		missing := 0
+		for _, v := range got.Result.Data {
+			if v == -1 {
+				missing++
+			} else if v != 100 {
+				t.Errorf("%s: %d W", tc.name, v)
+			}
+		}
+		if len(got.Result.Data) != tc.length || missing != tc.missing || got.Result.To-got.Result.From != tc.ends || got.Result.From != now.Add(-tc.from).Unix() {
+			t.Errorf("%s: %d values, %d missing, %d seconds", tc.name, len(got.Result.Data), missing, got.Result.To-got.Result.From)
+		}
+	}
+}
+
+// TestMemory: switching and the clock are remembered.
+func TestMemory(t *testing.T) {
+	now := time.Date(2026, 10, 28, 11, 0, 0, 0, time.UTC)
+	p := start(t, &Plug{Load: Constant(60), Now: func() time.Time { return now }})
+	pass := func(d time.Duration) { now = now.Add(d) }
+	pass(30 * time.Minute)
+	p.SetRelay(false)
+	pass(2 * time.Hour)
+	p.SetRelay(true)
+	pass(45 * time.Minute)
+	today := p.remember(t, "get_energy_data", now, now, 60).Result.Data
+	if want := []int{60, 30, 0, 30, 15}; !slices.Equal(today[10:15], want) {
+		t.Errorf("%v, want %v", today[10:15], want)
+	}
+	p.SetClock(-26 * 365 * 24 * time.Hour)
+	if got := p.remember(t, "get_energy_data", now, now, 60).Result; sum(got.Data) != 0 || got.LocalTime[:4] != "2000" {
+		t.Errorf("%+v", got)
+	}
+}
