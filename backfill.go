@@ -144,6 +144,8 @@ func (c *backfillCommand) check() (err error) {
 		return errUsage("name targets, or give --all, but not both; for samples of the last three hours give --to")
 	case !c.all && len(c.names) == 0:
 		return errUsage("name a target, or give --all")
+	case c.job == "":
+		return errUsage("--job must not be empty: all series that Prometheus scrapes have one")
 	case c.overlap != nil && (c.overlap.Scheme != "http" && c.overlap.Scheme != "https" || c.overlap.Host == ""):
 		return errUsage("--check-overlap must be the URL of a Prometheus, such as http://localhost:9090")
 	}

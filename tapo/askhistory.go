@@ -42,6 +42,7 @@ func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, 
 		return nil, time.Time{}, err
 	}
 	plain, err := d.roundTrip(ctx, d.envelope(p, func(b []byte) []byte { return appendHistoryCall(b, m, i, w) }))
+	d.resting = time.Now().Add(historyPause)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -78,11 +79,10 @@ func (d *Device) rest(ctx context.Context) error {
 	defer wait.Stop()
 	select {
 	case <-wait.C:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	d.resting = time.Now().Add(historyPause)
-	return nil
 }
 
 func appendHistoryCall(b []byte, m string, i Interval, w window) []byte {
@@ -128,14 +128,10 @@ func (d *Device) clockOf(ctx context.Context, p *part, localTime string) (time.T
 		localTime = string(got.energy.LocalTime)
 	}
 	d.learnt.clockRead = true
-	z := d.learnt.zone
-	clk := readClock(localTime, z, now)
-	offset, known := clk.offset.Get()
+	offset, known := readClock(localTime, d.learnt.zone, now).offset.Get()
 	switch {
 	case !known:
 		return now, nil
-	case z.standard && offset.Abs() > maxHistoryOffset && !clk.wrong:
-		return now, d.unable(ErrNoZone, fmt.Sprintf("it says %q, and its clock is %v off the standard time that it says as well", z.region, offset.Round(time.Minute)), noZoneAdvice)
 	case offset.Abs() > maxHistoryOffset:
 		return now, d.unable(ErrNoClock, fmt.Sprintf("it is %v off", offset.Round(time.Minute)), noClockAdvice)
 	}

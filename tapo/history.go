@@ -4,9 +4,9 @@
 package tapo
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -27,7 +27,7 @@ var (
 // Description is what a plug says of itself, beside what it measures.
 type Description struct {
 	Info     Info
-	Location *time.Location // of the plug's clock; nil if unknown
+	Location *time.Location // of the plug's clock; nil if it names none that is known
 	Outlets  []int          // the numbers of the sockets that may remember energy
 }
 
@@ -75,7 +75,10 @@ func (d *Device) describe(ctx context.Context) (Description, error) {
 	if _, err := d.listSockets(ctx, &got); err != nil {
 		return Description{}, err
 	}
-	desc := Description{Info: got.info.info(), Location: d.learnt.zone.location}
+	desc := Description{Info: got.info.info()}
+	if z := d.learnt.zone; !z.standard {
+		desc.Location = z.location
+	}
 	for number, p := range d.meters() {
 		if p.has("energy_monitoring", 2) {
 			desc.Outlets = append(desc.Outlets, number)
@@ -157,6 +160,9 @@ func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, 
 				return err
 			}
 			w = windowOf(i, at, loc)
+			if m == getPowerData && w.slots[1].After(to) {
+				return nil // which is in progress
+			}
 			values, now, err := d.askHistory(ctx, part, m, i, w)
 			if err != nil {
 				return err
@@ -218,8 +224,8 @@ func (d *Device) meter(ctx context.Context, outlet int) (*part, *time.Location, 
 		return nil, nil, d.unable(ErrNoHistory, "this model does not measure energy", "Only models that measure energy remember it, such as P110 and P115.")
 	case !p.has("energy_monitoring", 2):
 		return nil, nil, d.unable(ErrNoHistory, "its firmware is too old", "Update the plug's firmware in the Tapo app.")
-	case d.learnt.zone.location == nil:
-		return nil, nil, d.unable(ErrNoZone, "it says "+cmp.Or(d.learnt.zone.region, "nothing"), noZoneAdvice)
+	case d.learnt.zone.location == nil || d.learnt.zone.standard: // which may have daylight saving, nobody knows when
+		return nil, nil, d.unable(ErrNoZone, fmt.Sprintf("it says %q", d.learnt.zone.region), noZoneAdvice)
 	}
 	return p, d.learnt.zone.location, nil
 }

@@ -39,14 +39,14 @@ func energyWindow(i Interval, at time.Time, loc *time.Location) window {
 	year, month, day := at.In(loc).Date()
 	switch i {
 	case Hourly:
-		start, end := startOfDay(year, month, day, loc), startOfDay(year, month, day+maxHourlyDays, loc)
+		start, end := StartOfDay(year, month, day, loc), StartOfDay(year, month, day+maxHourlyDays, loc)
 		return window{start: start, end: end.Add(-time.Second), slots: evenly(start, end, time.Hour)}
 	case Daily:
 		first := month - (month-1)%3
 		w := window{}
 		for day := 1; ; day++ {
-			w.slots = append(w.slots, startOfDay(year, first, day, loc))
-			if last := w.slots[day-1]; last.Equal(startOfDay(year, first+3, 1, loc)) {
+			w.slots = append(w.slots, StartOfDay(year, first, day, loc))
+			if last := w.slots[day-1]; last.Equal(StartOfDay(year, first+3, 1, loc)) {
 				break
 			}
 		}
@@ -55,7 +55,7 @@ func energyWindow(i Interval, at time.Time, loc *time.Location) window {
 	default:
 		w := window{}
 		for month := time.January; month <= 13; month++ {
-			w.slots = append(w.slots, startOfDay(year, month, 1, loc))
+			w.slots = append(w.slots, StartOfDay(year, month, 1, loc))
 		}
 		w.start, w.end = w.slots[0], w.slots[0]
 		return w
@@ -81,10 +81,10 @@ func evenly(start, end time.Time, width time.Duration) []time.Time {
 	return append(slots, end)
 }
 
-// startOfDay returns the first instant of a date, which may lie outside of the
-// month as in [time.Date]. Where daylight saving begins or ends at midnight, that
+// StartOfDay returns the first instant of a date in a plug's zone, which is where
+// its days begin. The day may lie outside of the month as in [time.Date]. Where daylight saving begins or ends at midnight, that
 // is one o'clock, or the first of two midnights.
-func startOfDay(year int, month time.Month, day int, loc *time.Location) time.Time {
+func StartOfDay(year int, month time.Month, day int, loc *time.Location) time.Time {
 	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
 	midnight := time.Date(year, month, day, 0, 0, 0, 0, loc)
 	for _, t := range []time.Time{midnight.Add(-time.Hour), midnight} {
@@ -103,7 +103,7 @@ func (w window) wallClock(loc *time.Location) []time.Time {
 	last := w.slots[len(w.slots)-1]
 	year, month, day := w.start.In(loc).Date()
 	for ; ; day++ {
-		start, next := startOfDay(year, month, day, loc), startOfDay(year, month, day+1, loc)
+		start, next := StartOfDay(year, month, day, loc), StartOfDay(year, month, day+1, loc)
 		if !start.Before(last) {
 			return append(slots, last)
 		}

@@ -113,7 +113,7 @@ func ask(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range
 	}
 	begins := firstOf(from.Year(), from.Month(), loc)
 	daysFrom := latest(begins, firstOf(year, month-(month-1)%3-3, loc))
-	hoursFrom := latest(time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, loc), time.Date(year, month, day-hoursKept, 0, 0, 0, 0, loc))
+	hoursFrom := latest(tapo.StartOfDay(from.Year(), from.Month(), from.Day(), loc), tapo.StartOfDay(year, month, day-hoursKept, loc))
 	powersFrom := latest(from, r.Now.Add(-powersKept))
 
 	if r.Finest <= tapo.Hourly && hoursFrom.Before(to) {
@@ -177,7 +177,7 @@ func (t told) sources(stretches []stretch, outside func(Sample) bool) []Source {
 }
 
 func firstOf(year int, month time.Month, loc *time.Location) time.Time {
-	return time.Date(year, month, 1, 0, 0, 0, 0, loc)
+	return tapo.StartOfDay(year, month, 1, loc).In(loc)
 }
 
 func latest(a, b time.Time) time.Time {

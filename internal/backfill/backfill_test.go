@@ -316,6 +316,12 @@ func TestOddMemories(t *testing.T) {
 			[]Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 58}, {tapo.Monthly, 1}},
 			60, 4 * 24 * 60,
 		},
+		"days of months": {
+			func(i tapo.Interval, start time.Time) bool { return i == tapo.Daily && start.Before(at(9, 1, 0)) },
+			at(6, 1, 0), at(6, 1, 0),
+			[]Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 178}, {tapo.Daily, 8}, {tapo.Monthly, 3}},
+			60, 4 * 24 * 60,
+		},
 		"that it was not there": {nil, at(9, 4, 0), at(9, 4, 0), []Source{{tapo.FiveMinutes, 108}, {tapo.Hourly, 178}, {tapo.Daily, 5}}, 60, 24 * 60},
 		"months": {
 			func(i tapo.Interval, _ time.Time) bool { return i == tapo.Monthly },
@@ -352,6 +358,54 @@ func TestOddMemories(t *testing.T) {
 				t.Errorf("%v Wh at the end, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestSmallLoads: a plug that rounds every hour of a small load to zero has its
+// energy from the days, and one that rounds every day to zero from the months.
+func TestSmallLoads(t *testing.T) {
+	loc := berlin(t)
+	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
+	for watts, resolution := range map[float64]tapo.Interval{0.15: tapo.Daily, 0.02: tapo.Monthly} {
+		m := &memory{watts: func(time.Time) float64 { return watts }, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: truncated}
+		o := readOne(t, m, everything(now))
+		checkSeries(t, o)
+		from, to := time.Date(2026, 8, 1, 0, 0, 0, 0, loc), time.Date(2026, 9, 1, 0, 0, 0, 0, loc)
+		if got, want := value(o.Energy, to.Add(-time.Second)), m.count(from, to)*3600; got != want || want == 0 {
+			t.Errorf("%v W: %v J in August, want %v", watts, got, want)
+		}
+		if !slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Resolution == resolution && s.Slots > 0 }) {
+			t.Errorf("%v W: %v", watts, o.Sources)
+		}
+		if watts == 0.15 {
+			day := time.Date(2026, 9, 14, 0, 0, 0, 0, loc)
+			if got := value(o.Energy, day.AddDate(0, 0, 1)) - value(o.Energy, day); got < 2*3600 || got > 4*3600 {
+				t.Errorf("%v J on a day of 3.6 Wh", got)
+			}
+		}
+	}
+}
+
+// TestSteps: a month has a step for each of its days, also where one of them
+// begins at one o'clock.
+func TestSteps(t *testing.T) {
+	for _, region := range []string{"America/Havana", "America/Santiago", "America/Asuncion", "Asia/Beirut", "Africa/Cairo", "Australia/Lord_Howe", "Atlantic/Azores"} {
+		loc, err := time.LoadLocation(region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for month := time.January; month <= time.December; month++ {
+			s := stretch{start: firstOf(2026, month, loc), end: firstOf(2026, month+1, loc), from: tapo.Monthly}
+			steps := s.steps()
+			if days := time.Date(2026, month+1, 0, 0, 0, 0, 0, time.UTC).Day(); len(steps) != days {
+				t.Errorf("%s: %d steps in %v", region, len(steps), month)
+			}
+			for i, at := range steps {
+				if at.Day() != i+1 || at.Add(-time.Second).Day() == at.Day() {
+					t.Errorf("%s: step %d at %v", region, i, at)
+				}
+			}
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
 // Moment is a time, or a date, which is a time only where there is a time zone.
@@ -34,11 +36,11 @@ func ParseMoment(text string, now time.Time) (Moment, error) {
 	return Moment{}, fmt.Errorf("%q: want a time such as 2026-11-01T18:00:00Z, a date such as 2026-11-01, or how long ago, such as 30d", text)
 }
 
-// In returns the instant; of a date, the first midnight of it in a zone.
+// In returns the instant; of a date, where it begins in a zone.
 func (m Moment) In(loc *time.Location) time.Time {
 	if !m.instant.IsZero() {
 		return m.instant.In(loc)
 	}
 	year, month, day := m.date.Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, loc)
+	return tapo.StartOfDay(year, month, day, loc).In(loc)
 }

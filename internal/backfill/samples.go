@@ -21,7 +21,7 @@ func (s stretch) steps() []time.Time {
 		steps = append(steps, t)
 		switch s.from {
 		case tapo.Monthly:
-			t = time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, t.Location())
+			t = tapo.StartOfDay(t.Year(), t.Month(), t.Day()+1, t.Location()).In(t.Location())
 		case tapo.Daily:
 			t = t.Add(time.Hour)
 		default:
@@ -60,11 +60,15 @@ func counter(stretches []stretch) []Sample {
 func sameMonth(a, b time.Time) bool { return a.Month() == b.Month() && a.Year() == b.Year() }
 
 // powers returns the average powers, those of five minutes where there are any.
+// There are none from before the first energy.
 func powers(stretches []stretch, fine []tapo.PowerSlot) []Sample {
 	var samples []Sample
 	known := map[int64]bool{}
 	slot := func(t time.Time) int64 { return t.Unix() / int64(fiveMinutes/time.Second) }
 	for _, p := range fine {
+		if len(stretches) == 0 || p.Start.Before(stretches[0].start) {
+			continue
+		}
 		samples = append(samples, Sample{p.Start, p.Watts})
 		known[slot(p.Start)] = true
 	}

@@ -22,9 +22,10 @@ type stretch struct {
 const wattHour = 3600.0
 
 // agree reports whether a sum of so many rounded energies can be the same as one
-// that was rounded as a whole.
+// that was rounded as a whole. If it is zero, it tells nothing of when the whole
+// was drawn.
 func agree(sum, whole float64, energies int) bool {
-	return math.Abs(sum-whole) <= float64(energies+1)*wattHour
+	return math.Abs(sum-whole) <= float64(energies+1)*wattHour && (sum > 0 || whole == 0)
 }
 
 // stretches returns what is known, in order, without overlaps and without what is
@@ -94,10 +95,13 @@ func (t told) month(month tapo.EnergySlot, loc *time.Location, days []stretch) [
 		scale(days, total(days)*month.Joules/sum)
 	case forgotten > 0: // at the beginning, where there are no days, or none is above zero
 		known := slices.IndexFunc(days, func(s stretch) bool { return s.joules > 0 })
+		begins := days[len(days)-1].end
 		if known < 0 {
-			known = len(days) - 1
+			known = len(days)
+		} else {
+			begins = days[known].start
 		}
-		if begins := days[known].start; begins.After(month.Start) {
+		if begins.After(month.Start) {
 			return append([]stretch{{month.Start.In(loc), begins, forgotten, tapo.Monthly}}, days[known:]...)
 		}
 	}
