@@ -42,3 +42,32 @@ func Example() {
 	}
 	// Output: Kettle draws 2000.0 W
 }
+
+func ExampleDevice_EnergyHistory() {
+	plug := &simulator.Plug{Name: "Router", Username: "me@example.com", Password: "secret", Load: simulator.Constant(10), Region: "Europe/Berlin"}
+	if err := plug.Start(); err != nil {
+		panic(err)
+	}
+	defer plug.Close()
+
+	device, err := tapo.New(tapo.Config{
+		Address:     plug.Addr().String(),
+		Credentials: tapo.Credentials{Username: "me@example.com", Password: "secret"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer device.Close()
+	to := time.Now()
+	months, err := device.EnergyHistory(context.Background(), 1, tapo.Monthly, to.AddDate(-1, 0, 0), to)
+	if failed, ok := errors.AsType[*tapo.Error](err); ok {
+		fmt.Println(failed.Reason, failed.Advice)
+		return
+	}
+	for _, m := range months {
+		if !m.InProgress && m.Start.AddDate(0, 0, 1).Month() == time.July {
+			fmt.Printf("%.2f kWh in July\n", m.Joules/3.6e6)
+		}
+	}
+	// Output: 7.44 kWh in July
+}

@@ -54,6 +54,10 @@ const (
 	historyTime  = 10 * time.Second
 )
 
+// historyExchanges is how many exchanges more than a read a request may take, if
+// it is the first one to a plug, which has to log us in and say what it is.
+const historyExchanges = 4
+
 // Describe asks the plug what it is, in one exchange over a standing session,
 // and one more for a strip with many sockets; like each request for a history, for
 // no longer than ten seconds. The error is an [*Error].
@@ -80,7 +84,7 @@ func (d *Device) describe(ctx context.Context) (Description, error) {
 		desc.Location = z.location
 	}
 	for number, p := range d.meters() {
-		if p.has("energy_monitoring", 2) {
+		if p.has("energy_monitoring", 1) {
 			desc.Outlets = append(desc.Outlets, number)
 		}
 	}
@@ -155,6 +159,7 @@ func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, 
 	for at := from; at.Before(to); {
 		var w window
 		err := d.converseBriefly(ctx, func(ctx context.Context) error {
+			d.grant(historyExchanges)
 			part, loc, err := d.meter(ctx, outlet)
 			if err != nil {
 				return err
@@ -222,8 +227,6 @@ func (d *Device) meter(ctx context.Context, outlet int) (*part, *time.Location, 
 		return nil, nil, d.unable(ErrNoHistory, "there is no such socket", "Give the number of a socket that the plug has.")
 	case !p.has("energy_monitoring", 1):
 		return nil, nil, d.unable(ErrNoHistory, "this model does not measure energy", "Only models that measure energy remember it, such as P110 and P115.")
-	case !p.has("energy_monitoring", 2):
-		return nil, nil, d.unable(ErrNoHistory, "its firmware is too old", "Update the plug's firmware in the Tapo app.")
 	case d.learnt.zone.location == nil || d.learnt.zone.standard: // which may have daylight saving, nobody knows when
 		return nil, nil, d.unable(ErrNoZone, fmt.Sprintf("it says %q", d.learnt.zone.region), noZoneAdvice)
 	}

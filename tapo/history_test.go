@@ -229,7 +229,7 @@ func TestNoHistory(t *testing.T) {
 		text   string
 	}{
 		"no meter":         {simulator.P105, nil, tapo.ErrNoHistory, tapo.Unsupported, "does not measure energy"},
-		"first firmware":   {simulator.P110Old, nil, tapo.ErrNoHistory, tapo.Unsupported, "firmware is too old"},
+		"first firmware":   {simulator.P110Old, nil, tapo.ErrNoHistory, tapo.Unsupported, "get_energy_data: error_code -1002"},
 		"refused":          {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -1002) }, tapo.ErrNoHistory, tapo.Unsupported, "-1002"},
 		"clock never set":  {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour) }, tapo.ErrNoClock, tapo.PlugError, "off"},
 		"and refused":      {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour); p.Refuse("get_energy_data", -1001) }, tapo.ErrNoClock, tapo.PlugError, "off"},
