@@ -185,7 +185,7 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 	case conversation <- struct{}{}:
 		defer func() { <-conversation }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, errors.New("the plug was being read under another name all the time")
 	}
 	device, err := tapo.New(tapo.Config{
 		Address: address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol, AllowPassthrough: t.AllowPassthrough,

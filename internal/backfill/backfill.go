@@ -17,7 +17,6 @@ package backfill
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -68,10 +67,10 @@ type Plug interface {
 }
 
 // ErrEmpty says that there is nothing in the range.
-var ErrEmpty = errors.New("its history holds nothing from that time")
+var ErrEmpty = errors.New("its history holds nothing above zero from that time")
 
 // Read asks a plug for the memory of all of its sockets. It takes at most six
-// exchanges for each. The error is an [*tapo.Error], or wraps [ErrEmpty].
+// exchanges for each. The error is an [*tapo.Error], or [ErrEmpty].
 func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
 	desc, err := plug.Describe(ctx)
 	if err != nil {
@@ -92,7 +91,7 @@ func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
 		empty = empty && len(o.Energy)+len(o.Power) == 0
 	}
 	if empty {
-		return nil, fmt.Errorf("%w: none of its energies is above zero", ErrEmpty)
+		return nil, ErrEmpty
 	}
 	return outlets, nil
 }

@@ -386,6 +386,22 @@ func TestSmallLoads(t *testing.T) {
 	}
 }
 
+// TestNotPassed: a plug that rounds every hour of a small load up does not make
+// the counter pass the live one.
+func TestNotPassed(t *testing.T) {
+	for hour := range 24 {
+		now := time.Date(2026, 9, 1, hour, 10, 0, 0, time.UTC)
+		m := &memory{watts: func(time.Time) float64 { return 0.6 }, since: now.AddDate(0, -1, 0), now: now, location: time.UTC, rounding: nearest}
+		r := everything(now)
+		r.To = At(now)
+		o := readOne(t, m, r)
+		checkSeries(t, o)
+		if last, live := o.Energy[len(o.Energy)-1], m.count(time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), now)*3600; last.Time.Day() == 1 && last.Value > live {
+			t.Errorf("%v J at %v, the plug says %v", last.Value, last.Time, live)
+		}
+	}
+}
+
 // TestSteps: a month has a step for each of its days, also where one of them
 // begins at one o'clock.
 func TestSteps(t *testing.T) {

@@ -90,9 +90,10 @@ func (t told) month(month tapo.EnergySlot, loc *time.Location, days []stretch) [
 		sum = total(days[:midnight]) + t.days[n].Joules
 	}
 	switch forgotten := month.Joules - sum; {
-	case agree(sum, month.Joules, len(days)) && month.InProgress && forgotten >= 0: // more may be lost in rounding before it is over
-	case agree(sum, month.Joules, len(days)): // and the live counter goes on from what the month says
-		scale(days, total(days)*month.Joules/sum)
+	case agree(sum, month.Joules, len(days)) && month.InProgress: // more may be lost in rounding, but the live counter must not be passed
+		scale(days, min(total(days), month.Joules))
+	case agree(sum, month.Joules, len(days)):
+		scale(days, month.Joules)
 	case forgotten > 0: // at the beginning, where there are no days, or none is above zero
 		known := slices.IndexFunc(days, func(s stretch) bool { return s.joules > 0 })
 		begins := days[len(days)-1].end
