@@ -39,6 +39,22 @@ type Outlet struct {
 	Sources  []Source       // what the samples are made from, the finest first
 }
 
+// Span returns the times of the first and of the last sample of all outlets, zero
+// where there is none.
+func Span(outlets []Outlet) (first, last time.Time) {
+	for _, o := range outlets {
+		for _, s := range slices.Concat(o.Energy, o.Power) {
+			if first.IsZero() || s.Time.Before(first) {
+				first = s.Time
+			}
+			if s.Time.After(last) {
+				last = s.Time
+			}
+		}
+	}
+	return first, last
+}
+
 // Source is how much of a history has been used.
 type Source struct {
 	Resolution tapo.Interval

@@ -40,17 +40,7 @@ const (
 // names as metrics, of the outlets of an instance. What is left of the energies
 // is made to fit to what the server has before and after.
 func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance string, outlets []Outlet) error {
-	var from, to time.Time
-	for _, o := range outlets {
-		for _, s := range slices.Concat(o.Energy, o.Power) {
-			if from.IsZero() || s.Time.Before(from) {
-				from = s.Time
-			}
-			if s.Time.After(to) {
-				to = s.Time
-			}
-		}
-	}
+	from, to := Span(outlets)
 	// The hours around the samples count for the fit: those of their month at least.
 	from, to = from.AddDate(0, -1, 0), to.AddDate(0, 1, 0)
 	energies, err := p.has(ctx, energy, job, instance, from, to)

@@ -1,0 +1,80 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/backfill"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// progress tells on a terminal how far the work is, and everywhere how each
+// target went.
+type progress struct {
+	w     io.Writer
+	live  bool
+	plugs int
+
+	mu       sync.Mutex
+	finished int
+	requests int
+}
+
+func (p *progress) request() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests++
+	p.show()
+}
+
+func (p *progress) done(name string, outlets []backfill.Outlet, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finished++
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	fmt.Fprintf(p.w, "%s: %s\n", name, outcome(outlets, err))
+	p.show()
+}
+
+func (p *progress) show() {
+	if p.live && p.finished < p.plugs {
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d plugs, %d requests", p.finished, p.plugs, p.requests)
+	}
+}
+
+// outcome says in a line what has been got from a plug, or why nothing.
+func outcome(outlets []backfill.Outlet, err error) string {
+	if failed, ok := errors.AsType[*tapo.Error](err); ok {
+		return fmt.Sprintf("%v\n  %s", failed.Err, failed.Advice)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	first, last := backfill.Span(outlets)
+	samples, slots := 0, map[tapo.Interval]int{}
+	for _, o := range outlets {
+		samples += len(o.Energy) + len(o.Power)
+		for _, s := range o.Sources {
+			slots[s.Resolution] += s.Slots
+		}
+	}
+	if samples == 0 {
+		return "nothing that Prometheus does not have"
+	}
+	var parts []string
+	for _, name := range []string{"5m", "1h", "1d", "30d"} {
+		if n := slots[resolutions[name]]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %s", n, name))
+		}
+	}
+	return fmt.Sprintf("%d samples from %s to %s (%s)", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(parts, ", "))
+}
