@@ -82,8 +82,9 @@ func evenly(start, end time.Time, width time.Duration) []time.Time {
 }
 
 // StartOfDay returns the first instant of a date in a plug's zone, which is where
-// its days begin. The day may lie outside of the month as in [time.Date]. Where daylight saving begins or ends at midnight, that
-// is one o'clock, or the first of two midnights.
+// its days begin. The day may lie outside of the month as in [time.Date]. Where
+// daylight saving begins or ends at midnight, that is one o'clock, or the first of
+// two midnights.
 func StartOfDay(year int, month time.Month, day int, loc *time.Location) time.Time {
 	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
 	midnight := time.Date(year, month, day, 0, 0, 0, 0, loc)
