@@ -53,13 +53,14 @@ type backfillCommand struct {
 	resolution string
 	output     string
 	job        string
-	overlap    *url.URL
+	overlap    string
 	rejections string
 
 	plugs    places.Places
 	refusals tapo.RejectionStore
 	cfg      *config.Config
 	wanted   backfill.Range
+	server   *backfill.Prometheus // nil if no overlap is to be checked
 	progress progress
 }
 
@@ -71,13 +72,13 @@ func (c *backfillCommand) register(app *kingpin.Application) {
 	c.configFlags.register(cmd)
 	const moments = "a time (2026-11-01T18:00:00Z), a date (2026-11-01, which begins at the plug's midnight), or how long ago (30d)"
 	cmd.Flag("from", "The first samples: "+moments+". Default is all that the plug remembers.").StringVar(&c.from)
-	cmd.Flag("to", "The last samples, likewise. What is younger than three hours is in Prometheus's head block, into which it is not safe to import.").
-		Default("3h").StringVar(&c.to)
+	cmd.Flag("to", "The last samples, likewise. Default is the full hour three hours ago: what is younger is in Prometheus's head block, into which it is not safe to import.").
+		StringVar(&c.to)
 	cmd.Flag("resolution", "The finest that is used of what plugs remember: powers by 5m, energies by 1h, 1d or 30d.").Default("5m").EnumVar(&c.resolution, "5m", "1h", "1d", "30d")
 	cmd.Flag("output", "The file to write, or - for the standard output.").Default("-").StringVar(&c.output)
 	cmd.Flag("all", "Read all targets that are listed, and those that discovery finds.").BoolVar(&c.all)
 	cmd.Flag("job", "The job that the series belong to: job_name in prometheus.yml.").Default("tapo").StringVar(&c.job)
-	cmd.Flag("check-overlap", "The URL of the Prometheus that will import this: leave out the hours that it has already.").PlaceHolder("URL").URLVar(&c.overlap)
+	cmd.Flag("check-overlap", "The URL of the Prometheus that will import this: leave out the hours of which it has something.").PlaceHolder("URL").StringVar(&c.overlap)
 	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, as for serve.").Default(defaultRejections()).StringVar(&c.rejections)
 	c.targetArgs.register(cmd, "Names or addresses.")
 }
@@ -87,6 +88,7 @@ func (c *backfillCommand) register(app *kingpin.Application) {
 func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -101,8 +103,13 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 	if c.rejections != "" {
 		c.refusals = rejections.Open(c.rejections, logger)
 	}
+	if c.server != nil {
+		if err := c.server.Check(ctx); err != nil {
+			return fmt.Errorf("--check-overlap: %w", err)
+		}
+	}
 	if c.wanted.To.In(time.UTC).After(c.wanted.Now.Add(-headTime)) {
-		fmt.Fprintln(stderr, "--to reaches into the last three hours, into which it is not safe to import while Prometheus runs: see docs/backfill.md")
+		fmt.Fprintln(stderr, "--to reaches into the last three hours, which it is not safe to import into Prometheus, whether it runs or not: see docs/backfill.md")
 	}
 	past := make([]*collector.Past, len(targets))
 	c.progress = progress{w: stderr, live: isTerminal(stderr), plugs: len(targets)}
@@ -110,11 +117,17 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 	group.SetLimit(plugsAtATime)
 	for i, t := range targets {
 		group.Go(func() error {
-			outlets, err := c.read(ctx, t)
+			outlets, err := c.readNew(ctx, t)
 			if err == nil {
 				past[i] = &collector.Past{Target: t, Outlets: outlets}
 			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			c.progress.done(t.Name, outlets, err)
+			if c.all && errors.Is(err, tapo.ErrNoHistory) {
+				return nil // there are lamps in many homes
+			}
 			return err
 		})
 	}
@@ -123,10 +136,14 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 		return errors.New("interrupted; nothing has been written")
 	}
 	past = slices.DeleteFunc(past, func(p *collector.Past) bool { return p == nil })
-	if len(past) > 0 {
-		if err := c.write(stdout, past); err != nil {
-			return err
-		}
+	if len(past) == 0 {
+		return errBackfill
+	}
+	if err := c.write(stdout, past); err != nil {
+		return err
+	}
+	if len(targets) > 1 {
+		fmt.Fprintf(stderr, "%d of %d targets written\n", len(past), len(targets))
 	}
 	if failed != nil {
 		return errBackfill
@@ -139,29 +156,50 @@ func (c *backfillCommand) check() (err error) {
 	c.wanted = backfill.Range{Finest: resolutions[c.resolution], Now: time.Now()}
 	switch {
 	case c.all && len(c.names) > 0:
-		return errUsage("name targets, or give --all, but not both; for samples of the last three hours give --to")
+		return errUsage("name targets, or give --all, but not both")
 	case !c.all && len(c.names) == 0:
 		return errUsage("name a target, or give --all")
 	case c.job == "":
 		return errUsage("--job must not be empty: all series that Prometheus scrapes have one")
-	case c.overlap != nil && (c.overlap.Scheme != "http" && c.overlap.Scheme != "https" || c.overlap.Host == ""):
-		return errUsage("--check-overlap must be the URL of a Prometheus, such as http://localhost:9090")
+	}
+	if c.overlap != "" {
+		server, err := url.Parse(c.overlap)
+		if err != nil || server.Scheme != "http" && server.Scheme != "https" || server.Host == "" { // perhaps with a password in it, so it is not quoted
+			return errUsage("--check-overlap must be the URL of a Prometheus, such as http://localhost:9090")
+		}
+		c.server = &backfill.Prometheus{URL: server}
 	}
 	if c.from != "" {
 		if c.wanted.From, err = backfill.ParseMoment(c.from, c.wanted.Now); err != nil {
 			return errUsage("--from " + err.Error())
 		}
 	}
-	if c.wanted.To, err = backfill.ParseMoment(c.to, c.wanted.Now); err != nil {
-		return errUsage("--to " + err.Error())
+	c.wanted.To = backfill.At(c.wanted.Now.Add(-headTime).Truncate(time.Hour))
+	if c.to != "" {
+		if c.wanted.To, err = backfill.ParseMoment(c.to, c.wanted.Now); err != nil {
+			return errUsage("--to " + err.Error())
+		}
 	}
 	if !c.wanted.From.In(time.UTC).Before(c.wanted.To.In(time.UTC)) {
-		return errUsage("--from must be before --to, which is three hours ago if it is not given")
+		return errUsage("--from must be before --to, which is " + c.wanted.To.In(time.UTC).Format(time.RFC3339))
 	}
 	return checkOutput(c.output)
 }
 
-// read reads a target's plug, and takes away what Prometheus has.
+// readNew reads a target's plug, and takes away what Prometheus has.
+func (c *backfillCommand) readNew(ctx context.Context, t config.Target) ([]backfill.Outlet, error) {
+	outlets, err := c.read(ctx, t)
+	if err != nil || c.server == nil {
+		return outlets, err
+	}
+	err = c.server.LeaveOut(ctx, collector.EnergyMetric, collector.PowerMetric, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
+	if err != nil {
+		return nil, fmt.Errorf("--check-overlap: %w", err)
+	}
+	return outlets, nil
+}
+
+// read reads a target's plug.
 func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill.Outlet, error) {
 	ctx, cancel := context.WithTimeout(ctx, plugTime)
 	defer cancel()
@@ -194,12 +232,7 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 		return nil, err
 	}
 	defer device.Close()
-	outlets, err := backfill.Read(ctx, device, c.wanted)
-	if err != nil || c.overlap == nil {
-		return outlets, err
-	}
-	server := backfill.Prometheus{URL: c.overlap}
-	return outlets, server.LeaveOut(ctx, collector.EnergyMetric, collector.PowerMetric, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
+	return backfill.Read(ctx, device, c.wanted)
 }
 
 // find returns the address of a plug that is known by its MAC.
@@ -223,9 +256,5 @@ func (c *backfillCommand) find(ctx context.Context, mac string) (at string, err 
 
 // write writes what has been read.
 func (c *backfillCommand) write(stdout io.Writer, past []*collector.Past) error {
-	all := make([]collector.Past, len(past))
-	for i, p := range past {
-		all[i] = *p
-	}
-	return writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, all) })
+	return writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, past) })
 }

@@ -50,6 +50,12 @@ const (
 //go:embed VERSION
 var versionFile string
 
+func init() {
+	if version.Version == "" { // a build without linker flags
+		version.Version = strings.TrimSpace(versionFile)
+	}
+}
+
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // errUsage is an error in how a command was called.
@@ -85,9 +91,6 @@ type serveFlags struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs. The account may come from TAPO_USERNAME and TAPO_PASSWORD or TAPO_PASSWORD_FILE instead of a file.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
 	app.HelpFlag.Short('h')
-	if version.Version == "" { // a build without linker flags
-		version.Version = strings.TrimSpace(versionFile)
-	}
 	app.Version(version.Print(program))
 	logConfig := &promslog.Config{}
 	promslogflag.AddFlags(app, logConfig)

@@ -19,35 +19,58 @@ func checkOutput(path string) error {
 	if path == toStdout {
 		return nil
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("--output %s is a directory", path)
+	if path == "" {
+		return errUsage("--output must be a file, or - for the standard output")
 	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+	path, direct := destination(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("--output: %s is a directory", path)
+	}
+	if direct {
+		return nil
+	}
+	trial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
-	return nil
+	return errors.Join(trial.Close(), os.Remove(trial.Name()))
 }
 
-// writeOutput writes to a file in one step, so that it is never half written; what
-// is no regular file, such as a pipe, is written to as it is.
+// destination follows links to where a file is. What is not a regular file, such
+// as a pipe, is written to directly.
+func destination(path string) (to string, direct bool) {
+	to, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		_, err := os.Lstat(path)
+		return path, err == nil // a link to what has no name, such as /dev/stdout
+	}
+	info, err := os.Stat(to)
+	return to, err == nil && !info.Mode().IsRegular()
+}
+
+// writeOutput writes to a file in one step, so that it is never half written.
 func writeOutput(path string, stdout io.Writer, write func(io.Writer) error) error {
 	if path == toStdout {
 		return write(stdout)
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	path, direct := destination(path)
+	if direct {
 		file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // which the user names
 		if err != nil {
 			return err
 		}
 		return errors.Join(write(file), file.Close())
 	}
+	mode := os.FileMode(0o644) // who imports it may be another user
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	err = write(temporary)
-	if err == nil {
-		err = temporary.Chmod(0o644) // who imports it may be another user
+	if err = write(temporary); err == nil {
+		err = errors.Join(temporary.Chmod(mode), temporary.Sync())
 	}
 	if err = errors.Join(err, temporary.Close()); err == nil {
 		err = os.Rename(temporary.Name(), path)

@@ -60,21 +60,21 @@ func outcome(outlets []backfill.Outlet, err error) string {
 		return err.Error()
 	}
 	first, last := backfill.Span(outlets)
-	samples, slots := 0, map[tapo.Interval]int{}
+	samples, used := 0, map[tapo.Interval]bool{}
 	for _, o := range outlets {
 		samples += len(o.Energy) + len(o.Power)
 		for _, s := range o.Sources {
-			slots[s.Resolution] += s.Slots
+			used[s.Resolution] = true
 		}
 	}
 	if samples == 0 {
 		return "nothing that Prometheus does not have"
 	}
-	var parts []string
+	var names []string
 	for _, name := range []string{"5m", "1h", "1d", "30d"} {
-		if n := slots[resolutions[name]]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d of %s", n, name))
+		if used[resolutions[name]] {
+			names = append(names, name)
 		}
 	}
-	return fmt.Sprintf("%d samples from %s to %s (%s)", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(parts, ", "))
+	return fmt.Sprintf("%d samples from %s to %s, made of %s", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(names, ", "))
 }

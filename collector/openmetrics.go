@@ -5,6 +5,7 @@ package collector
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -30,7 +31,7 @@ type Past struct {
 
 // WriteOpenMetrics writes what plugs remember as OpenMetrics. The series are those
 // that Prometheus makes of what it scrapes from /probe for the targets of /sd.
-func WriteOpenMetrics(w io.Writer, job string, past []Past) error {
+func WriteOpenMetrics(w io.Writer, job string, past []*Past) error {
 	out := bufio.NewWriter(w)
 	for _, family := range []struct {
 		*metric
@@ -59,11 +60,10 @@ func WriteOpenMetrics(w io.Writer, job string, past []Past) error {
 }
 
 // pastLabels writes the labels of a series in the order of their names. Like
-// Prometheus, it takes none that is empty.
+// Prometheus, it takes none that is empty, and the job of the target if it has one.
 func pastLabels(t config.Target, job string, outlet int) string {
-	labels := map[string]string{"job": job}
-	maps.Copy(labels, storedLabels(t))
-	labels["outlet"] = strconv.Itoa(outlet)
+	labels := storedLabels(t)
+	labels["job"], labels["outlet"] = cmp.Or(labels["job"], job), strconv.Itoa(outlet)
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if labels[name] != "" {

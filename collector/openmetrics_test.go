@@ -19,7 +19,7 @@ import (
 // Prometheus stores.
 func TestWriteOpenMetrics(t *testing.T) {
 	at := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
-	past := []Past{
+	past := []*Past{
 		{config.Target{Name: `a "b" \c`, Labels: map[string]string{"room": "küche\n2", "empty": "", "zone": "z"}}, []backfill.Outlet{{
 			Number: 1, Energy: []backfill.Sample{{Time: at, Value: 0}, {Time: at.Add(time.Minute), Value: 123456789012}}, Power: []backfill.Sample{{Time: at, Value: 0.125}},
 		}}},

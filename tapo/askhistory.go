@@ -101,10 +101,10 @@ func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int
 		return nil
 	case wire.LosesSession(code):
 		return fmt.Errorf("%s: %w: error_code %d", m, wire.ErrSessionLost, code)
-	case m == getPowerData:
-		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
 	case code != wire.CodeUnknownMethod && code != wire.CodeParams && code != wire.CodeUnspecific && code != wire.CodeStatistics:
 		return refusal
+	case m == getPowerData:
+		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
 	}
 	if _, err := d.clockOf(ctx, p, ""); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int
 func (d *Device) clockOf(ctx context.Context, p *part, localTime string) (time.Time, error) {
 	now := d.cfg.Now()
 	if localTime == "" && d.learnt.clockRead {
-		return now, nil
+		return now.Add(-d.learnt.clockBehind), nil
 	}
 	if localTime == "" {
 		var got replies
@@ -135,5 +135,6 @@ func (d *Device) clockOf(ctx context.Context, p *part, localTime string) (time.T
 	case offset.Abs() > maxHistoryOffset:
 		return now, d.unable(ErrNoClock, fmt.Sprintf("it is %v off", offset.Round(time.Minute)), noClockAdvice)
 	}
-	return earlier(now, now.Add(offset)), nil
+	d.learnt.clockBehind = max(0, -offset)
+	return now.Add(-d.learnt.clockBehind), nil
 }

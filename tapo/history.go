@@ -155,7 +155,8 @@ func (d *Device) history(ctx context.Context, m string, outlet int, i Interval, 
 	windowOf func(Interval, time.Time, *time.Location) window,
 ) ([]slot, error) {
 	var all []slot
-	to = earlier(to, d.cfg.Now())
+	now := d.cfg.Now()
+	from, to = later(from, now.AddDate(-2, 0, 0)), earlier(to, now) // beyond which no plug remembers anything
 	for at := from; at.Before(to); {
 		var w window
 		err := d.converseBriefly(ctx, func(ctx context.Context) error {
@@ -211,6 +212,10 @@ func (w window) file(values []float64, from, to, now time.Time) []slot {
 
 func earlier(a, b time.Time) time.Time {
 	return slices.MinFunc([]time.Time{a, b}, time.Time.Compare)
+}
+
+func later(a, b time.Time) time.Time {
+	return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare)
 }
 
 // meter returns the part that has an outlet's meter, and the zone of its clock.

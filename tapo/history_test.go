@@ -231,6 +231,8 @@ func TestNoHistory(t *testing.T) {
 		"no meter":         {simulator.P105, nil, tapo.ErrNoHistory, tapo.Unsupported, "does not measure energy"},
 		"first firmware":   {simulator.P110Old, nil, tapo.ErrNoHistory, tapo.Unsupported, "get_energy_data: error_code -1002"},
 		"refused":          {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -1002) }, tapo.ErrNoHistory, tapo.Unsupported, "-1002"},
+		"no statistics":    {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -2201) }, tapo.ErrNoHistory, tapo.Unsupported, "-2201"},
+		"session refused":  {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", 9999) }, nil, tapo.SessionStolen, "9999"},
 		"clock never set":  {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour) }, tapo.ErrNoClock, tapo.PlugError, "off"},
 		"and refused":      {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour); p.Refuse("get_energy_data", -1001) }, tapo.ErrNoClock, tapo.PlugError, "off"},
 		"clock an hour on": {simulator.P110, func(p *simulator.Plug) { p.SetClock(time.Hour) }, tapo.ErrNoClock, tapo.PlugError, "1h0m0s off"},
@@ -285,6 +287,25 @@ func TestHistoryHeals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHistoryOfSlowClock: a plug whose clock is behind has recorded nothing of
+// what to it is to come.
+func TestHistoryOfSlowClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Date(2026, 10, 3, 10, 10, 0, 0, time.UTC)
+		p, d := remembering(t, now, func(p *simulator.Plug) { p.Region = "UTC" })
+		p.SetClock(-20 * time.Minute)
+		slots := must(d.EnergyHistory(t.Context(), 1, tapo.Hourly, now.Add(-3*time.Hour), now))
+		if last := slots[len(slots)-1]; !last.InProgress || last.End.After(now.Add(-19*time.Minute)) {
+			t.Errorf("%+v", last)
+		}
+		p.Answer("get_power_data", `{"data":[1,2,3,4,5,6,7,8,9]}`) // it says no time
+		powers := must(d.PowerHistory(t.Context(), 1, tapo.FiveMinutes, now.Add(-40*time.Minute), now))
+		if last := powers[len(powers)-1]; last.End.After(now.Add(-20 * time.Minute)) {
+			t.Errorf("%+v", last)
+		}
+	})
 }
 
 // TestHistoryValues: what cannot be is left out.

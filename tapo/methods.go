@@ -81,7 +81,8 @@ type learnt struct {
 	sockets  map[string]*part // by device_id
 	zone     zone
 
-	clockRead bool // the plug has told the time, or cannot
+	clockRead   bool // the plug has told the time, or cannot
+	clockBehind time.Duration
 
 	hanging   bool      // a batch of this read got no answer
 	hung      int       // how many reads in a row ended with a batch that got no answer

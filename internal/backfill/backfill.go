@@ -82,11 +82,14 @@ type Plug interface {
 	PowerHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error)
 }
 
-// ErrEmpty says that there is nothing in the range.
-var ErrEmpty = errors.New("its history holds nothing above zero from that time")
+// Errors of plugs that have nothing to say.
+var (
+	ErrEmpty   = errors.New("its history holds nothing above zero")
+	ErrOutside = errors.New("its history has no slot that is over in that time: widen --from and --to, or take a finer --resolution")
+)
 
 // Read asks a plug for the memory of all of its sockets. It takes at most six
-// exchanges for each. The error is an [*tapo.Error], or [ErrEmpty].
+// exchanges for each. The error is an [*tapo.Error], [ErrEmpty] or [ErrOutside].
 func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
 	desc, err := plug.Describe(ctx)
 	if err != nil {
@@ -96,18 +99,21 @@ func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
 		desc.Outlets, desc.Location = []int{1}, time.UTC
 	}
 	outlets := make([]Outlet, 0, len(desc.Outlets))
-	empty := true
+	empty, outside := true, true
 	for _, number := range desc.Outlets {
 		told, err := ask(ctx, plug, number, desc.Location, r)
 		if err != nil {
 			return nil, err
 		}
-		o := told.outlet(number, desc.Location, r)
+		o, above := told.outlet(number, desc.Location, r)
 		outlets = append(outlets, o)
-		empty = empty && len(o.Energy)+len(o.Power) == 0
+		empty, outside = empty && !above, outside && len(o.Energy)+len(o.Power) == 0
 	}
-	if empty {
+	switch {
+	case empty:
 		return nil, ErrEmpty
+	case outside:
+		return nil, ErrOutside
 	}
 	return outlets, nil
 }
@@ -154,31 +160,32 @@ func ask(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range
 	return t, err
 }
 
-// outlet makes samples of what was told.
-func (t told) outlet(number int, loc *time.Location, r Range) Outlet {
+// outlet makes samples of what was told. It also reports whether any energy, at
+// any time, is above zero.
+func (t told) outlet(number int, loc *time.Location, r Range) (o Outlet, above bool) {
 	stretches := t.stretches(loc)
-	o := Outlet{
+	o = Outlet{
 		Number: number, Location: loc,
 		Energy: counter(stretches), Power: powers(stretches, t.powers),
 	}
-	outside := func(s Sample) bool {
-		return s.Time.Before(r.From.In(loc)) || s.Time.After(r.To.In(loc))
-	}
+	from, to := r.From.In(loc), r.To.In(loc)
+	outside := func(s Sample) bool { return s.Time.Before(from) || s.Time.After(to) }
 	o.Energy, o.Power = slices.DeleteFunc(o.Energy, outside), slices.DeleteFunc(o.Power, outside)
-	o.Sources = t.sources(stretches, outside)
-	return o
+	o.Sources = t.sources(stretches, from, to)
+	inProgress := func(s tapo.EnergySlot) bool { return s.InProgress && s.Joules > 0 }
+	return o, len(stretches) > 0 || slices.ContainsFunc(t.months, inProgress)
 }
 
-// sources counts what the samples in the range are from.
-func (t told) sources(stretches []stretch, outside func(Sample) bool) []Source {
+// sources counts what the samples between two times are from.
+func (t told) sources(stretches []stretch, from, to time.Time) []Source {
 	count := map[tapo.Interval]int{}
 	for _, s := range stretches {
-		if !outside(Sample{Time: s.end}) || !outside(Sample{Time: s.start}) {
+		if s.end.After(from) && s.start.Before(to) {
 			count[s.from]++
 		}
 	}
 	for _, p := range t.powers {
-		if !outside(Sample{Time: p.Start}) {
+		if p.End.After(from) && p.Start.Before(to) {
 			count[tapo.FiveMinutes]++
 		}
 	}

@@ -381,6 +381,17 @@ func TestNothing(t *testing.T) {
 	if o := readOne(t, m, everything(now)); len(o.Power) == 0 || o.Sources[0].Resolution != tapo.Hourly {
 		t.Errorf("%v", o.Sources)
 	}
+	m.since = now.Add(-5 * time.Hour)
+	m.noPower = false
+	if o := readOne(t, m, everything(now)); o.Power[0].Time.Before(o.Energy[0].Time) {
+		t.Errorf("power from %v, energy from %v", o.Power[0].Time, o.Energy[0].Time)
+	}
+	r := everything(now)
+	r.From = At(now.Add(-4 * time.Hour))
+	r.Finest = tapo.Monthly
+	if _, err := Read(t.Context(), m, r); !errors.Is(err, ErrOutside) {
+		t.Error(err)
+	}
 	for _, failing := range []int{1, 2, 3, 4} {
 		m := &failing4th{memory: memory{watts: living, since: now.AddDate(0, 0, -3), now: now, location: time.UTC}, left: failing}
 		if outlets, err := Read(t.Context(), m, everything(now)); err == nil || len(outlets) > 0 {

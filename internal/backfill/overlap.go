@@ -32,6 +32,7 @@ type hours map[time.Time]struct{ least, most float64 }
 const (
 	// maxHours is how many hours one query may be about: servers allow 11000 points.
 	maxHours = 10_000
+	month    = 31 * 24 * time.Hour
 	// maxAnswer is how long an answer may be, in bytes; a point of a strip's takes 30.
 	maxAnswer = 64 << 20
 )
@@ -41,8 +42,7 @@ const (
 // is made to fit to what the server has before and after.
 func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance string, outlets []Outlet) error {
 	from, to := Span(outlets)
-	// The hours around the samples count for the fit: those of their month at least.
-	from, to = from.AddDate(0, -1, 0), to.AddDate(0, 1, 0)
+	from, to = from.Add(-month), to.Add(month) // since the hours around the samples count for the fit
 	energies, err := p.has(ctx, energy, job, instance, from, to)
 	if err != nil {
 		return err
@@ -51,12 +51,40 @@ func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance s
 	if err != nil {
 		return err
 	}
+	if len(energies)+len(powers) == 0 {
+		return p.checkJob(ctx, power, job, instance, to)
+	}
 	for i := range outlets {
 		o := &outlets[i]
-		o.Energy, o.Power = energies[o.Number].leaveOut(o.Energy), powers[o.Number].leaveOut(o.Power)
-		energies[o.Number].fit(o.Energy, o.Location)
+		all := slices.Clone(o.Energy)
+		o.Energy, o.Power = energies[o.Number].leaveOutEnergies(o.Energy, o.Location), powers[o.Number].leaveOut(o.Power)
+		energies[o.Number].fit(o.Energy, all, o.Location)
 	}
 	return nil
+}
+
+// checkJob fails if a server has an instance, but of other jobs only.
+func (p Prometheus) checkJob(ctx context.Context, metric, job, instance string, at time.Time) error {
+	form := url.Values{
+		"query": {"group by (job) (last_over_time(" + metric + "{instance=" + strconv.Quote(instance) + "}[1y]))"},
+		"time":  {at.UTC().Format(time.RFC3339)},
+	}
+	var vector model.Vector
+	if err := p.post(ctx, "query", form, &vector); err != nil {
+		return err
+	}
+	for _, sample := range vector {
+		if other := string(sample.Metric["job"]); other != job {
+			return fmt.Errorf("the server has %q under the job %q, not %q: give --job=%s", instance, other, job, other)
+		}
+	}
+	return nil
+}
+
+// Check asks a server for nothing, to see that it answers.
+func (p Prometheus) Check(ctx context.Context) error {
+	var vector model.Vector
+	return p.post(ctx, "query", url.Values{"query": {"vector(1)"}}, &vector)
 }
 
 // has asks what a server has of a metric of an instance's outlets, in the hours
@@ -95,9 +123,9 @@ func (p Prometheus) queryRange(ctx context.Context, expression string, from, to 
 	const untilEnd = time.Hour - time.Millisecond // what is of the next hour is not to be in the range
 	stamp := func(t time.Time) string { return t.Truncate(time.Hour).Add(untilEnd).UTC().Format(time.RFC3339Nano) }
 	form := url.Values{"query": {expression}, "start": {stamp(from)}, "end": {stamp(to)}, "step": {"1h"}}
-	matrix, err := p.post(ctx, form)
-	if err != nil {
-		return nil, fmt.Errorf("--check-overlap: %w", err)
+	var matrix model.Matrix
+	if err := p.post(ctx, "query_range", form, &matrix); err != nil {
+		return nil, err
 	}
 	values := map[int]map[time.Time]float64{}
 	for _, series := range matrix {
@@ -107,48 +135,51 @@ func (p Prometheus) queryRange(ctx context.Context, expression string, from, to 
 		}
 		values[outlet] = map[time.Time]float64{}
 		for _, v := range series.Values {
-			values[outlet][v.Timestamp.Time().UTC().Truncate(time.Hour)] = float64(v.Value)
+			hour := v.Timestamp.Time().Add(-time.Millisecond).UTC().Truncate(time.Hour) // VictoriaMetrics rounds to the next
+			values[outlet][hour] = float64(v.Value)
 		}
 	}
 	return values, nil
 }
 
-func (p Prometheus) post(ctx context.Context, form url.Values) (model.Matrix, error) {
+// post calls a function of the API, and reads its result.
+func (p Prometheus) post(ctx context.Context, function string, form url.Values, result any) error {
 	client := p.Client
 	if client == nil {
 		client = http.DefaultClient
 	}
-	target := p.URL.JoinPath("api/v1/query_range").String()
+	target := p.URL.JoinPath("api/v1", function).String()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Status string `json:"status"`
 		Error  string `json:"error"`
 		Data   struct {
-			Result model.Matrix `json:"result"`
+			Result any `json:"result"`
 		} `json:"data"`
 	}
+	answer.Data.Result = result
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch err := json.Unmarshal(body, &answer); {
 	case answer.Error != "":
-		return nil, errors.New(answer.Error)
+		return errors.New(answer.Error)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s answers %s", p.URL.Redacted(), resp.Status)
+		return fmt.Errorf("%s answers %s", p.URL.Redacted(), resp.Status)
 	case err != nil, answer.Status != "success":
-		return nil, fmt.Errorf("%s does not answer as Prometheus does", p.URL.Redacted())
+		return fmt.Errorf("%s does not answer as Prometheus does", p.URL.Redacted())
 	}
-	return answer.Data.Result, nil
+	return nil
 }
 
 // leaveOut returns the samples of the hours that a server does not have.
@@ -159,27 +190,54 @@ func (h hours) leaveOut(samples []Sample) []Sample {
 	})
 }
 
+// leaveOutEnergies does so with a counter. What it has come to in a month is kept
+// if the server knows nothing of the hour after, in which it begins anew: what the
+// plug drew until then would be lost with it.
+func (h hours) leaveOutEnergies(samples []Sample, loc *time.Location) []Sample {
+	return slices.DeleteFunc(samples, func(s Sample) bool {
+		known, has := h[s.Time.Truncate(time.Hour)]
+		next := s.Time.Add(time.Second)
+		_, hasNext := h[next.Truncate(time.Hour)]
+		endsMonth := !sameMonth(s.Time.In(loc), next.In(loc)) && !hasNext && s.Value >= known.most
+		return has && !endsMonth
+	})
+}
+
 // fit keeps the samples of a counter, between hours that a server has, from
 // falling behind the last value before them, or exceeding the first one after
-// them, which rounding may make them do: to Prometheus a counter that falls has
-// been reset. It knows nothing of other months, where the counter begins anew.
-func (h hours) fit(samples []Sample, loc *time.Location) {
+// them, which rounding, and the evenness of days, may make them do: to Prometheus a
+// counter that falls has been reset. Other months are of no account, since the
+// counter begins anew with each; and a value before is not believed that is above
+// all that the plug has counted in the month: it was another plug's.
+func (h hours) fit(samples, all []Sample, loc *time.Location) {
 	known := make([]time.Time, 0, len(h))
 	for hour := range h {
 		known = append(known, hour)
 	}
 	slices.SortFunc(known, time.Time.Compare)
+	counted := map[time.Time]float64{} // by the month's beginning
+	monthOf := func(t time.Time) time.Time { return firstOf(t.In(loc).Year(), t.In(loc).Month(), loc) }
+	for _, s := range all {
+		counted[monthOf(s.Time)] = max(counted[monthOf(s.Time)], s.Value+slack)
+	}
 	for i := range samples {
 		s := &samples[i]
+		local := s.Time.In(loc)
 		after, _ := slices.BinarySearchFunc(known, s.Time, time.Time.Compare)
-		if after < len(known) && sameMonth(known[after].In(loc), s.Time.In(loc)) && whole(known[after], loc) {
+		if after < len(known) && sameMonth(known[after].In(loc), local) && whole(known[after], loc) {
 			s.Value = math.Min(s.Value, h[known[after]].least)
 		}
-		if after > 0 && sameMonth(known[after-1].In(loc), s.Time.In(loc)) && whole(known[after-1], loc) {
-			s.Value = math.Max(s.Value, h[known[after-1]].most)
+		if after == 0 || !sameMonth(known[after-1].In(loc), local) || !whole(known[after-1], loc) {
+			continue
+		}
+		if before := h[known[after-1]].most; before <= counted[monthOf(local)] {
+			s.Value = math.Max(s.Value, before)
 		}
 	}
 }
+
+// slack is what the rounding of a month's days and a day's hours can add up to.
+const slack = (31 + 24 + 1) * wattHour
 
 // whole reports whether an hour is within one month.
 func whole(hour time.Time, loc *time.Location) bool {

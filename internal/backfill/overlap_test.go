@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,70 @@ func TestLeaveOut(t *testing.T) {
 		if !strings.Contains(form.Get("query"), `{job="j\"ob",instance="fridge"}[1h]`) || form.Get("step") != "1h" || !strings.HasSuffix(form.Get("start"), "59:59.999Z") {
 			t.Errorf("%v", form)
 		}
+	}
+}
+
+// TestFit: an hour in which a month ends somewhere is no measure, and what is far
+// off is another plug's.
+func TestFit(t *testing.T) {
+	kolkata, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	border := time.Date(2026, 8, 31, 18, 0, 0, 0, time.UTC) // the month ends at half past
+	h := hours{border: {0, 9000}}
+	samples := []Sample{{border.Add(-time.Hour), 7000}, {border.Add(90 * time.Minute), 100}}
+	h.fit(samples, samples, kolkata)
+	if samples[0].Value != 7000 || samples[1].Value != 100 {
+		t.Errorf("%v", samples)
+	}
+	h = hours{border.Add(-10 * time.Hour): {6e8, 6e8}}
+	h.fit(samples, samples, kolkata)
+	if samples[0].Value != 7000 {
+		t.Errorf("%v", samples)
+	}
+}
+
+// TestMonthEnds: what a counter has come to in a month is kept in the hour in
+// which a server went down, unless it came back in the next one.
+func TestMonthEnds(t *testing.T) {
+	end := time.Date(2026, 8, 31, 23, 0, 0, 0, time.UTC)
+	samples := []Sample{{end.Add(30 * time.Minute), 3000}, {end.Add(time.Hour - time.Second), 4500}, {end.Add(time.Hour), 0}}
+	for _, tc := range []struct {
+		h    hours
+		want int
+	}{
+		{hours{end: {2000, 3100}}, 2},
+		{hours{end: {2000, 5000}}, 1},
+		{hours{end: {2000, 3100}, end.Add(time.Hour): {0, 10}}, 0},
+	} {
+		if left := tc.h.leaveOutEnergies(slices.Clone(samples), time.UTC); len(left) != tc.want {
+			t.Errorf("%v: %v", tc.h, left)
+		}
+	}
+}
+
+// TestOtherJob: a server that has the instance under another job is no server that
+// has nothing.
+func TestOtherJob(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		result := `{"resultType":"matrix","result":[]}`
+		if r.URL.Path == "/api/v1/query" {
+			result = `{"resultType":"vector","result":[{"metric":{"job":"plugs"},"value":[1,"1"]}]}`
+		}
+		fmt.Fprintf(w, `{"status":"success","data":%s}`, result)
+	}))
+	defer s.Close()
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outlets := []Outlet{{Number: 1, Energy: []Sample{{time.Now(), 1}}}}
+	if err := (Prometheus{URL: u}).LeaveOut(t.Context(), "e", "p", "tapo", "fridge", outlets); err == nil || !strings.Contains(err.Error(), "give --job=plugs") {
+		t.Error(err)
+	}
+	if err := (Prometheus{URL: u}).LeaveOut(t.Context(), "e", "p", "plugs", "fridge", outlets); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -21,7 +21,7 @@ func (s stretch) steps() []time.Time {
 		steps = append(steps, t)
 		switch s.from {
 		case tapo.Monthly:
-			t = tapo.StartOfDay(t.Year(), t.Month(), t.Day()+1, t.Location()).In(t.Location())
+			t = latest(t.Add(time.Hour), tapo.StartOfDay(t.Year(), t.Month(), t.Day()+1, t.Location())).In(t.Location())
 		case tapo.Daily:
 			t = t.Add(time.Hour)
 		default:

@@ -84,15 +84,18 @@ func (t told) month(month tapo.EnergySlot, loc *time.Location, days []stretch) [
 		}
 		return []stretch{{month.Start.In(loc), month.End.In(loc), month.Joules, tapo.Monthly}}
 	}
-	sum := total(days)
+	sum, rounded := total(days), int(days[len(days)-1].end.Sub(days[0].start).Hours()/24)
 	if n := slices.IndexFunc(t.days, func(s tapo.EnergySlot) bool { return s.InProgress }); n >= 0 && month.InProgress {
 		midnight, _ := within(days, t.days[n])
 		sum = total(days[:midnight]) + t.days[n].Joules
 	}
+	if month.InProgress && month.Joules > 0 && total(days) > month.Joules {
+		scale(days, month.Joules) // so that the live counter is not passed: it would seem to fall
+		return days
+	}
 	switch forgotten := month.Joules - sum; {
-	case agree(sum, month.Joules, len(days)) && month.InProgress: // more may be lost in rounding, but the live counter must not be passed
-		scale(days, min(total(days), month.Joules))
-	case agree(sum, month.Joules, len(days)):
+	case agree(sum, month.Joules, rounded) && month.InProgress: // more may be lost in rounding until it is over
+	case agree(sum, month.Joules, rounded):
 		scale(days, month.Joules)
 	case forgotten > 0: // at the beginning, where there are no days, or none is above zero
 		known := slices.IndexFunc(days, func(s stretch) bool { return s.joules > 0 })

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -171,7 +172,7 @@ func file(t *testing.T, content []byte) string {
 func (s story) openMetrics(t *testing.T, outlets []backfill.Outlet) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := collector.WriteOpenMetrics(&b, "tapo", []collector.Past{{Target: s.target, Outlets: outlets}}); err != nil {
+	if err := collector.WriteOpenMetrics(&b, "tapo", []*collector.Past{{Target: s.target, Outlets: outlets}}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -251,6 +252,60 @@ func TestBackfill(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestVictoriaMetrics does the same with VictoriaMetrics.
+func TestVictoriaMetrics(t *testing.T) {
+	t.Parallel()
+	server := victoriaMetrics(t)
+	s := lives["into summer"].live(t)
+	s.importInto(t, server, s.scraped)
+	s.leaveOut(t, server)
+	for _, sample := range s.outlets[0].Energy {
+		if sample.Time.After(s.ends.Add(-scrapedFor+time.Hour)) && (sample.Time.Before(s.outage[0]) || sample.Time.After(s.outage[1].Add(time.Second))) {
+			t.Errorf("%v is there", sample.Time)
+		}
+	}
+	hours := len(s.outlets[0].Energy)
+	if least := int((outage - 2*time.Hour) / scrapeEvery); hours < least {
+		t.Errorf("%d samples, want %d", hours, least)
+	}
+	s.importInto(t, server, s.openMetrics(t, s.outlets))
+	s.check(t, server)
+	s.leaveOut(t, server)
+	if left := len(s.outlets[0].Energy) + len(s.outlets[0].Power); left > 0 {
+		t.Errorf("%d samples the second time", left)
+	}
+}
+
+// victoriaMetrics starts a server and returns its URL.
+func victoriaMetrics(t *testing.T) string {
+	t.Helper()
+	address := freeAddress(t)
+	command(t, nil, tool(t, "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.disableCache")
+	eventually(t, 20*time.Second, func() string {
+		if _, err := httpGet("http://" + address + "/health"); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	return "http://" + address
+}
+
+// importInto imports samples, and makes the server show them at once.
+func (s story) importInto(t *testing.T, server string, samples []byte) {
+	t.Helper()
+	resp, err := http.Post(server+"/api/v1/import/prometheus", "text/plain", bytes.NewReader(samples))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatal(resp.Status)
+	}
+	if _, err := httpGet(server + "/internal/force_flush"); err != nil {
+		t.Fatal(err)
 	}
 }
 
