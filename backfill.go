@@ -111,44 +111,53 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 	if c.wanted.To.In(time.UTC).After(c.wanted.Now.Add(-headTime)) {
 		fmt.Fprintln(stderr, "--to reaches into the last three hours, which it is not safe to import into Prometheus, whether it runs or not: see docs/backfill.md")
 	}
-	past := make([]*collector.Past, len(targets))
 	c.progress = progress{w: stderr, live: isTerminal(stderr), plugs: len(targets)}
-	group := errgroup.Group{}
-	group.SetLimit(plugsAtATime)
-	for i, t := range targets {
-		group.Go(func() error {
-			outlets, err := c.readNew(ctx, t)
-			if err == nil {
-				past[i] = &collector.Past{Target: t, Outlets: outlets}
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			c.progress.done(t.Name, outlets, err)
-			if c.all && errors.Is(err, tapo.ErrNoHistory) {
-				return nil // there are lamps in many homes
-			}
-			return err
-		})
-	}
-	failed := group.Wait()
-	if ctx.Err() != nil {
+	past, failed := c.readAll(ctx, targets)
+	switch {
+	case ctx.Err() != nil:
 		return errors.New("interrupted; nothing has been written")
-	}
-	past = slices.DeleteFunc(past, func(p *collector.Past) bool { return p == nil })
-	if len(past) == 0 {
+	case len(past) == 0:
 		return errBackfill
 	}
-	if err := c.write(stdout, past); err != nil {
+	err = writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, past) })
+	if err != nil {
 		return err
 	}
 	if len(targets) > 1 {
 		fmt.Fprintf(stderr, "%d of %d targets written\n", len(past), len(targets))
 	}
-	if failed != nil {
+	if failed {
 		return errBackfill
 	}
 	return nil
+}
+
+// readAll reads targets, several at a time, tells how each of them went, and
+// returns what those remember that could be read. Where all that are listed are
+// read, one that cannot remember anything has not failed: there are lamps in many
+// homes.
+func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) (past []*collector.Past, failed bool) {
+	past = make([]*collector.Past, len(targets))
+	group := errgroup.Group{}
+	group.SetLimit(plugsAtATime)
+	for i, t := range targets {
+		group.Go(func() error {
+			outlets, err := c.readNew(ctx, t)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			c.progress.done(t.Name, outlets, err)
+			switch {
+			case err == nil:
+				past[i] = &collector.Past{Target: t, Outlets: outlets}
+			case c.all && errors.Is(err, tapo.ErrNoHistory):
+				return nil
+			}
+			return err
+		})
+	}
+	failed = group.Wait() != nil
+	return slices.DeleteFunc(past, func(p *collector.Past) bool { return p == nil }), failed
 }
 
 // check checks and reads the flags.
@@ -252,9 +261,4 @@ func (c *backfillCommand) find(ctx context.Context, mac string) (at string, err 
 		return "", fmt.Errorf("cannot search: %w", err)
 	}
 	return "", tapo.NotFound(mac)
-}
-
-// write writes what has been read.
-func (c *backfillCommand) write(stdout io.Writer, past []*collector.Past) error {
-	return writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, past) })
 }

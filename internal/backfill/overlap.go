@@ -32,9 +32,12 @@ type hours map[time.Time]struct{ least, most float64 }
 const (
 	// maxHours is how many hours one query may be about: servers allow 11000 points.
 	maxHours = 10_000
-	month    = 31 * 24 * time.Hour
+	// longestMonth is how far away an hour can be that counts for the fit.
+	longestMonth = 31 * 24 * time.Hour
 	// maxAnswer is how long an answer may be, in bytes; a point of a strip's takes 30.
 	maxAnswer = 64 << 20
+	// answerTime is the longest that an answer may take.
+	answerTime = time.Minute
 )
 
 // LeaveOut takes away what a server has: of the energies and powers, under their
@@ -42,7 +45,7 @@ const (
 // is made to fit to what the server has before and after.
 func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance string, outlets []Outlet) error {
 	from, to := Span(outlets)
-	from, to = from.Add(-month), to.Add(month) // since the hours around the samples count for the fit
+	from, to = from.Add(-longestMonth), to.Add(longestMonth)
 	energies, err := p.has(ctx, energy, job, instance, from, to)
 	if err != nil {
 		return err
@@ -148,6 +151,8 @@ func (p Prometheus) post(ctx context.Context, function string, form url.Values, 
 	if client == nil {
 		client = http.DefaultClient
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	target := p.URL.JoinPath("api/v1", function).String()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
