@@ -270,7 +270,7 @@ targets:
 - {name: old, address: '%s', auth: home, allow_passthrough: true}
 - {name: pinned, address: '%s', auth: home, protocol: tpap}
 - {name: example, address: '%s', auth: example}
-`, found.DiscoveryAddr(), devices[0].MAC, old.Addr(), old.Addr(), old.Addr())
+`, found.DiscoveryAddr(), devices[0].MAC, old.Addr(), found.Addr(), old.Addr())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

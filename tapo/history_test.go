@@ -70,6 +70,7 @@ func TestEnergyHistory(t *testing.T) {
 		{"UTC", "2027-01-02T00:00:00Z", tapo.Hourly, 7, 7*24 + 1, 1},
 		{"Europe/Berlin", "2026-10-28T10:20:00Z", tapo.Daily, 118, 119, 2},
 		{"America/New_York", "2026-04-01T10:20:00Z", tapo.Daily, 89, 90, 2},
+		{"America/Havana", "2026-11-03T12:20:00Z", tapo.Daily, 33, 34, 1},
 		{"Asia/Kolkata", "2026-10-28T10:20:00Z", tapo.Monthly, 310, 11, 2},
 		{"Europe/Berlin", "2026-01-01T10:20:00Z", tapo.Monthly, 300, 11, 2},
 	} {
@@ -155,6 +156,7 @@ func TestPowerHistory(t *testing.T) {
 		slots, requests int
 	}{
 		{tapo.FiveMinutes, 20 * time.Hour, 144, 2},
+		{tapo.FiveMinutes, 12 * time.Hour, 144, 1}, // the slot in progress is not asked for
 		{tapo.FiveMinutes, 30 * time.Minute, 6, 1},
 		{tapo.Hourly, 10 * 24 * time.Hour, 144, 2},
 	} {

@@ -381,6 +381,12 @@ func TestNothing(t *testing.T) {
 	if o := readOne(t, m, everything(now)); len(o.Power) == 0 || o.Sources[0].Resolution != tapo.Hourly {
 		t.Errorf("%v", o.Sources)
 	}
+	lost := time.Date(2026, 9, 15, 2, 0, 0, 0, time.UTC) // when nothing is drawn, but nobody knows
+	m.lost = func(i tapo.Interval, start time.Time) bool { return i == tapo.Hourly && start.Equal(lost) }
+	if o := readOne(t, m, everything(now)); !slices.Contains(o.Sources, Source{tapo.Daily, 1}) {
+		t.Errorf("%v", o.Sources)
+	}
+	m.lost = nil
 	m.since = now.Add(-5 * time.Hour)
 	m.noPower = false
 	if o := readOne(t, m, everything(now)); o.Power[0].Time.Before(o.Energy[0].Time) {

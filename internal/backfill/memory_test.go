@@ -30,6 +30,7 @@ type memory struct {
 	rounding rounding
 	noPower  bool
 	forgets  func(i tapo.Interval, start time.Time) bool // says zero
+	lost     func(i tapo.Interval, start time.Time) bool // says nothing
 	asked    int
 }
 
@@ -84,7 +85,9 @@ func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, 
 		if next.After(m.now) {
 			s.End, s.InProgress = m.now.UTC(), true
 		}
-		slots = append(slots, s)
+		if m.lost == nil || !m.lost(i, at) {
+			slots = append(slots, s)
+		}
 		at = next
 	}
 	return slots, nil

@@ -125,7 +125,7 @@ func (p Prometheus) has(ctx context.Context, metric, job, instance string, from,
 func (p Prometheus) queryRange(ctx context.Context, expression string, from, to time.Time) (map[int]map[time.Time]float64, error) {
 	const untilEnd = time.Hour - time.Millisecond // what is of the next hour is not to be in the range
 	stamp := func(t time.Time) string { return t.Truncate(time.Hour).Add(untilEnd).UTC().Format(time.RFC3339Nano) }
-	form := url.Values{"query": {expression}, "start": {stamp(from)}, "end": {stamp(to)}, "step": {"1h"}}
+	form := url.Values{"query": {expression}, "start": {stamp(from)}, "end": {stamp(to)}, "step": {"1h"}, "nocache": {"1"}} // which VictoriaMetrics does not clear when something is imported
 	var matrix model.Matrix
 	if err := p.post(ctx, "query_range", form, &matrix); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (p Prometheus) queryRange(ctx context.Context, expression string, from, to 
 		}
 		values[outlet] = map[time.Time]float64{}
 		for _, v := range series.Values {
-			hour := v.Timestamp.Time().Add(-time.Millisecond).UTC().Truncate(time.Hour) // VictoriaMetrics rounds to the next
+			hour := v.Timestamp.Time().Add(-time.Millisecond).UTC().Truncate(time.Hour) // some servers round times to the step
 			values[outlet][hour] = float64(v.Value)
 		}
 	}

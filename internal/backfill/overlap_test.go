@@ -146,6 +146,23 @@ func TestMonthEnds(t *testing.T) {
 	}
 }
 
+// TestRoundedTimes: what a server says of an hour is about that hour, also if it
+// rounds the times of answers.
+func TestRoundedTimes(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"outlet":"2"},"values":[[7200,"5"],[14399.999,"6"]]}]}}`)
+	}))
+	defer s.Close()
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Prometheus{URL: u}.has(t.Context(), "m", "j", "i", time.Unix(0, 0), time.Unix(20000, 0))
+	if _, first := got[2][time.Unix(3600, 0).UTC()]; err != nil || !first || len(got[2]) != 2 || got[2][time.Unix(10800, 0).UTC()].least != 6 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 // TestOtherJob: a server that has the instance under another job is no server that
 // has nothing.
 func TestOtherJob(t *testing.T) {

@@ -283,7 +283,7 @@ func TestVictoriaMetrics(t *testing.T) {
 func victoriaMetrics(t *testing.T) string {
 	t.Helper()
 	address := freeAddress(t)
-	command(t, nil, tool(t, "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.disableCache")
+	command(t, nil, tool(t, "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-search.latencyOffset=0s")
 	eventually(t, 20*time.Second, func() string {
 		if _, err := httpGet("http://" + address + "/health"); err != nil {
 			return err.Error()
@@ -304,8 +304,10 @@ func (s story) importInto(t *testing.T, server string, samples []byte) {
 	if resp.StatusCode != http.StatusNoContent {
 		t.Fatal(resp.Status)
 	}
-	if _, err := httpGet(server + "/internal/force_flush"); err != nil {
-		t.Fatal(err)
+	for _, path := range []string{"/internal/force_flush", "/internal/resetRollupResultCache"} {
+		if _, err := httpGet(server + path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
