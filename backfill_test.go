@@ -194,6 +194,7 @@ func TestBackfillFails(t *testing.T) {
 			if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 				t.Errorf("%v, %v", entries, err)
 			}
+			ended(t, 1, "backfill", "--config.file="+config, "--rejections.file=", "a", "b")
 			exit := 1
 			if tc.model.Name == simulator.P105.Name {
 				exit = 0 // all that can remember something

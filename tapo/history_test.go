@@ -107,6 +107,23 @@ func TestEnergyHistory(t *testing.T) {
 	}
 }
 
+// TestStartOfDay: days begin at the first of two midnights, or at one o'clock
+// where there is none, on both sides of Greenwich.
+func TestStartOfDay(t *testing.T) {
+	for _, tc := range []struct{ region, day, want string }{
+		{"Europe/Berlin", "2026-10-25", "2026-10-25T00:00:00+02:00"},
+		{"Asia/Amman", "2021-10-29", "2021-10-29T00:00:00+03:00"}, // and again at +02:00
+		{"America/Havana", "2026-11-01", "2026-11-01T00:00:00-04:00"},
+		{"America/Havana", "2026-03-08", "2026-03-08T01:00:00-04:00"},
+		{"Asia/Beirut", "2026-03-29", "2026-03-29T01:00:00+03:00"},
+	} {
+		loc, day := must(time.LoadLocation(tc.region)), must(time.Parse(time.DateOnly, tc.day))
+		if got := tapo.StartOfDay(day.Year(), day.Month(), day.Day(), loc); got.In(loc).Format(time.RFC3339) != tc.want || got.Location() != time.UTC {
+			t.Errorf("%s: %v, want %s", tc.region, got.In(loc), tc.want)
+		}
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -255,6 +272,9 @@ func TestNoHistory(t *testing.T) {
 				p, d := remembering(t, now, func(p *simulator.Plug) { p.Model = tc.model })
 				if tc.change != nil {
 					tc.change(p)
+				}
+				if desc, err := d.Describe(t.Context()); err == nil && (desc.Location == nil) != errors.Is(tc.kind, tapo.ErrNoZone) {
+					t.Errorf("zone %v", desc.Location)
 				}
 				slots, err := d.EnergyHistory(t.Context(), 1, tapo.Daily, now.AddDate(0, -1, 0), now)
 				failed, _ := errors.AsType[*tapo.Error](err)
