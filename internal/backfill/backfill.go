@@ -152,7 +152,7 @@ func ask(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range
 		return t, err
 	}
 	if r.Finest <= tapo.FiveMinutes && powersFrom.Before(to) {
-		t.powers, err = plug.PowerHistory(ctx, outlet, tapo.FiveMinutes, powersFrom, to)
+		t.powers, err = plug.PowerHistory(ctx, outlet, tapo.FiveMinutes, powersFrom, to.Add(fiveMinutes)) // the last sample begins a slot
 		if errors.Is(err, tapo.ErrNoHistory) {
 			err = nil // which firmware before 2024 has not
 		}

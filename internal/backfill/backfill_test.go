@@ -141,7 +141,7 @@ func checkSeries(t *testing.T, o Outlet) {
 
 // TestPower: powers are those of the finest history there is at any time.
 func TestPower(t *testing.T) {
-	now := time.Date(2026, 8, 20, 15, 21, 0, 0, time.UTC)
+	now := time.Date(2026, 8, 20, 15, 20, 0, 0, time.UTC) // so that the last sample begins a slot
 	for _, finest := range []tapo.Interval{tapo.FiveMinutes, tapo.Hourly, tapo.Daily, tapo.Monthly} {
 		m := &memory{watts: living, since: now.AddDate(-1, 0, 0), now: now, location: time.UTC}
 		r := everything(now)
