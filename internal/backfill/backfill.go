@@ -137,18 +137,28 @@ func ask(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range
 	hoursFrom := latest(tapo.StartOfDay(from.Year(), from.Month(), from.Day(), loc), tapo.StartOfDay(year, month, day-hoursKept, loc))
 	powersFrom := latest(from, r.Now.Add(-powersKept))
 
-	if r.Finest <= tapo.Hourly && hoursFrom.Before(to) {
-		if t.hours, err = plug.EnergyHistory(ctx, outlet, tapo.Hourly, hoursFrom, r.Now); err != nil {
-			return t, err
+	energies := func(i tapo.Interval, from time.Time) ([]tapo.EnergySlot, error) {
+		if r.Finest > i || !from.Before(to) {
+			return nil, nil
 		}
+		slots, err := plug.EnergyHistory(ctx, outlet, i, from, r.Now)
+		if errors.Is(err, tapo.ErrNoHistory) && i != tapo.Monthly {
+			return nil, nil // the months tell whether there is none at all
+		}
+		return slots, err
 	}
-	if r.Finest <= tapo.Daily && daysFrom.Before(to) {
-		if t.days, err = plug.EnergyHistory(ctx, outlet, tapo.Daily, daysFrom, r.Now); err != nil {
-			return t, err
-		}
+	if t.hours, err = energies(tapo.Hourly, hoursFrom); err != nil {
+		return t, err
+	}
+	if t.days, err = energies(tapo.Daily, daysFrom); err != nil {
+		return t, err
 	}
 	// Months come last, so that the one in progress is not behind its days.
-	if t.months, err = plug.EnergyHistory(ctx, outlet, tapo.Monthly, begins, r.Now); err != nil {
+	t.months, err = energies(tapo.Monthly, begins)
+	if errors.Is(err, tapo.ErrNoHistory) && len(t.days)+len(t.hours) > 0 {
+		err = nil
+	}
+	if err != nil {
 		return t, err
 	}
 	if r.Finest <= tapo.FiveMinutes && powersFrom.Before(to) {

@@ -381,6 +381,13 @@ func TestNothing(t *testing.T) {
 	if o := readOne(t, m, everything(now)); len(o.Power) == 0 || o.Sources[0].Resolution != tapo.Hourly {
 		t.Errorf("%v", o.Sources)
 	}
+	for _, refused := range []tapo.Interval{tapo.Hourly, tapo.Daily, tapo.Monthly} {
+		m.refuses = refused
+		if o := readOne(t, m, everything(now)); len(o.Energy) == 0 || slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Resolution == refused }) {
+			t.Errorf("%v without %d", o.Sources, refused)
+		}
+	}
+	m.refuses = 0
 	lost := time.Date(2026, 9, 15, 2, 0, 0, 0, time.UTC) // when nothing is drawn, but nobody knows
 	m.lost = func(i tapo.Interval, start time.Time) bool { return i == tapo.Hourly && start.Equal(lost) }
 	if o := readOne(t, m, everything(now)); !slices.Contains(o.Sources, Source{tapo.Daily, 1}) {

@@ -31,6 +31,7 @@ type memory struct {
 	noPower  bool
 	forgets  func(i tapo.Interval, start time.Time) bool // says zero
 	lost     func(i tapo.Interval, start time.Time) bool // says nothing
+	refuses  tapo.Interval
 	asked    int
 }
 
@@ -61,7 +62,9 @@ func (m *memory) count(from, to time.Time) float64 {
 }
 
 func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error) {
-	m.asked++
+	if m.asked++; i == m.refuses {
+		return nil, fmt.Errorf("no: %w", tapo.ErrNoHistory)
+	}
 	var slots []tapo.EnergySlot
 	at := from.In(m.location)
 	switch i {
