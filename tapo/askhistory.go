@@ -103,13 +103,16 @@ func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int
 		return fmt.Errorf("%s: %w: error_code %d", m, wire.ErrSessionLost, code)
 	case code != wire.CodeUnknownMethod && code != wire.CodeParams && code != wire.CodeUnspecific && code != wire.CodeStatistics:
 		return refusal
-	case m == getPowerData:
+	case m == getPowerData && code != wire.CodeStatistics:
 		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
 	}
 	if _, err := d.clockOf(ctx, p, ""); err != nil {
 		return err
 	}
-	return d.unable(ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app. If its clock was set just now, try again in a few minutes.")
+	if code == wire.CodeUnspecific || code == wire.CodeStatistics { // not now
+		return refusal
+	}
+	return d.unable(ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app.")
 }
 
 // clockOf returns the present time by the plug's clock, or ours if that is

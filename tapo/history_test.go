@@ -250,7 +250,7 @@ func TestNoHistory(t *testing.T) {
 		"no meter":         {simulator.P105, nil, tapo.ErrNoHistory, tapo.Unsupported, "does not measure energy"},
 		"first firmware":   {simulator.P110Old, nil, tapo.ErrNoHistory, tapo.Unsupported, "get_energy_data: error_code -1002"},
 		"refused":          {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -1002) }, tapo.ErrNoHistory, tapo.Unsupported, "-1002"},
-		"no statistics":    {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -2201) }, tapo.ErrNoHistory, tapo.Unsupported, "-2201"},
+		"no statistics":    {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", -2201) }, nil, tapo.PlugError, "-2201"},
 		"session refused":  {simulator.P110, func(p *simulator.Plug) { p.Refuse("get_energy_data", 9999) }, nil, tapo.SessionStolen, "9999"},
 		"clock never set":  {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour) }, tapo.ErrNoClock, tapo.PlugError, "off"},
 		"and refused":      {simulator.P110, func(p *simulator.Plug) { p.SetClock(-26 * 365 * 24 * time.Hour); p.Refuse("get_energy_data", -1001) }, tapo.ErrNoClock, tapo.PlugError, "off"},
