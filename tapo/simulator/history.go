@@ -48,7 +48,6 @@ func (u unit) energyData(p historyParams) (result any, code int) {
 	m, now := u.meter, u.now.clock
 	start, end := time.Unix(p.From, 0).In(m.location), time.Unix(p.To, 0).In(m.location)
 	year, month, day := start.Date()
-	today := func(days int) time.Time { return m.startOfDay(now.Year(), now.Month(), now.Day()+days) }
 	var times []time.Time
 	var kept time.Time
 	switch {
@@ -62,7 +61,7 @@ func (u unit) energyData(p historyParams) (result any, code int) {
 		for t := first; !t.After(last); t = t.Add(time.Hour) {
 			times = append(times, t)
 		}
-		kept = today(1 - maxHourlyDays)
+		kept = m.startOfDay(now.Year(), now.Month(), now.Day()+1-maxHourlyDays)
 	case p.Interval == 24*60:
 		first := month - (month-1)%3
 		for n := 1; len(times) == 0 || times[n-2].Before(m.startOfDay(year, first+3, 1)); n++ {
