@@ -245,15 +245,9 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 }
 
 // find returns the address of a plug that is known by its MAC.
-func (c *backfillCommand) find(ctx context.Context, mac string) (at string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	err = discovery.Search{Addresses: c.cfg.Discovery.Addresses, Timeout: check.SearchTime}.Run(ctx, func(d discovery.Device) {
-		if at == "" && d.MAC == mac {
-			at = d.Address.String()
-			cancel()
-		}
-	})
+func (c *backfillCommand) find(ctx context.Context, mac string) (string, error) {
+	search := discovery.Search{Addresses: c.cfg.Discovery.Addresses, Timeout: check.SearchTime}
+	at, err := discovery.Find(ctx, mac, search.Run)
 	switch {
 	case at != "":
 		return at, nil

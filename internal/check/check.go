@@ -220,15 +220,9 @@ func (r *run) resolve(ctx context.Context) bool {
 }
 
 // find searches for the plug by its MAC.
-func (r *run) find(ctx context.Context) (at string) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	err := r.Search(ctx, discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: SearchTime}, func(d discovery.Device) {
-		if at == "" && d.MAC == r.target.MAC {
-			at = d.Address.String()
-			cancel()
-		}
-	})
+func (r *run) find(ctx context.Context) string {
+	search := discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: SearchTime}
+	at, err := discovery.Find(ctx, r.target.MAC, func(ctx context.Context, found func(discovery.Device)) error { return r.Search(ctx, search, found) })
 	if err != nil {
 		r.note("the search could not be sent: " + err.Error())
 	}

@@ -263,3 +263,17 @@ func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<-
 		}
 	}
 }
+
+// Find lets run, such as the Run of a [Search], go on until a device with a MAC
+// address has replied, and returns its address, "" if none has.
+func Find(ctx context.Context, mac string, run func(context.Context, func(Device)) error) (at string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = run(ctx, func(d Device) {
+		if at == "" && d.MAC == mac {
+			at = d.Address.String()
+			cancel()
+		}
+	})
+	return at, err
+}
