@@ -18,7 +18,7 @@ demo: ## serve simulated plugs
 	go run . --demo
 
 bench: ## reads and probes of a plug beside a bare HTTP exchange
-	go test -run '^$$' -bench . ./collector ./tapo ./tapo/internal/tpap
+	go test -run '^$$' -bench . ./collector ./tapo ./tapo/internal/transport/tpap
 
 load: ## a real Prometheus on 10, 100 and 1,000 simulated plugs: the table of docs/operations.md
 	go run ./internal/load --plugs 10,100,1000 --duration 2m

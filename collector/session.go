@@ -103,7 +103,7 @@ func (p *session) abandon() {
 
 // inherit takes over what is known of the plug.
 func (p *session) inherit(old *session) {
-	p.device.Adopt(old.device)
+	p.device.Replace(old.device)
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	p.state = old.state

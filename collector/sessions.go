@@ -105,7 +105,7 @@ func (s *Sessions) Read(ctx context.Context, t config.Target, listed bool) Resul
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 			defer cancel()
 			plug.begin(cancel)
-			reading, err := plug.read(tapo.Leaving(ctx, plug.crowd.last), s.logger, t.Name)
+			reading, err := plug.read(tapo.WithLastWaiter(ctx, plug.crowd.last), s.logger, t.Name)
 			end, _ := ctx.Deadline()
 			return flight{reading, !time.Now().Before(end)}, err
 		})

@@ -12,8 +12,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 // maxBatch is how many methods a plug takes in one batch.
@@ -43,7 +44,7 @@ func (d *Device) askPlug(ctx context.Context, got *replies) error {
 		return err
 	}
 	if got.state[getDeviceInfo] == refused {
-		return &wire.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
+		return &plugerr.CodeError{Step: methodNames[getDeviceInfo], Code: got.code[getDeviceInfo]}
 	}
 	if mac := string(got.info.MAC); !d.isWanted(mac) {
 		d.drop()
@@ -114,9 +115,9 @@ func (d *Device) isAnother(got *replies) bool {
 
 // answer is a reply to a method, alone or in a batch, or to a batch.
 type answer struct {
-	Method    wire.Text    `json:"method"`
-	ErrorCode wire.Number  `json:"error_code"`
-	Result    answerResult `json:"result"`
+	Method    lenient.Text   `json:"method"`
+	ErrorCode lenient.Number `json:"error_code"`
+	Result    answerResult   `json:"result"`
 }
 
 type answerResult struct {
@@ -136,7 +137,7 @@ func (d *Device) ask(ctx context.Context, p *part, methods []method, got *replie
 		step = "multipleRequest"
 	}
 	plain, err := d.roundTrip(ctx, d.request(p, methods, got))
-	if code, ok := errors.AsType[*wire.CodeError](err); ok && batch && code.Code == wire.CodeJSONDecode && !errors.Is(err, wire.ErrRefused) {
+	if code, ok := errors.AsType[*plugerr.CodeError](err); ok && batch && code.Code == plugerr.CodeJSONDecode && !errors.Is(err, plugerr.ErrRefused) {
 		d.refuseBatch(ctx, p, code.Code)
 		return nil
 	}
@@ -156,8 +157,8 @@ func (d *Device) ask(ctx context.Context, p *part, methods []method, got *replie
 		}
 		return fmt.Errorf("%s: %w", step, err)
 	}
-	if wire.LosesSession(reply.code()) {
-		return fmt.Errorf("%s: %w: error_code %d", step, wire.ErrSessionLost, reply.code())
+	if plugerr.LosesSession(reply.code()) {
+		return fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
 	if p.id != "" {
 		inner := reply.Result.ResponseData
@@ -183,7 +184,7 @@ func (d *Device) noteBatch(ctx context.Context, p *part, methods []method, reply
 	d.batch = reply.Result.Responses
 	switch code := reply.code(); {
 	case isBusy(code) && p.id == "":
-		return &wire.CodeError{Step: "multipleRequest", Code: code}
+		return &plugerr.CodeError{Step: "multipleRequest", Code: code}
 	case isBusy(code):
 		d.skip(ctx, p, code, got)
 		return nil
@@ -216,9 +217,9 @@ func (d *Device) noteBatch(ctx context.Context, p *part, methods []method, reply
 
 // refuseBatch notes that a part takes no batches, or not now.
 func (d *Device) refuseBatch(ctx context.Context, p *part, code int) {
-	d.cfg.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", wire.CodeName(code))
+	d.cfg.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", plugerr.CodeName(code))
 	switch code {
-	case 0, wire.CodeJSONDecode, wire.CodeUnknownMethod, wire.CodeParams, wire.CodeMultiRequestFailed:
+	case 0, plugerr.CodeJSONDecode, plugerr.CodeUnknownMethod, plugerr.CodeParams, plugerr.CodeMultiRequestFailed:
 		p.noBatch = true
 	default:
 		p.noBatchTill = d.cfg.Now().Add(unavailableLife)
@@ -228,18 +229,18 @@ func (d *Device) refuseBatch(ctx context.Context, p *part, code int) {
 // isBusy reports whether an error code is about this moment, not about what was
 // asked.
 func isBusy(code int) bool {
-	return code == wire.CodeBusy || code == wire.CodeCommandCancel || code == wire.CodeHTTPTransport
+	return code == plugerr.CodeBusy || code == plugerr.CodeCommandCancel || code == plugerr.CodeHTTPTransport
 }
 
 // skip leaves a socket that cannot be asked, whatever for, out of this read.
 func (d *Device) skip(ctx context.Context, p *part, code int, got *replies) {
-	d.cfg.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", wire.CodeName(code))
+	d.cfg.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", plugerr.CodeName(code))
 	for m := range numMethods {
 		if got.state[m] != unasked {
 			continue
 		}
 		got.state[m], got.code[m] = refused, code
-		if code == wire.CodeUnknownMethod || code == wire.CodeParams {
+		if code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams {
 			p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
 		}
 	}
@@ -274,15 +275,15 @@ func (d *Device) note(ctx context.Context, p *part, m method, code int, res *res
 // noteRefusal files an error code. A method that the part has answered before it
 // knows, whatever it says now.
 func (d *Device) noteRefusal(ctx context.Context, p *part, m method, code int, got *replies) {
-	d.cfg.Logger.DebugContext(ctx, "Method refused", "method", methodNames[m], "error_code", code, "meaning", wire.CodeName(code))
+	d.cfg.Logger.DebugContext(ctx, "Method refused", "method", methodNames[m], "error_code", code, "meaning", plugerr.CodeName(code))
 	if have, _ := got.listed(m); have > 0 {
 		return // a further page: what is at hand stands
 	}
 	got.state[m], got.code[m] = refused, code
 	switch {
-	case (code == wire.CodeUnknownMethod || code == wire.CodeParams) && !p.answered[m]:
+	case (code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams) && !p.answered[m]:
 		p.refusedUntil[m] = d.cfg.Now().Add(refusalLife)
-	case code == wire.CodeUnknownMethod, code == wire.CodeParams, code == wire.CodeUnspecific:
+	case code == plugerr.CodeUnknownMethod, code == plugerr.CodeParams, code == plugerr.CodeUnspecific:
 		p.answered[m] = false // it ends a batch, so that it goes last
 		p.refusedUntil[m] = d.cfg.Now().Add(unavailableLife)
 	}

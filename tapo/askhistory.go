@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
 // The methods of what a plug remembers.
@@ -24,11 +25,11 @@ const maxHistoryOffset = 30 * time.Minute
 
 // historyReply is the reply to one of these methods.
 type historyReply struct {
-	ErrorCode wire.Number `json:"error_code"`
+	ErrorCode lenient.Number `json:"error_code"`
 	Result    struct {
-		LocalTime wire.Text     `json:"local_time"`
-		Data      []wire.Number `json:"data"`
-		Start     wire.Number   `json:"start_timestamp"`
+		LocalTime lenient.Text     `json:"local_time"`
+		Data      []lenient.Number `json:"data"`
+		Start     lenient.Number   `json:"start_timestamp"`
 
 		ResponseData *historyReply `json:"responseData"` // of control_child
 	} `json:"result"`
@@ -62,7 +63,7 @@ func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, 
 	}
 	if at := reply.Result.Start; at.Valid && int64(at.Value) != w.start.Unix() {
 		return nil, time.Time{}, fmt.Errorf("%s: %w: asked for what begins at %v, the plug tells what begins at %v",
-			m, wire.ErrBadReply, w.start.UTC(), time.Unix(int64(at.Value), 0).UTC())
+			m, plugerr.ErrBadReply, w.start.UTC(), time.Unix(int64(at.Value), 0).UTC())
 	}
 	values := make([]float64, len(reply.Result.Data))
 	for n, v := range reply.Result.Data {
@@ -95,21 +96,21 @@ func appendHistoryCall(b []byte, m string, i Interval, w window) []byte {
 // refusesHistory returns the error for a code other than 0. A plug whose clock
 // was never set refuses as one that has no history.
 func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int) error {
-	refusal := &wire.CodeError{Step: m, Code: code}
+	refusal := &plugerr.CodeError{Step: m, Code: code}
 	switch {
 	case code == 0:
 		return nil
-	case wire.LosesSession(code):
-		return fmt.Errorf("%s: %w: error_code %d", m, wire.ErrSessionLost, code)
-	case code != wire.CodeUnknownMethod && code != wire.CodeParams && code != wire.CodeUnspecific && code != wire.CodeStatistics:
+	case plugerr.LosesSession(code):
+		return fmt.Errorf("%s: %w: error_code %d", m, plugerr.ErrSessionLost, code)
+	case code != plugerr.CodeUnknownMethod && code != plugerr.CodeParams && code != plugerr.CodeUnspecific && code != plugerr.CodeStatistics:
 		return refusal
-	case m == getPowerData && code != wire.CodeStatistics:
+	case m == getPowerData && code != plugerr.CodeStatistics:
 		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
 	}
 	if _, err := d.clockOf(ctx, p, ""); err != nil {
 		return err
 	}
-	if code == wire.CodeUnspecific || code == wire.CodeStatistics { // not now
+	if code == plugerr.CodeUnspecific || code == plugerr.CodeStatistics { // not now
 		return refusal
 	}
 	return d.unable(ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app.")

@@ -14,7 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
 // replies are a plug's answers to the methods of one read.
@@ -28,7 +29,7 @@ type replies struct {
 	components map[string]int
 	energy     energyUsage
 	emeter     emeterData
-	power      wire.Number // of get_current_power, in whole watts
+	power      lenient.Number // of get_current_power, in whole watts
 	protection protectionPower
 
 	children         []child                   // of all pages so far
@@ -57,15 +58,15 @@ type result struct {
 
 	ComponentList componentList `json:"component_list"`
 
-	Sum                wire.Number       `json:"sum"` // of the entries of all pages
+	Sum                lenient.Number    `json:"sum"` // of the entries of all pages
 	ChildDeviceList    []child           `json:"child_device_list"`
 	ChildComponentList []childComponents `json:"child_component_list"`
 }
 
 // componentList is what a plug or a socket can do.
 type componentList []struct {
-	ID      wire.Text   `json:"id"`
-	Version wire.Number `json:"ver_code"`
+	ID      lenient.Text   `json:"id"`
+	Version lenient.Number `json:"ver_code"`
 }
 
 // child is an entry of get_child_device_list: a socket of a strip.
@@ -73,14 +74,14 @@ type child struct {
 	deviceInfo
 	protectionPower // P304M, P210M
 
-	Category wire.Text   `json:"category"`
-	Position wire.Number `json:"position"` // from 1
-	OnOff    wire.Flag   `json:"on_off"`   // P316M
+	Category lenient.Text   `json:"category"`
+	Position lenient.Number `json:"position"` // from 1
+	OnOff    lenient.Flag   `json:"on_off"`   // P316M
 }
 
 // childComponents is an entry of get_child_device_component_list.
 type childComponents struct {
-	DeviceID      wire.Text     `json:"device_id"`
+	DeviceID      lenient.Text  `json:"device_id"`
 	ComponentList componentList `json:"component_list"`
 }
 
@@ -133,60 +134,60 @@ func (l componentList) versions() map[string]int {
 
 // deviceInfo is the result of get_device_info.
 type deviceInfo struct {
-	DeviceID wire.Text `json:"device_id"`
-	MAC      wire.Text `json:"mac"`
-	Model    wire.Text `json:"model"`
-	Type     wire.Text `json:"type"` // SMART.TAPOPLUG
-	Hardware wire.Text `json:"hw_ver"`
-	Firmware wire.Text `json:"fw_ver"`
-	Nickname wire.Text `json:"nickname"` // base64
-	Region   wire.Text `json:"region"`
+	DeviceID lenient.Text `json:"device_id"`
+	MAC      lenient.Text `json:"mac"`
+	Model    lenient.Text `json:"model"`
+	Type     lenient.Text `json:"type"` // SMART.TAPOPLUG
+	Hardware lenient.Text `json:"hw_ver"`
+	Firmware lenient.Text `json:"fw_ver"`
+	Nickname lenient.Text `json:"nickname"` // base64
+	Region   lenient.Text `json:"region"`
 
-	DeviceOn wire.Flag   `json:"device_on"`
-	OnTime   wire.Number `json:"on_time"`   // seconds
-	RSSI     wire.Number `json:"rssi"`      // dBm
-	TimeDiff wire.Number `json:"time_diff"` // minutes
+	DeviceOn lenient.Flag   `json:"device_on"`
+	OnTime   lenient.Number `json:"on_time"`   // seconds
+	RSSI     lenient.Number `json:"rssi"`      // dBm
+	TimeDiff lenient.Number `json:"time_diff"` // minutes
 
-	Overheated            wire.Flag `json:"overheated"`      // older firmware
-	OverheatStatus        wire.Text `json:"overheat_status"` // newer firmware
-	PowerProtectionStatus wire.Text `json:"power_protection_status"`
-	OvercurrentStatus     wire.Text `json:"overcurrent_status"`
-	ChargingStatus        wire.Text `json:"charging_status"`
+	Overheated            lenient.Flag `json:"overheated"`      // older firmware
+	OverheatStatus        lenient.Text `json:"overheat_status"` // newer firmware
+	PowerProtectionStatus lenient.Text `json:"power_protection_status"`
+	OvercurrentStatus     lenient.Text `json:"overcurrent_status"`
+	ChargingStatus        lenient.Text `json:"charging_status"`
 }
 
 // energyUsage is the result of get_energy_usage. The power is also that of
 // get_current_power, there in whole watts.
 type energyUsage struct {
-	TodayRuntime wire.Number `json:"today_runtime"` // minutes
-	MonthRuntime wire.Number `json:"month_runtime"` // minutes
-	TodayEnergy  wire.Number `json:"today_energy"`  // Wh
-	MonthEnergy  wire.Number `json:"month_energy"`  // Wh
-	LocalTime    wire.Text   `json:"local_time"`
-	CurrentPower wire.Number `json:"current_power"` // mW
+	TodayRuntime lenient.Number `json:"today_runtime"` // minutes
+	MonthRuntime lenient.Number `json:"month_runtime"` // minutes
+	TodayEnergy  lenient.Number `json:"today_energy"`  // Wh
+	MonthEnergy  lenient.Number `json:"month_energy"`  // Wh
+	LocalTime    lenient.Text   `json:"local_time"`
+	CurrentPower lenient.Number `json:"current_power"` // mW
 }
 
 // emeterData is the result of get_emeter_data. Its energy_wh is left out: it
 // matches no known window of time.
 type emeterData struct {
-	CurrentMA wire.Number `json:"current_ma"`
-	VoltageMV wire.Number `json:"voltage_mv"`
-	PowerMW   wire.Number `json:"power_mw"`
+	CurrentMA lenient.Number `json:"current_ma"`
+	VoltageMV lenient.Number `json:"voltage_mv"`
+	PowerMW   lenient.Number `json:"power_mw"`
 }
 
 // protectionPower is the result of get_protection_power. Firmware calls the
 // switch by either name.
 type protectionPower struct {
-	Enabled           wire.Flag   `json:"enabled"`
-	ProtectionEnabled wire.Flag   `json:"protection_enabled"`
-	Power             wire.Number `json:"protection_power"` // W
+	Enabled           lenient.Flag   `json:"enabled"`
+	ProtectionEnabled lenient.Flag   `json:"protection_enabled"`
+	Power             lenient.Number `json:"protection_power"` // W
 }
 
 // decodeLeniently decodes what fits; members of another type stay empty. The
-// error wraps wire.ErrBadReply.
+// error wraps plugerr.ErrBadReply.
 func decodeLeniently(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
 	if _, mismatch := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !mismatch {
-		return fmt.Errorf("%w: not JSON", wire.ErrBadReply)
+		return fmt.Errorf("%w: not JSON", plugerr.ErrBadReply)
 	}
 	return nil
 }
@@ -270,7 +271,7 @@ const (
 
 // scaled converts a quantity to its base unit. Plugs have been seen to send
 // negative numbers, which mean nothing.
-func scaled(n wire.Number, factor, most float64) Optional[float64] {
+func scaled(n lenient.Number, factor, most float64) Optional[float64] {
 	v := n.Value * factor
 	if factor == 1e-3 {
 		v = n.Value / 1e3 // exact where a product is not: 0.001 has no binary form
@@ -283,7 +284,7 @@ func scaled(n wire.Number, factor, most float64) Optional[float64] {
 
 // duration converts a number of units; one that no plug can have lived is
 // dropped.
-func duration(n wire.Number, unit time.Duration) Optional[time.Duration] {
+func duration(n lenient.Number, unit time.Duration) Optional[time.Duration] {
 	const century = 100 * 365 * 24 * time.Hour
 	if !n.Valid || n.Value < 0 || n.Value > float64(century/unit) {
 		return Optional[time.Duration]{}
@@ -291,16 +292,16 @@ func duration(n wire.Number, unit time.Duration) Optional[time.Duration] {
 	return Some(time.Duration(n.Value * float64(unit)))
 }
 
-func rssi(n wire.Number) Optional[float64] {
+func rssi(n lenient.Number) Optional[float64] {
 	return Optional[float64]{n.Value, n.Valid && math.Abs(n.Value) <= maxRSSI}
 }
 
-func optional(n wire.Number) Optional[float64] { return Optional[float64]{n.Value, n.Valid} }
+func optional(n lenient.Number) Optional[float64] { return Optional[float64]{n.Value, n.Valid} }
 
-func optionalFlag(f wire.Flag) Optional[bool] { return Optional[bool]{f.Value, f.Valid} }
+func optionalFlag(f lenient.Flag) Optional[bool] { return Optional[bool]{f.Value, f.Valid} }
 
 // oneOf reads a status: true for one word, false for some, absent for others.
-func oneOf(status wire.Text, yes wire.Text, no ...wire.Text) Optional[bool] {
+func oneOf(status lenient.Text, yes lenient.Text, no ...lenient.Text) Optional[bool] {
 	if status != yes && !slices.Contains(no, status) {
 		return Optional[bool]{}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
 // decodeOutlet decodes results of some methods.
@@ -167,7 +167,7 @@ func TestDecodeComponents(t *testing.T) {
 
 func TestDecodeRefusesWhatIsNotJSON(t *testing.T) {
 	for _, text := range []string{``, `{"device_on":`, `<html>`, `{} {}`} {
-		if err := decodeLeniently([]byte(text), new(result)); !errors.Is(err, wire.ErrBadReply) {
+		if err := decodeLeniently([]byte(text), new(result)); !errors.Is(err, plugerr.ErrBadReply) {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}

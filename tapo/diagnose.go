@@ -6,7 +6,7 @@ package tapo
 import (
 	"strings"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
 )
 
 // wellKnown are credentials that plugs hold before they are bound to an

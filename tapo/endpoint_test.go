@@ -6,7 +6,7 @@ package tapo
 import (
 	"testing"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 func TestEndpoint(t *testing.T) {

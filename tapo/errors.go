@@ -15,7 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
 // Reason says in a word why a plug could not be read.
@@ -117,7 +118,7 @@ func newError(address string, last Protocol, err error) *Error {
 		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advice
 	} else {
 		e.Reason = reasonOf(err)
-		if status, ok := errors.AsType[*wire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
+		if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
 			e.Advice = tooManyAdvice
 		}
 		if isType[*net.DNSError](err) && e.Reason == Unreachable {
@@ -139,15 +140,15 @@ func reasonOf(err error) Reason {
 		return Timeout
 	}
 	switch {
-	case errors.Is(err, wire.ErrLate), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, plugerr.ErrReplyTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout
-	case errors.Is(err, wire.ErrSessionLost):
+	case errors.Is(err, plugerr.ErrSessionLost):
 		return SessionStolen
-	case errors.Is(err, wire.ErrBadReply):
+	case errors.Is(err, plugerr.ErrBadReply):
 		return BadReply
-	case isType[*wire.CodeError](err), isType[*wire.StatusError](err):
+	case isType[*plugerr.CodeError](err), isType[*httpwire.StatusError](err):
 		return PlugError
-	case errors.Is(err, wire.ErrExhausted), isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
+	case errors.Is(err, httpwire.ErrBudgetSpent), isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
 		return Unreachable
 	}
 	return NotAPlug // what net/http says of an answer that is not HTTP

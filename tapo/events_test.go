@@ -188,7 +188,7 @@ func TestRest(t *testing.T) {
 						t.Errorf("%d requests", got)
 					}
 					reloaded := make(credentials)
-					reloaded.Adopt(d)
+					reloaded.Replace(d)
 					d = reloaded
 					time.Sleep(time.Duration(seconds)*time.Second - time.Millisecond)
 					for _, d := range []*tapo.Device{d, other} {
@@ -202,7 +202,7 @@ func TestRest(t *testing.T) {
 				h.reason(d)
 				h.plug.Heal()
 				changed := make(tapo.Credentials{Username: username, Password: "another"})
-				changed.Adopt(d)
+				changed.Replace(d)
 				if got := h.reason(changed); got != tapo.BadCredentials {
 					t.Errorf("changed credentials: %s", got)
 				}

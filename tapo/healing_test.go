@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 

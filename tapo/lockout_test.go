@@ -57,7 +57,7 @@ func (h *household) newDevice(c tapo.Credentials) *tapo.Device {
 func (h *household) reload(c tapo.Credentials) {
 	h.Helper()
 	d := h.newDevice(c)
-	d.Adopt(h.device)
+	d.Replace(h.device)
 	h.device = d
 }
 

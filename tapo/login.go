@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // logIn makes a session over the strongest protocol that the plug speaks and
@@ -89,7 +91,7 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 			return s, err
 		}
 	}
-	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
+	d.wire.Use(httpwire.Endpoint{Address: d.cfg.Address})
 	if d.cfg.Protocol != "" {
 		return d.pinned(ctx)
 	}
@@ -116,7 +118,7 @@ func (d *Device) negotiate(ctx context.Context) (*session, error) {
 	if err == nil {
 		s, err = d.loginTPAP(ctx, announced)
 	}
-	if mayHaveChanged(err) || errors.Is(err, wire.ErrBadReply) {
+	if mayHaveChanged(err) || errors.Is(err, plugerr.ErrBadReply) {
 		return d.lastResort(ctx, err)
 	}
 	return s, err
@@ -140,7 +142,7 @@ func (d *Device) pinned(ctx context.Context) (*session, error) {
 		case speaks == tpap.SpeaksTPAP:
 			return d.loginTPAP(ctx, announced)
 		case speaks == tpap.SpeaksNothing, speaks == tpap.SpeaksGarbled:
-			return nil, d.identify(ctx, wire.Reply{})
+			return nil, d.identify(ctx, httpwire.Reply{})
 		}
 		return nil, wronglyPinned(TPAP)
 	case Passthrough:
@@ -157,7 +159,7 @@ func (d *Device) pinned(ctx context.Context) (*session, error) {
 // lastResort tries KLAP on a plug that announces TPAP, with which we get no
 // further for a reason why: some answer KLAP all the same.
 func (d *Device) lastResort(ctx context.Context, why error) (*session, error) {
-	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
+	d.wire.Use(httpwire.Endpoint{Address: d.cfg.Address})
 	challenge, _, ok, err := klap.Handshake1(ctx, d.wire)
 	if ok || err != nil {
 		return d.answer(ctx, challenge, err)
@@ -182,7 +184,7 @@ func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, err
 	}
 	switch {
 	case refused && speaks == tpap.SpeaksGarbled: // it may have offered TPAP
-		return nil, fmt.Errorf("discover: %w", wire.ErrBadReply)
+		return nil, fmt.Errorf("discover: %w", plugerr.ErrBadReply)
 	case refused && speaks != tpap.SpeaksNothing:
 		return nil, errAccessRefused
 	case d.cfg.AllowPassthrough && d.cfg.Protocol == "" && !d.memory.newer && !refused:
@@ -197,19 +199,19 @@ func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, err
 
 // identify finds out, without credentials, what answers at the address and has
 // answered handshake1 not as KLAP does. The result is never nil.
-func (d *Device) identify(ctx context.Context, handshake1 wire.Reply) error {
-	reply, err := d.wire.Post(ctx, wire.Request{
+func (d *Device) identify(ctx context.Context, handshake1 httpwire.Reply) error {
+	reply, err := d.wire.Post(ctx, httpwire.Request{
 		Protocol: string(Passthrough), Step: "component_nego", Path: "/app", JSON: true,
 		Body: []byte(`{"method":"component_nego","params":null}`),
 	})
 	if err != nil {
 		return err
 	}
-	if reply.Status >= http.StatusInternalServerError && !wire.IsHTML(reply.Body) {
-		return &failure{reason: PlugError, text: (&wire.StatusError{Step: "component_nego", Status: reply.Status}).Error()}
+	if reply.Status >= http.StatusInternalServerError && !httpwire.IsHTML(reply.Body) {
+		return &failure{reason: PlugError, text: (&httpwire.StatusError{Step: "component_nego", Status: reply.Status}).Error()}
 	}
-	env, ok := wire.Decode(reply.Body)
-	newer := env.Code() == wire.CodeUnknownTransport
+	env, ok := lenient.Decode(reply.Body)
+	newer := env.Code() == plugerr.CodeUnknownTransport
 	switch {
 	case reply.Status != http.StatusOK || !ok || env.Code() == 0:
 		return notAPlug(reply)
@@ -232,7 +234,7 @@ func (d *Device) answer(ctx context.Context, ch klap.Challenge, err error) (*ses
 		return nil, diagnose(ch, d.cfg.Credentials)
 	}
 	s, err := ch.Handshake2(ctx, d.wire, d.auth, !d.cfg.SkipReplyVerification)
-	if status, ok := errors.AsType[*wire.StatusError](err); ok && status.Status == http.StatusForbidden {
+	if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusForbidden {
 		// Not the password: the plug has proved to know the same one. Perhaps
 		// another client's handshake came between.
 		return nil, accessRefusedOnce()
@@ -258,13 +260,13 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 	var refusal error
 	for _, v := range versions {
 		s, answer, ok, err := passthrough.Handshake(ctx, d.wire) // once per login: plugs want that
-		switch code, refused := errors.AsType[*wire.CodeError](err); {
-		case refused && code.Code == wire.CodeUnknownTransport:
+		switch code, refused := errors.AsType[*plugerr.CodeError](err); {
+		case refused && code.Code == plugerr.CodeUnknownTransport:
 			return nil, errChanged
 		case err != nil:
 			return nil, err
 		case !ok && answer.Status >= http.StatusInternalServerError:
-			return nil, &wire.StatusError{Step: "handshake", Status: answer.Status}
+			return nil, &httpwire.StatusError{Step: "handshake", Status: answer.Status}
 		case !ok:
 			return nil, notAPlug(answer)
 		}
@@ -274,7 +276,7 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 			d.memory.loginVer = v
 			return &session{conversation: s, protocol: Passthrough}, nil
 		}
-		if code, ok := errors.AsType[*wire.CodeError](err); !ok || !rejectsLogin(code.Code) {
+		if code, ok := errors.AsType[*plugerr.CodeError](err); !ok || !rejectsLogin(code.Code) {
 			return nil, err
 		}
 		refusal = err
@@ -285,7 +287,7 @@ func (d *Device) loginPassthrough(ctx context.Context) (*session, error) {
 // rejectsLogin reports whether an error code of login_device speaks of the
 // credentials or of their form; other codes are no reason to show the password.
 func rejectsLogin(code int) bool {
-	return code == wire.CodeLogin || code == wire.CodeLoginFailed || code == wire.CodeParams
+	return code == plugerr.CodeLogin || code == plugerr.CodeLoginFailed || code == plugerr.CodeParams
 }
 
 // errChanged says that the plug no longer speaks what it did.
@@ -312,7 +314,7 @@ func wronglyPinned(p Protocol) error {
 
 // unknownDialect is about a plug that wants a newer protocol than
 // securePassthrough, but has answered handshake1 in a way of its own.
-func unknownDialect(handshake1 wire.Reply) error {
+func unknownDialect(handshake1 httpwire.Reply) error {
 	f := &failure{
 		reason: Unsupported,
 		text:   fmt.Sprintf("the plug wants a newer protocol than securePassthrough (error_code 1003), but answered KLAP with HTTP status %d", handshake1.Status),
@@ -320,16 +322,16 @@ func unknownDialect(handshake1 wire.Reply) error {
 	switch {
 	case handshake1.Status >= http.StatusInternalServerError:
 		f.reason, f.again = PlugError, true
-	case handshake1.Status == http.StatusOK && !json.Valid(handshake1.Body) && !wire.IsHTML(handshake1.Body):
+	case handshake1.Status == http.StatusOK && !json.Valid(handshake1.Body) && !httpwire.IsHTML(handshake1.Body):
 		f.reason, f.again = BadReply, true
 		f.text = "handshake1: a reply of another size than KLAP's"
 	}
 	return f
 }
 
-func notAPlug(reply wire.Reply) error {
+func notAPlug(reply httpwire.Reply) error {
 	what := "something that is not a plug's JSON"
-	if wire.IsHTML(reply.Body) {
+	if httpwire.IsHTML(reply.Body) {
 		what = "a web page"
 	}
 	return &failure{reason: NotAPlug, text: fmt.Sprintf("the host answers with %s (HTTP status %d)", what, reply.Status)}

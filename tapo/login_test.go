@@ -52,7 +52,7 @@ func TestNoDowngrade(t *testing.T) {
 	}
 	for _, pinned := range []tapo.Protocol{"", tapo.Passthrough} {
 		reconfigured := device(t, p, func(c *tapo.Config) { c.Protocol = pinned })
-		reconfigured.Adopt(d)
+		reconfigured.Replace(d)
 		fails(t, reconfigured, tapo.PassthroughNotAllowed)
 	}
 	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
@@ -192,10 +192,10 @@ func TestWrongPassword(t *testing.T) {
 		// A new configuration with the same credentials does not try either,
 		// one with others does.
 		same := device(t, p, func(c *tapo.Config) { c.Credentials.Password, c.Now = "wrong", func() time.Time { return now } })
-		same.Adopt(d)
+		same.Replace(d)
 		fails(t, same, tapo.LoginBackoff)
 		corrected := device(t, p)
-		corrected.Adopt(d)
+		corrected.Replace(d)
 		read(t, corrected)
 	}
 }

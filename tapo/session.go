@@ -10,8 +10,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 const (
@@ -35,11 +36,13 @@ type conversation interface {
 	Lifetime() time.Duration // 0 if the plug did not say
 }
 
-// Leaving returns a context for [Device.Read] whose callers have left at a time,
+// WithLastWaiter returns a context for [Device.Read] whose callers have left at a time,
 // although the read may go on until the deadline of ctx: what is lost is then
 // asked for again while they are there. The time may become later during the
 // read.
-func Leaving(ctx context.Context, at func() time.Time) context.Context { return wire.Leaving(ctx, at) }
+func WithLastWaiter(ctx context.Context, at func() time.Time) context.Context {
+	return httpwire.WithLastWaiter(ctx, at)
+}
 
 // Read asks the plug for everything there is to know, logging in if need be.
 // The error is an [*Error]. ctx bounds the whole of it, waiting for another
@@ -95,7 +98,7 @@ func (d *Device) askHealing(ctx context.Context, ask func(context.Context) error
 	if wantsLogin(err) && d.wire.Left() > 0 {
 		d.lose(ctx, err)
 		first := err
-		if err = d.askOnce(ctx, ask); errors.Is(err, wire.ErrExhausted) {
+		if err = d.askOnce(ctx, ask); errors.Is(err, httpwire.ErrBudgetSpent) {
 			err = first
 		}
 	}
@@ -155,7 +158,7 @@ func (d *Device) ensureSession(ctx context.Context) error {
 func (d *Device) roundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	plain, err := d.session.RoundTrip(ctx, request)
 	if err != nil && reasonOf(err) == NotAPlug {
-		err = fmt.Errorf("%w: %w", wire.ErrBadReply, err)
+		err = fmt.Errorf("%w: %w", plugerr.ErrBadReply, err)
 	}
 	return plain, err
 }
@@ -164,7 +167,7 @@ func (d *Device) roundTrip(ctx context.Context, request []byte) ([]byte, error) 
 // login itself may have gone wrong.
 func (d *Device) lose(ctx context.Context, err error) {
 	d.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
-	if d.session != nil && d.cfg.Trace.SessionLost != nil && errors.Is(err, wire.ErrSessionLost) {
+	if d.session != nil && d.cfg.Trace.SessionLost != nil && errors.Is(err, plugerr.ErrSessionLost) {
 		d.cfg.Trace.SessionLost(d.session.protocol)
 	}
 	d.drop()
@@ -175,7 +178,7 @@ func (d *Device) lose(ctx context.Context, err error) {
 // failed are tried once more by the next read, which costs less than a login,
 // but do not count as standing.
 func (d *Device) leave(err error) {
-	answered := errors.Is(err, wire.ErrSessionLost) || isType[*wire.CodeError](err) || isType[*wire.StatusError](err)
+	answered := errors.Is(err, plugerr.ErrSessionLost) || isType[*plugerr.CodeError](err) || isType[*httpwire.StatusError](err)
 	switch {
 	case d.session != nil && d.session.protocol == TPAP && !answered:
 		d.drop()
@@ -206,16 +209,16 @@ func (d *Device) hangUp() {
 
 // wantsLogin reports whether an error is one that a new login may mend.
 func wantsLogin(err error) bool {
-	if errors.Is(err, wire.ErrSessionLost) || errors.Is(err, wire.ErrBadReply) ||
-		errors.Is(err, wire.ErrRefused) || errors.Is(err, wire.ErrUnsettled) || errors.Is(err, wire.ErrLate) {
+	if errors.Is(err, plugerr.ErrSessionLost) || errors.Is(err, plugerr.ErrBadReply) ||
+		errors.Is(err, plugerr.ErrRefused) || errors.Is(err, plugerr.ErrOutOfSync) || errors.Is(err, plugerr.ErrReplyTimeout) {
 		return true
 	}
-	if status, ok := errors.AsType[*wire.StatusError](err); ok {
+	if status, ok := errors.AsType[*httpwire.StatusError](err); ok {
 		return status.Status != http.StatusTooManyRequests
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.again
 	}
-	code, ok := errors.AsType[*wire.CodeError](err)
-	return ok && code.Code == wire.CodeUnknownTransport // updated to a newer protocol
+	code, ok := errors.AsType[*plugerr.CodeError](err)
+	return ok && code.Code == plugerr.CodeUnknownTransport // updated to a newer protocol
 }

@@ -30,10 +30,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // Protocol is one of the local protocols of plugs.
@@ -97,7 +97,7 @@ type Trace struct {
 // happen one after the other, since a plug holds one conversation at a time.
 type Device struct {
 	cfg  Config
-	wire *wire.Client
+	wire *httpwire.Client
 	auth []byte        // KLAP's auth hash of the credentials
 	live atomic.Value  // Protocol of the session, "" without one
 	idle *time.Timer   // gives up the connection
@@ -114,7 +114,7 @@ type Device struct {
 	granted int       // exchanges that the read under way has been allowed beyond maxExchanges
 	resting time.Time // until when there is no other request for a history
 
-	predecessor *Device // what Adopt was given, until its memory is taken over
+	predecessor *Device // what Replace was given, until its memory is taken over
 }
 
 // memory is what must not be forgotten about a plug when its configuration
@@ -162,11 +162,11 @@ func New(cfg Config) (*Device, error) {
 	d.live.Store(Protocol(""))
 	d.idle = time.AfterFunc(maxIdle, d.hangUp)
 	d.idle.Stop()
-	opts := wire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger, TooMany: d.tooMany}
+	opts := httpwire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger, TooMany: d.tooMany}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
 		opts.Observe = func(protocol, step string, took time.Duration) { exchange(Protocol(protocol), step, took) }
 	}
-	d.wire = wire.NewClient(opts)
+	d.wire = httpwire.NewClient(opts)
 	return d, nil
 }
 
@@ -223,12 +223,12 @@ func (d *Device) Close() {
 	d.wire.Close()
 }
 
-// Adopt makes d, which must be new, the successor of another device of the same
+// Replace makes d, which must be new, the successor of another device of the same
 // plug, so that a new configuration does not undo what was learnt: that the plug
 // has been seen to speak a newer protocol and, if the credentials are the same,
 // how long a rejected login must rest. The first read of d waits until old has
 // finished, and closes it; old must not be used any more.
-func (d *Device) Adopt(old *Device) { d.predecessor = old }
+func (d *Device) Replace(old *Device) { d.predecessor = old }
 
 // takeOver ends the predecessor's conversation and takes its memory. d is busy.
 func (d *Device) takeOver(ctx context.Context) error {

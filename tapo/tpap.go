@@ -11,15 +11,16 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // discover asks the plug, without credentials, whether it speaks TPAP. The
 // error is a *failure with the reason Unsupported, beside SpeaksTPAP, where it
 // speaks it in a way that this package cannot.
 func (d *Device) discover(ctx context.Context) (tpap.Speaks, tpap.Announcement, error) {
-	d.wire.Use(wire.Endpoint{Address: d.cfg.Address})
+	d.wire.Use(httpwire.Endpoint{Address: d.cfg.Address})
 	speaks, announced, err := tpap.Ask(ctx, d.wire)
 	d.memory.newer = d.memory.newer || speaks == tpap.SpeaksKLAP || speaks == tpap.SpeaksTPAP
 	if seen := d.memory.announced; announced.TLS < seen.TLS { // anybody can forge this answer
@@ -89,10 +90,10 @@ func (d *Device) answerTPAP(ctx context.Context, a tpap.Announcement, challenge 
 // endpoint is where a plug wants to be logged in to. A plug whose address was
 // given with a port of its own, for instance of a router that forwards it, says
 // 80 all the same.
-func (d *Device) endpoint(a tpap.Announcement) wire.Endpoint {
+func (d *Device) endpoint(a tpap.Announcement) httpwire.Endpoint {
 	host, port, err := net.SplitHostPort(d.cfg.Address)
 	if err != nil {
-		return wire.Endpoint{Address: d.cfg.Address}
+		return httpwire.Endpoint{Address: d.cfg.Address}
 	}
 	switch {
 	case a.TLS == 0 && (a.Port == 0 || a.Port == 80):
@@ -101,7 +102,7 @@ func (d *Device) endpoint(a tpap.Announcement) wire.Endpoint {
 	default:
 		port = strconv.Itoa(a.Port)
 	}
-	return wire.Endpoint{Address: net.JoinHostPort(host, port), TLS: tpap.TLSConfig(a.TLS, d.cfg.Now)}
+	return httpwire.Endpoint{Address: net.JoinHostPort(host, port), TLS: tpap.TLSConfig(a.TLS, d.cfg.Now)}
 }
 
 // tpapFailure gives an error of a login its reason, where it has one of its own.
@@ -121,8 +122,8 @@ func tpapFailure(err error) error {
 		switch {
 		case refusal.Locked():
 			return &failure{reason: Locked, protocol: TPAP, lock: refusal.Lock, text: lockedText(refusal)}
-		case refusal.Code == wire.CodeUnknownTransport:
-			return fmt.Errorf("%w: %w", tpap.ErrOther, &wire.CodeError{Step: refusal.Step, Code: refusal.Code})
+		case refusal.Code == plugerr.CodeUnknownTransport:
+			return fmt.Errorf("%w: %w", tpap.ErrOther, &plugerr.CodeError{Step: refusal.Step, Code: refusal.Code})
 		case refusal.Rejects():
 			return &failure{reason: BadCredentials, protocol: TPAP, text: refusal.Error(), final: true, attemptsLeft: refusal.Remaining}
 		}

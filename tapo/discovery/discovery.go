@@ -21,8 +21,8 @@ import (
 	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/wire"
 )
 
 // Port is the UDP port where devices listen.
@@ -124,28 +124,28 @@ var errNotADevice = errors.New("not a reply to a discovery probe")
 
 // reply is the JSON of one.
 type reply struct {
-	ErrorCode wire.Number `json:"error_code"`
+	ErrorCode lenient.Number `json:"error_code"`
 	Result    struct {
-		DeviceID       wire.Text `json:"device_id"`
-		Owner          wire.Text `json:"owner"`
-		Type           wire.Text `json:"device_type"`
-		Model          wire.Text `json:"device_model"`
-		IP             wire.Text `json:"ip"`
-		MAC            wire.Text `json:"mac"`
-		Hardware       wire.Text `json:"hw_ver"`
-		Firmware       wire.Text `json:"sv"`
-		SetUpBy        wire.Text `json:"obd_src"`
-		FactoryDefault wire.Flag `json:"factory_default"`
-		PrefersTPAP    wire.Flag `json:"tpap_preferred"`
+		DeviceID       lenient.Text `json:"device_id"`
+		Owner          lenient.Text `json:"owner"`
+		Type           lenient.Text `json:"device_type"`
+		Model          lenient.Text `json:"device_model"`
+		IP             lenient.Text `json:"ip"`
+		MAC            lenient.Text `json:"mac"`
+		Hardware       lenient.Text `json:"hw_ver"`
+		Firmware       lenient.Text `json:"sv"`
+		SetUpBy        lenient.Text `json:"obd_src"`
+		FactoryDefault lenient.Flag `json:"factory_default"`
+		PrefersTPAP    lenient.Flag `json:"tpap_preferred"`
 		Scheme         struct {
-			HTTPS      wire.Flag   `json:"is_support_https"`
-			Encryption wire.Text   `json:"encrypt_type"`
-			HTTPPort   wire.Number `json:"http_port"`
-			Version    wire.Number `json:"lv"`
+			HTTPS      lenient.Flag   `json:"is_support_https"`
+			Encryption lenient.Text   `json:"encrypt_type"`
+			HTTPPort   lenient.Number `json:"http_port"`
+			Version    lenient.Number `json:"lv"`
 		} `json:"mgt_encrypt_schm"`
 		TPAP struct {
-			Port wire.Number `json:"port"`
-			TLS  wire.Number `json:"tls"`
+			Port lenient.Number `json:"port"`
+			TLS  lenient.Number `json:"tls"`
 		} `json:"tpap"`
 		Encrypted *tdp.Encrypted `json:"encrypt_info"`
 	} `json:"result"`
@@ -153,10 +153,10 @@ type reply struct {
 
 // details is the JSON that some devices encrypt.
 type details struct {
-	DeviceID   wire.Text   `json:"device_id"`
-	Owner      wire.Text   `json:"owner"`
-	Connection wire.Text   `json:"connect_type"`
-	HTTPPort   wire.Number `json:"http_port"`
+	DeviceID   lenient.Text   `json:"device_id"`
+	Owner      lenient.Text   `json:"owner"`
+	Connection lenient.Text   `json:"connect_type"`
+	HTTPPort   lenient.Number `json:"http_port"`
 }
 
 // parse reads a reply that came from an address. key is that of the probe.
@@ -190,7 +190,7 @@ func parse(packet []byte, from netip.Addr, key *rsa.PrivateKey) (Device, error) 
 }
 
 // port returns the first valid one, 80 if there is none.
-func port(candidates ...wire.Number) uint16 {
+func port(candidates ...lenient.Number) uint16 {
 	for _, c := range candidates {
 		if n := small(c); n > 0 {
 			return uint16(n) //nolint:gosec // below 65536
@@ -200,7 +200,7 @@ func port(candidates ...wire.Number) uint16 {
 }
 
 // small returns a number from 1 to 65535, or else 0.
-func small(n wire.Number) int {
+func small(n lenient.Number) int {
 	if n.Valid && n.Value >= 1 && n.Value <= 65535 && n.Value == float64(int(n.Value)) {
 		return int(n.Value)
 	}
@@ -212,7 +212,7 @@ func isType[E error](err error) bool {
 	return ok
 }
 
-func or(a, b wire.Text) wire.Text {
+func or(a, b lenient.Text) lenient.Text {
 	if a != "" {
 		return a
 	}
@@ -221,7 +221,7 @@ func or(a, b wire.Text) wire.Text {
 
 // clean makes a text that a stranger has sent fit for a line of a terminal or a
 // file: printable, and short.
-func clean(t wire.Text) string {
+func clean(t lenient.Text) string {
 	const longest = 64
 	s := strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f {

@@ -9,8 +9,8 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 // startDiscovery replies to discovery probes, and wakes the plug at one.

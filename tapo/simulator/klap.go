@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
 )
 
 // klapState is the plug's half of KLAP. There is one session at most: a

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 // Error codes that simulated plugs answer.

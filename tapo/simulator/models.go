@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 // Protocol is what a firmware speaks.

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 // passthroughState is the plug's half of securePassthrough. A new handshake

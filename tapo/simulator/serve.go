@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // serveConn answers the requests of one connection.

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/klap"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
 func start(t testing.TB, p *Plug) *Plug {

@@ -3,7 +3,7 @@
 
 package simulator
 
-import "github.com/tapo-exporter/tapo_exporter/tapo/internal/passthrough"
+import "github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 
 var (
 	children   = Component{"child_device", 2}

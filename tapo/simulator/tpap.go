@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/spake2plus"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // TPAPOptions is what may differ among plugs that speak TPAP. The zero value is

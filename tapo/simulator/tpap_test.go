@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/spake2plus"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // prover logs in step by step, as clients should not.

@@ -18,7 +18,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tpap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
 // discover answers the question how the plug wants to be logged in to.

@@ -134,7 +134,7 @@ func TestRFC(t *testing.T) {
 // TestTPAP has the three logins of TPAP's vectors, one of them with a w0 that
 // begins with a zero byte.
 func TestTPAP(t *testing.T) {
-	data, err := os.ReadFile("../tpap/testdata/vectors.json")
+	data, err := os.ReadFile("../transport/tpap/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,352 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tpap
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/spake2plus"
+)
+
+// protocol labels our exchanges.
+const protocol = "tpap"
+
+var (
+	// ErrOther says that what answers does not speak TPAP, or no longer.
+	ErrOther = errors.New("not an answer of TPAP's")
+	// ErrOutcomeUnknown says that the plug may have counted an attempt, or not.
+	ErrOutcomeUnknown = errors.New("the outcome of the login is not known")
+	// ErrImpostor says that the plug does not know the password either.
+	ErrImpostor = errors.New("pake_share: the plug did not prove that it knows the password")
+)
+
+// Speaks is what a plug says of itself when asked for TPAP.
+type Speaks int
+
+// What plugs say.
+const (
+	SpeaksNothing Speaks = iota // an old plug, or none at all
+	SpeaksOlder                 // it does not know TPAP
+	SpeaksKLAP                  // it knows TPAP, and wants KLAP
+	SpeaksTPAP
+	SpeaksGarbled // what it says is damaged, or too long
+)
+
+// Ask sends discover, which needs no credentials and costs no attempt. Errors
+// are those of [httpwire.Client.Post], a [*Refusal] of a plug that is locked, or,
+// with SpeaksTPAP, an [*UnsupportedError].
+func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) {
+	reply, err := w.Post(ctx, httpwire.Request{
+		Protocol: protocol, Step: Discover, Path: "/", JSON: true,
+		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
+	})
+	if errors.Is(err, plugerr.ErrBadReply) { // perhaps a page of something else
+		return SpeaksGarbled, Announcement{}, nil
+	}
+	if err != nil {
+		return SpeaksNothing, Announcement{}, err
+	}
+	result, ok, err := decode(Discover, reply)
+	if refusal, refused := errors.AsType[*Refusal](err); refused {
+		switch {
+		case refusal.Locked():
+			return SpeaksTPAP, Announcement{}, refusal
+		case refusal.Code == plugerr.CodeUnknownTransport:
+			return SpeaksOlder, Announcement{}, nil
+		}
+	}
+	if !ok || err != nil {
+		return SpeaksNothing, Announcement{}, nil //nolint:nilerr // another code, or no code at all, is none of TPAP's
+	}
+	var answer struct {
+		Step      lenient.Text    `json:"sub_method"`
+		Preferred lenient.Flag    `json:"tpap_preferred"`
+		MAC       lenient.Text    `json:"mac"`
+		TPAP      json.RawMessage `json:"tpap"`
+	}
+	unmarshal(result, &answer)
+	switch announced := string(answer.TPAP); {
+	case announced != "" && announced != "null":
+		a, err := parseAnnouncement(answer.TPAP, string(answer.MAC))
+		return SpeaksTPAP, a, err
+	case answer.Step == Discover || answer.Preferred.Valid:
+		return SpeaksKLAP, Announcement{}, nil
+	}
+	return SpeaksNothing, Announcement{}, nil // somebody's JSON
+}
+
+// Challenge is a plug's answer to pake_register: what the proof is to be made
+// with. It is good for one [Challenge.Share].
+type Challenge struct {
+	Salt       []byte
+	Iterations int
+	ExtraCrypt json.RawMessage
+
+	passcode PasscodeType
+	binding  spake2plus.Binding
+	devShare []byte
+	attests  bool
+}
+
+// Register asks for a challenge. It depends on no password, so a plug does not
+// count it. Errors are those of [httpwire.Client.Post], an [*UnsupportedError], a
+// [*Refusal], or wrap [ErrOther], [httpwire.StatusError] or [plugerr.ErrBadReply].
+func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challenge, error) {
+	username, err := a.Username()
+	if err != nil {
+		return nil, err
+	}
+	passcode, err := a.PasscodeType()
+	if err != nil {
+		return nil, err
+	}
+	userRandom := make([]byte, RandomSize)
+	rand.Read(userRandom)
+	result, err := post(ctx, w, PakeRegister, false, RegisterParams{
+		Step: PakeRegister, Username: username, UserRandom: userRandom,
+		CipherSuites: []int{Suite}, Encryption: []string{Cipher}, PasscodeType: passcode,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var r RegisterResult
+	unmarshal(result, &r)
+	ch, err := r.challenge(userRandom)
+	if err != nil {
+		return nil, err
+	}
+	ch.passcode, ch.attests = passcode, a.Attests && a.TLS == 0
+	return ch, nil
+}
+
+// challenge checks what the plug has chosen.
+func (r RegisterResult) challenge(userRandom []byte) (*Challenge, error) {
+	cipher := strings.ReplaceAll(strings.ToLower(string(r.Encryption)), "-", "_")
+	iterations := lenient.Number{Value: DefaultIterations, Valid: true}
+	if r.Iterations != nil {
+		iterations = *r.Iterations
+	}
+	switch n := iterations.Value; {
+	case !r.CipherSuite.Valid || cipher == "" || !iterations.Valid:
+		return nil, fmt.Errorf("%s: %w: cipher_suites, encryption or iterations is missing or of the wrong type", PakeRegister, plugerr.ErrBadReply)
+	case r.CipherSuite.Value != Suite:
+		return nil, unsupported("cipher suite %v (want %d)", r.CipherSuite.Value, Suite)
+	case cipher != Cipher:
+		return nil, unsupported("the session cipher %q (want %s)", r.Encryption, Cipher)
+	case n < 1 || n > MaxIterations || n != math.Trunc(n):
+		return nil, unsupported("%.0f iterations (want 1 to %d)", n, MaxIterations)
+	}
+	ch := &Challenge{Iterations: int(iterations.Value), ExtraCrypt: r.ExtraCrypt}
+	var devRandom []byte
+	for _, m := range []struct {
+		name string
+		text lenient.Text
+		into *[]byte
+	}{{"dev_random", r.DevRandom, &devRandom}, {"dev_salt", r.DevSalt, &ch.Salt}, {"dev_share", r.DevShare, &ch.devShare}} {
+		b, err := unbase64(m.text)
+		if err != nil || len(b) == 0 {
+			return nil, fmt.Errorf("%s: %w: %s is missing or no base64", PakeRegister, plugerr.ErrBadReply, m.name)
+		}
+		*m.into = b
+	}
+	ch.binding = Binding(userRandom, devRandom)
+	return ch, nil
+}
+
+// shareTime is what must be left at least for the plug to check a proof.
+const shareTime = time.Second
+
+// Share proves to the plug that we know the secret, which is an attempt that it
+// counts when it fails, and checks the plug's own proof. Errors are a
+// [*Refusal], or wrap [ErrImpostor], [ErrOutcomeUnknown] or [plugerr.ErrBadReply];
+// those of the last, and those of the network that wrap nothing, come before
+// anything is sent.
+func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spake2plus.Secret) (*Session, error) {
+	prover, err := secret.Prove()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := prover.Finish(ch.binding, ch.devShare)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: dev_share: %w", PakeRegister, plugerr.ErrBadReply, err)
+	}
+	params := ShareParams{Step: PakeShare, UserShare: prover.Share(), UserConfirm: keys.ConfirmP}
+	if ch.attests {
+		params.DACNonce = make([]byte, RandomSize)
+		rand.Read(params.DACNonce)
+	}
+	if err := w.Connect(ctx); err != nil { // so that only the plug itself can leave the outcome open
+		return nil, err
+	}
+	// An answer that comes too late leaves open whether the plug has counted.
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < max(2*w.Took(PakeRegister), shareTime) {
+		return nil, fmt.Errorf("%s: not sent, the plug is too slow for the time that is left: %w", PakeShare, context.DeadlineExceeded)
+	}
+	result, err := post(ctx, w, PakeShare, true, params)
+	if refusal, ok := errors.AsType[*Refusal](err); ok && (refusal.Locked() || refusal.Rejects()) {
+		return nil, refusal
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	}
+	var r ShareResult
+	unmarshal(result, &r)
+	devConfirm, err := unbase64(r.DevConfirm)
+	if err != nil || subtle.ConstantTimeCompare(devConfirm, keys.ConfirmV) != 1 {
+		return nil, ErrImpostor
+	}
+	w.Close() // a new connection for the session cannot be one that the plug has closed
+	return r.session(w, keys.Shared)
+}
+
+// session starts with what a plug answered that has proved itself.
+func (r ShareResult) session(w *httpwire.Client, shared []byte) (*Session, error) {
+	bad := func(what string) error {
+		return fmt.Errorf("%w: %s: %w: %s", ErrOutcomeUnknown, PakeShare, plugerr.ErrBadReply, what)
+	}
+	token := string(r.Token)
+	if token == "" {
+		token = string(r.SessionID)
+	}
+	seq := r.StartSeq.Value
+	switch {
+	case token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+		return nil, bad("stok is missing, or has characters that no URL can have")
+	case !r.StartSeq.Valid || seq != math.Trunc(seq) || seq < math.MinInt32 || seq > math.MaxUint32:
+		return nil, bad("start_seq is missing or no 32-bit number")
+	}
+	frames, err := NewFrames(shared)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{wire: w, frames: frames, path: Path(token), seq: uint32(int64(seq))} //nolint:gosec // two's complement is meant
+	if e := r.Expired.Value; e > 0 {
+		s.lifetime = time.Duration(min(e, 1e9)) * time.Second
+	}
+	return s, nil
+}
+
+// post sends a login step and returns the result.
+func post(ctx context.Context, w *httpwire.Client, step string, once bool, params any) (json.RawMessage, error) {
+	body, err := json.Marshal(struct {
+		Method string `json:"method"`
+		Params any    `json:"params"`
+	}{"login", params})
+	if err != nil {
+		return nil, err
+	}
+	reply, err := w.Post(ctx, httpwire.Request{Protocol: protocol, Step: step, Path: "/", JSON: true, Body: body, Once: once, Patient: once})
+	if err != nil {
+		return nil, err
+	}
+	if status := reply.Status; status != http.StatusOK {
+		err := &httpwire.StatusError{Step: step, Status: status}
+		if status >= http.StatusInternalServerError {
+			return nil, err // whatever it speaks, it does not want to now
+		}
+		return nil, fmt.Errorf("%w: %w", ErrOther, err)
+	}
+	result, ok, err := decode(step, reply)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w: %w", step, plugerr.ErrBadReply, ErrOther)
+	}
+	return result, err
+}
+
+// Session carries messages over a login. It is not safe for concurrent use: a
+// plug wants one request at a time.
+type Session struct {
+	wire     *httpwire.Client
+	frames   *Frames
+	path     string // with the token
+	seq      uint32 // of the next request; it wraps around
+	sent     uint32
+	lifetime time.Duration
+}
+
+// Lifetime is how long the plug said that it would keep the session, 0 if it
+// did not say.
+func (s *Session) Lifetime() time.Duration { return s.lifetime }
+
+// RoundTrip sends one JSON request and returns the JSON reply. Where the plug
+// closes the connection instead of answering, it is sent once more, under a
+// sequence number of its own, but for a session's first request. An error wraps
+// [plugerr.ErrSessionLost] or [plugerr.ErrOutOfSync] when a new login is needed,
+// [plugerr.ErrRefused] when it may help, or [plugerr.ErrBadReply], or is a [*Refusal]
+// of a plug that has locked itself, a [*httpwire.StatusError], or one of the
+// network: what the plug makes of the session then is not known.
+func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
+	text, err := s.exchange(ctx, request)
+	switch {
+	case !errors.Is(err, httpwire.ErrNoReply) || ctx.Err() != nil:
+		return text, err
+	case s.sent == 1: // on a new connection, so it was the plug that closed it
+		return nil, fmt.Errorf("%w: %w", plugerr.ErrOutOfSync, err)
+	}
+	return s.exchange(ctx, request)
+}
+
+func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) {
+	const step = "request"
+	if s.sent == math.MaxUint32 { // never twice the same number: the keys would give the text away
+		return nil, fmt.Errorf("%s: %w: sequence numbers are used up", step, plugerr.ErrSessionLost)
+	}
+	seq := s.seq
+	s.seq++
+	s.sent++
+	reply, err := s.wire.Post(ctx, httpwire.Request{
+		Protocol: protocol, Step: step, Path: s.path, Body: s.frames.Seal(seq, request), Once: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch reply.Status {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, plugerr.ErrSessionLost, reply.Status)
+	default:
+		return nil, &httpwire.StatusError{Step: step, Status: reply.Status}
+	}
+	text, err := s.frames.Open(seq, reply.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step, plainRefusal(step, reply.Body, err))
+	}
+	return text, nil
+}
+
+// plainRefusal makes an error of an answer that did not open: a refusal is
+// plain JSON, all of it. Its first byte tells nothing, since a frame may begin
+// with any.
+func plainRefusal(step string, body []byte, opening error) error {
+	var e struct {
+		ErrorCode lenient.Number `json:"error_code"`
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &e) != nil || !e.ErrorCode.Valid || e.ErrorCode.Value == 0 {
+		return fmt.Errorf("%w: %w", plugerr.ErrBadReply, opening)
+	}
+	switch code := int(e.ErrorCode.Value); code {
+	case CodeLocked:
+		_, _, err := decode(step, httpwire.Reply{Status: http.StatusOK, Body: body})
+		return err
+	case CodeDenied, codeUnknownSession, plugerr.CodeSessionExpired, codeTag, codeToken, plugerr.CodeInvalidNonce,
+		plugerr.CodeSessionTimeout, plugerr.CodeTransportNotAvail:
+		return fmt.Errorf("%w: error_code %d", plugerr.ErrSessionLost, code)
+	default:
+		return fmt.Errorf("%w: %w", plugerr.ErrRefused, &plugerr.CodeError{Step: step, Code: code})
+	}
+}

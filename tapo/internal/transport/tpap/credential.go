@@ -1,0 +1,179 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tpap
+
+import (
+	"crypto/hkdf"
+	"crypto/md5"  //nolint:gosec // as defined
+	"crypto/sha1" //nolint:gosec // as defined
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/unixcrypt"
+)
+
+// maxRounds bounds the work that a plug can ask for with passwd_rounds, to some
+// tenths of a second.
+const maxRounds = 1_000_000
+
+// Account is what credentials are made of.
+type Account struct {
+	Username string // the e-mail
+	Password string
+	MAC      string // the plug's, as in Announcement
+}
+
+// ExtraCrypt is how a plug wants the password to be hashed.
+type ExtraCrypt struct {
+	Type   lenient.Text `json:"type"`
+	Params struct {
+		PasswdID          lenient.Number `json:"passwd_id"`
+		PasswdPrefix      lenient.Text   `json:"passwd_prefix"`
+		PasswdRounds      lenient.Number `json:"passwd_rounds"`
+		AuthkeyTmpkey     lenient.Text   `json:"authkey_tmpkey"`
+		AuthkeyDictionary lenient.Text   `json:"authkey_dictionary"`
+		SHAName           lenient.Number `json:"sha_name"`
+		SHASalt           lenient.Text   `json:"sha_salt"`
+	} `json:"params"`
+}
+
+// Credential is the text that goes into the key derivation.
+type Credential struct {
+	Text string
+	// Username tells whether the account's e-mail entered it, Password whether
+	// the account's password did.
+	Username, Password bool
+}
+
+// Credential derives the credential of an account's owner. extra is the JSON of
+// `extra_crypt`, empty or null where the plug gives none. The error is an
+// [*UnsupportedError]: trying something else instead would cost an attempt.
+func (a Account) Credential(extra json.RawMessage) (Credential, error) {
+	if len(extra) == 0 || string(extra) == "null" {
+		if a.Username == "" {
+			return Credential{Text: a.Password, Password: true}, nil
+		}
+		return Credential{Text: a.Username + "/" + a.Password, Username: true, Password: true}, nil
+	}
+	var x ExtraCrypt
+	if json.Unmarshal(extra, &x) != nil {
+		return Credential{}, unsupported("an extra_crypt that is no object of type and params")
+	}
+	switch x.Type {
+	case "password_shadow":
+		return a.shadow(x)
+	case "password_authkey":
+		dictionary := utf16.Encode([]rune(string(x.Params.AuthkeyDictionary)))
+		if len(dictionary) == 0 {
+			return Credential{}, unsupported("extra_crypt password_authkey without a dictionary")
+		}
+		return Credential{Text: authkey(a.Password, string(x.Params.AuthkeyTmpkey), dictionary), Password: true}, nil
+	case "password_sha_with_salt":
+		name := "user"
+		if x.Params.SHAName.Value == 0 {
+			name = "admin"
+		}
+		salt, err := unbase64(x.Params.SHASalt)
+		if err != nil || !x.Params.SHAName.Valid {
+			return Credential{}, unsupported("extra_crypt password_sha_with_salt without sha_name, or with a sha_salt that is no base64")
+		}
+		sum := sha256.Sum256([]byte(name + string(salt) + a.Password))
+		return Credential{Text: hex.EncodeToString(sum[:]), Password: true}, nil
+	}
+	return Credential{}, unsupported("extra_crypt %q", x.Type)
+}
+
+// shadow is the type that plugs use, with passwd_id 2.
+func (a Account) shadow(x ExtraCrypt) (Credential, error) {
+	switch id := x.Params.PasswdID; {
+	case id.Valid && id.Value == 1:
+		salt, ok := cryptSalt(string(x.Params.PasswdPrefix), "$1$")
+		if !ok {
+			return Credential{}, unsupported("password_shadow 1 with passwd_prefix %q", x.Params.PasswdPrefix)
+		}
+		return Credential{Text: unixcrypt.MD5([]byte(a.Password), []byte(salt)), Password: true}, nil
+	case id.Valid && id.Value == 2:
+		sum := sha1.Sum([]byte(a.Password)) //nolint:gosec // as defined
+		return Credential{Text: hex.EncodeToString(sum[:]), Password: true}, nil
+	case id.Valid && id.Value == 3:
+		mac, ok := colons(a.MAC)
+		if !ok {
+			return Credential{}, unsupported("password_shadow 3 without a MAC")
+		}
+		email := md5.Sum([]byte(a.Username))                              //nolint:gosec // as defined
+		sum := sha1.Sum([]byte(hex.EncodeToString(email[:]) + "_" + mac)) //nolint:gosec // as defined
+		return Credential{Text: hex.EncodeToString(sum[:]), Username: true}, nil
+	case id.Valid && id.Value == 5:
+		salt, ok := cryptSalt(string(x.Params.PasswdPrefix), "$5$")
+		rounds := unixcrypt.DefaultRounds
+		if before, after, found := strings.Cut(salt, "$"); found && strings.HasPrefix(before, "rounds=") {
+			salt = after
+			var n lenient.Number
+			_ = n.UnmarshalJSON([]byte(strings.TrimPrefix(before, "rounds=")))
+			rounds, ok = int(n.Value), ok && n.Valid && n.Value >= 0 && n.Value <= maxRounds
+		}
+		if n := x.Params.PasswdRounds; n.Valid {
+			rounds, ok = int(n.Value), ok && n.Value >= 0 && n.Value <= maxRounds
+		}
+		if !ok {
+			return Credential{}, unsupported("password_shadow 5 with passwd_prefix %q and passwd_rounds %v", x.Params.PasswdPrefix, x.Params.PasswdRounds.Value)
+		}
+		salt, _, _ = strings.Cut(salt, "$")
+		return Credential{Text: unixcrypt.SHA256([]byte(a.Password), []byte(salt), rounds), Password: true}, nil
+	default:
+		return Credential{}, unsupported("password_shadow with passwd_id %v", id.Value)
+	}
+}
+
+// cryptSalt returns what follows the scheme in a prefix of crypt(3); `$1$salt$`
+// has the salt `salt`.
+func cryptSalt(prefix, scheme string) (string, bool) {
+	rest, ok := strings.CutPrefix(prefix, scheme)
+	return strings.TrimSuffix(rest, "$"), ok
+}
+
+// authkey mixes the password with a key of the plug's, one character at a time.
+func authkey(password, key string, dictionary []uint16) string {
+	const filler = 0xbb // past the end of either
+	p, k := utf16.Encode([]rune(password)), utf16.Encode([]rune(key))
+	at := func(text []uint16, i int) int {
+		if i < len(text) {
+			return int(text[i])
+		}
+		return filler
+	}
+	out := make([]uint16, max(len(p), len(k)))
+	for i := range out {
+		out[i] = dictionary[(at(p, i)^at(k, i))%len(dictionary)]
+	}
+	return string(utf16.Decode(out))
+}
+
+// colons writes a bare MAC as AA:BB:CC:DD:EE:FF.
+func colons(mac string) (string, bool) {
+	if len(mac) != 12 {
+		return "", false
+	}
+	var parts []string
+	for i := 0; i < len(mac); i += 2 {
+		parts = append(parts, mac[i:i+2])
+	}
+	return strings.Join(parts, ":"), true
+}
+
+// DefaultCredential is that of a plug without an account. Anybody on the
+// network can derive it. The error is an [*UnsupportedError].
+func (a Account) DefaultCredential() (Credential, error) {
+	m, err := hex.DecodeString(a.MAC)
+	if err != nil || len(m) != 6 {
+		return Credential{}, unsupported("a default passcode, but no MAC to make it of")
+	}
+	secret := append([]byte("GqY5o136oa4i6VprTlMW2DpVXxmfW8"), m[3], m[4], m[5], m[0], m[1], m[2])
+	key, err := hkdf.Key(sha256.New, secret, []byte("tp-kdf-salt-default-passcode"), "tp-kdf-info-default-passcode", 32)
+	return Credential{Text: strings.ToUpper(hex.EncodeToString(key))}, err
+}
