@@ -235,7 +235,7 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 	device, err := tapo.New(tapo.Config{
 		Address: address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol, AllowPassthrough: t.AllowPassthrough,
 		SkipReplyVerification: t.SkipReplyVerification(), Guard: guard,
-		Trace: tapo.Trace{Exchange: func(tapo.Protocol, string, time.Duration) { c.progress.request() }},
+		Trace: tapo.Trace{Exchange: func(tapo.Exchange) { c.progress.request() }},
 	})
 	if err != nil {
 		return nil, err

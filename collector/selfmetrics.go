@@ -4,8 +4,6 @@
 package collector
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -59,9 +57,9 @@ func (m *selfMetrics) collectors() []prometheus.Collector {
 // trace counts what devices report.
 func (m *selfMetrics) trace() tapo.Trace {
 	return tapo.Trace{
-		Exchange: func(p tapo.Protocol, _ string, took time.Duration) {
-			m.requests.WithLabelValues(string(p)).Inc()
-			m.requestDuration.WithLabelValues(string(p)).Observe(took.Seconds())
+		Exchange: func(e tapo.Exchange) {
+			m.requests.WithLabelValues(string(e.Protocol)).Inc()
+			m.requestDuration.WithLabelValues(string(e.Protocol)).Observe(e.Took.Seconds())
 		},
 		Login:       func(p tapo.Protocol) { m.logins.WithLabelValues(string(p)).Inc() },
 		LoginFailed: func(p tapo.Protocol, r tapo.Reason) { m.loginFailures.WithLabelValues(string(p), string(r)).Inc() },

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // replies are a plug's answers to the methods of one read.
@@ -293,12 +294,12 @@ func duration(n lenient.Number, unit time.Duration) Optional[time.Duration] {
 }
 
 func rssi(n lenient.Number) Optional[float64] {
-	return Optional[float64]{n.Value, n.Valid && math.Abs(n.Value) <= maxRSSI}
+	return plug.Maybe(n.Value, n.Valid && math.Abs(n.Value) <= maxRSSI)
 }
 
-func optional(n lenient.Number) Optional[float64] { return Optional[float64]{n.Value, n.Valid} }
+func optional(n lenient.Number) Optional[float64] { return plug.Maybe(n.Value, n.Valid) }
 
-func optionalFlag(f lenient.Flag) Optional[bool] { return Optional[bool]{f.Value, f.Valid} }
+func optionalFlag(f lenient.Flag) Optional[bool] { return plug.Maybe(f.Value, f.Valid) }
 
 // oneOf reads a status: true for one word, false for some, absent for others.
 func oneOf(status lenient.Text, yes lenient.Text, no ...lenient.Text) Optional[bool] {

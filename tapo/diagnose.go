@@ -12,11 +12,11 @@ import (
 // wellKnown are credentials that plugs hold before they are bound to an
 // account, or after they lost it.
 var wellKnown = []Credentials{
-	{"kasa@tp-link.net", "kasaSetup"},
-	{"test@tp-link.net", "test"},
-	{"admin", "21232f297a57a5a743894a0e4a801fc3"},
-	{"admin", "admin"},
-	{"", ""},
+	{Username: "kasa@tp-link.net", Password: "kasaSetup"},
+	{Username: "test@tp-link.net", Password: "test"},
+	{Username: "admin", Password: "21232f297a57a5a743894a0e4a801fc3"},
+	{Username: "admin", Password: "admin"},
+	{Username: "", Password: ""},
 }
 
 const unboundAdvice = "The plug is not bound to your account, and anybody on the network can control it, or somebody else poses as the plug. " +
@@ -58,11 +58,11 @@ func findMistake(matches func(Credentials) bool, c Credentials) string {
 		Credentials
 		advice string
 	}{
-		{Credentials{lower, c.Password}, "The account's e-mail is registered in lower case: write it so in the configuration."},
-		{Credentials{email, c.Password}, "The e-mail in the configuration has blanks around it: remove them."},
-		{Credentials{strings.ToLower(email), c.Password}, "The account's e-mail is registered in lower case and without the blanks around it: write it so in the configuration."},
-		{Credentials{c.Username, password}, "The password in the configuration has blanks around it: remove them."},
-		{Credentials{strings.ToLower(email), password}, "The e-mail and the password have blanks around them, or the e-mail is registered in lower case: correct them in the configuration."},
+		{Credentials{Username: lower, Password: c.Password}, "The account's e-mail is registered in lower case: write it so in the configuration."},
+		{Credentials{Username: email, Password: c.Password}, "The e-mail in the configuration has blanks around it: remove them."},
+		{Credentials{Username: strings.ToLower(email), Password: c.Password}, "The account's e-mail is registered in lower case and without the blanks around it: write it so in the configuration."},
+		{Credentials{Username: c.Username, Password: password}, "The password in the configuration has blanks around it: remove them."},
+		{Credentials{Username: strings.ToLower(email), Password: password}, "The e-mail and the password have blanks around them, or the e-mail is registered in lower case: correct them in the configuration."},
 	} {
 		if v.Credentials != c && matches(v.Credentials) {
 			return v.advice

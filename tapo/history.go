@@ -11,41 +11,6 @@ import (
 	"time"
 )
 
-// Errors of what a plug remembers. They are wrapped in an [*Error].
-var (
-	// ErrNoHistory says that the plug, or the socket, does not remember what is
-	// asked for: not every model and firmware does.
-	ErrNoHistory = errors.New("the plug keeps no such history")
-	// ErrNoClock says that the plug's clock is not set, or wrong by more than half
-	// an hour, so that nobody knows of which time its slots are.
-	ErrNoClock = errors.New("the plug's clock is wrong")
-	// ErrNoZone says that the plug's time zone, by which its slots are aligned, is
-	// unknown.
-	ErrNoZone = errors.New("the plug's time zone is unknown")
-)
-
-// Description is what a plug says of itself, beside what it measures.
-type Description struct {
-	Info     Info
-	Location *time.Location // of the plug's clock; nil if it names none that is known
-	Outlets  []int          // the numbers of the sockets that may remember energy
-}
-
-// EnergySlot is the energy that a socket drew in a slot of its history. Start
-// and End are in UTC.
-type EnergySlot struct {
-	Start, End time.Time
-	Joules     float64
-	InProgress bool // End is when it was read
-}
-
-// PowerSlot is the average power of a socket in a slot of its history. Start
-// and End are in UTC.
-type PowerSlot struct {
-	Start, End time.Time
-	Watts      float64
-}
-
 // historyPause is the least time between two requests for a history, since there
 // are many: a plug takes up to 35 ms for one, and has others to serve. historyTime
 // is the longest that one may take.
@@ -119,7 +84,7 @@ func (d *Device) EnergyHistory(ctx context.Context, outlet int, i Interval, from
 	energies := make([]EnergySlot, 0, len(slots))
 	for _, s := range slots {
 		if joules := s.value * joulesPerWh; joules <= maxWatts*s.full.Seconds() {
-			energies = append(energies, EnergySlot{s.start, s.end, joules, s.inProgress()})
+			energies = append(energies, EnergySlot{Start: s.start, End: s.end, Joules: joules, InProgress: s.inProgress()})
 		}
 	}
 	return energies, err
@@ -135,7 +100,7 @@ func (d *Device) PowerHistory(ctx context.Context, outlet int, i Interval, from,
 	powers := make([]PowerSlot, 0, len(slots))
 	for _, s := range slots {
 		if s.value <= maxWatts && !s.inProgress() {
-			powers = append(powers, PowerSlot{s.start, s.end, s.value})
+			powers = append(powers, PowerSlot{Start: s.start, End: s.end, Watts: s.value})
 		}
 	}
 	return powers, err

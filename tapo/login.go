@@ -201,7 +201,7 @@ func (d *Device) tryKLAP(ctx context.Context, speaks tpap.Speaks) (*session, err
 // answered handshake1 not as KLAP does. The result is never nil.
 func (d *Device) identify(ctx context.Context, handshake1 httpwire.Reply) error {
 	reply, err := d.wire.Post(ctx, httpwire.Request{
-		Protocol: string(Passthrough), Step: "component_nego", Path: "/app", JSON: true,
+		Protocol: Passthrough, Phase: PhaseAsk, Step: "component_nego", Path: "/app", JSON: true,
 		Body: []byte(`{"method":"component_nego","params":null}`),
 	})
 	if err != nil {

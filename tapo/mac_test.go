@@ -10,18 +10,6 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-func TestParseMAC(t *testing.T) {
-	const want = "AA-BB-CC-00-11-22"
-	for text, want := range map[string]string{
-		"AA-BB-CC-00-11-22": want, "aa:bb:cc:00:11:22": want, "aabbcc001122": want, "": "", "AA-BB-CC-00-11": "", "AA-BB-CC-00-11-22-33": "",
-		"AA-BB-CC-00-11-2G": "", "AABBCC-001122": "", "00-00-00-00-00-00": "", "FF-FF-FF-FF-FF-FF": "", "01-00-5E-00-00-01": "",
-	} {
-		if got := tapo.ParseMAC(text); got != want {
-			t.Errorf("%q: %q", text, got)
-		}
-	}
-}
-
 // TestWantedMAC: another plug than the one that is wanted is never shown, and no
 // password tried on it that it may count.
 func TestWantedMAC(t *testing.T) {

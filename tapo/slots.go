@@ -5,26 +5,11 @@ package tapo
 
 import "time"
 
-// Interval is how wide the slots of a plug's history are.
-type Interval int
-
-// The intervals that plugs keep. Slots begin with the five minutes, hours, days
-// and months of the plug's own wall clock.
-const (
-	FiveMinutes Interval = 5 // in minutes, as plugs are asked for them
-	Hourly      Interval = 60
-	Daily       Interval = 24 * 60
-	Monthly     Interval = 30 * 24 * 60
-)
-
 // What plugs answer at most in one reply.
 const (
 	maxHourlyDays = 8
 	maxPowerSlots = 144
 )
-
-// minutes is the width of slots that are all as wide.
-func (i Interval) minutes() time.Duration { return time.Duration(i) * time.Minute }
 
 // window is what a plug is asked for in one request. One whose start is not
 // where the plug expects it is answered with values of other times, silently.
@@ -67,9 +52,9 @@ func energyWindow(i Interval, at time.Time, loc *time.Location) window {
 func powerWindow(i Interval, at time.Time, loc *time.Location) window {
 	_, offset := at.In(loc).Zone()
 	shift := time.Duration(offset) * time.Second
-	start := at.Add(shift).Truncate(i.minutes()).Add(-shift)
-	end := start.Add(maxPowerSlots * i.minutes())
-	return window{start: start, end: end, slots: evenly(start, end, i.minutes())}
+	start := at.Add(shift).Truncate(i.Width()).Add(-shift)
+	end := start.Add(maxPowerSlots * i.Width())
+	return window{start: start, end: end, slots: evenly(start, end, i.Width())}
 }
 
 // evenly divides the time from start to end; the last part may be shorter.
@@ -79,21 +64,6 @@ func evenly(start, end time.Time, width time.Duration) []time.Time {
 		slots = append(slots, t)
 	}
 	return append(slots, end)
-}
-
-// StartOfDay returns the first instant of a date in a plug's zone, which is where
-// its days begin. The day may lie outside of the month as in [time.Date]. Where
-// daylight saving begins or ends at midnight, that is one o'clock, or the first of
-// two midnights.
-func StartOfDay(year int, month time.Month, day int, loc *time.Location) time.Time {
-	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
-	midnight := time.Date(year, month, day, 0, 0, 0, 0, loc)
-	for _, t := range []time.Time{midnight.Add(-time.Hour), midnight} {
-		if t.Day() == noon.Day() {
-			return t.UTC()
-		}
-	}
-	return midnight.Add(time.Hour).UTC()
 }
 
 // wallClock returns where the slots of hourly energies begin if a plug counts 24

@@ -36,16 +36,6 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
-// Protocol is one of the local protocols of plugs.
-type Protocol string
-
-// The three protocols, one per firmware generation.
-const (
-	TPAP        Protocol = "tpap"        // firmware from 1.4 on
-	KLAP        Protocol = "klap"        // 2023 on, and newer firmware with Third-Party Compatibility
-	Passthrough Protocol = "passthrough" // securePassthrough, before the middle of 2023
-)
-
 // Protocols lists all protocols, the strongest first.
 func Protocols() []Protocol { return []Protocol{TPAP, KLAP, Passthrough} }
 
@@ -83,14 +73,20 @@ type Config struct {
 // Trace has hooks for counting. They are called during reads, possibly of
 // several devices at a time, and must not block.
 type Trace struct {
-	// Exchange is one HTTP exchange with a plug. The step is discover, handshake1
-	// or component_nego while it is asked what it speaks, request over a
-	// session, and one of a login otherwise.
-	Exchange    func(p Protocol, step string, took time.Duration)
+	// Exchange is one exchange with a plug.
+	Exchange    func(Exchange)
 	Login       func(Protocol)              // a login succeeded
 	LoginFailed func(Protocol, Reason)      // a plug was asked to log us in, or would have been, and it failed
 	SessionLost func(Protocol)              // a plug had forgotten our session
 	Method      func(name string, code int) // a method was answered, with 0, or refused, with the plug's error_code
+}
+
+// Exchange is a request to a plug that was sent, whatever became of it.
+type Exchange struct {
+	Protocol Protocol
+	Phase    Phase
+	Step     string        // of the protocol, such as handshake1
+	Took     time.Duration // until the answer, or its failure
 }
 
 // Device is a plug. Its methods are safe for concurrent use; reads of one plug
@@ -164,7 +160,7 @@ func New(cfg Config) (*Device, error) {
 	d.idle.Stop()
 	opts := httpwire.Options{Address: address, DialContext: cfg.DialContext, Logger: cfg.Logger, TooMany: d.tooMany}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
-		opts.Observe = func(protocol, step string, took time.Duration) { exchange(Protocol(protocol), step, took) }
+		opts.Observe = func(r httpwire.Request, took time.Duration) { exchange(Exchange{r.Protocol, r.Phase, r.Step, took}) }
 	}
 	d.wire = httpwire.NewClient(opts)
 	return d, nil

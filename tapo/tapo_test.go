@@ -227,7 +227,7 @@ func TestTrace(t *testing.T) {
 	var log []string
 	d := device(t, p, func(c *tapo.Config) {
 		c.Trace = tapo.Trace{
-			Exchange:    func(p tapo.Protocol, _ string, d time.Duration) { log = append(log, fmt.Sprintf("%s %t", p, d > 0)) },
+			Exchange:    func(e tapo.Exchange) { log = append(log, fmt.Sprintf("%s %t", e.Protocol, e.Took > 0)) },
 			Login:       func(p tapo.Protocol) { log = append(log, "login "+string(p)) },
 			LoginFailed: func(p tapo.Protocol, r tapo.Reason) { log = append(log, "failed "+string(p)+" "+string(r)) },
 			SessionLost: func(p tapo.Protocol) { log = append(log, "lost "+string(p)) },

@@ -271,10 +271,10 @@ func (r *run) read(ctx context.Context) {
 		took   time.Duration
 		detail func() string
 	}{
-		{protocol, t.asking, func() string { return spoken(reading, failed, t) }},
-		{login, t.loggingIn, func() string { return "the plug accepts the account" }},
+		{protocol, t.spent[tapo.PhaseAsk], func() string { return spoken(reading, failed, t) }},
+		{login, t.spent[tapo.PhaseLogIn], func() string { return "the plug accepts the account" }},
 		{components, 0, func() string { return listed(listedAll, len(reading.Outlets)) }},
-		{read, t.reading, func() string { return summary(reading, t.requests) }},
+		{read, t.spent[tapo.PhaseRead], func() string { return summary(reading, t.requests) }},
 	} {
 		if s.name == at {
 			r.fail(s.name, s.took, failed.Reason, problem(failed), r.advise(ctx, failed))
@@ -291,7 +291,7 @@ func (r *run) read(ctx context.Context) {
 		r.note(text)
 	}
 	if len(reading.Outlets) == 0 && t.refused[listOfSockets] != 0 {
-		r.fail(read, t.reading, tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
+		r.fail(read, t.spent[tapo.PhaseRead], tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
 	}
 }
 

@@ -25,11 +25,11 @@ type trace struct {
 	woken     time.Time // when the wake-up was sent, if one was
 	wakeTook  time.Duration
 
-	asking, loggingIn, reading time.Duration // in requests
-	requests                   int
-	protocol                   tapo.Protocol  // of the login, once it has succeeded
-	listed                     bool           // component_nego has been answered, or refused
-	refused                    map[string]int // methods that the plug knows and refuses for now, with its error codes
+	spent    map[tapo.Phase]time.Duration // in requests
+	requests int
+	protocol tapo.Protocol  // of the login, once it has succeeded
+	listed   bool           // component_nego has been answered, or refused
+	refused  map[string]int // methods that the plug knows and refuses for now, with its error codes
 }
 
 // What plugs answer about methods that they do not have.
@@ -45,7 +45,7 @@ type dial struct {
 }
 
 func (r *run) trace() *trace {
-	t := &trace{now: r.Now, network: r.DialContext, refused: map[string]int{}}
+	t := &trace{now: r.Now, network: r.DialContext, spent: map[tapo.Phase]time.Duration{}, refused: map[string]int{}}
 	if t.network == nil {
 		t.network = (&net.Dialer{}).DialContext
 	}
@@ -71,16 +71,9 @@ func (t *trace) dial(ctx context.Context, network, address string) (net.Conn, er
 // hooks counts what the read does.
 func (t *trace) hooks() tapo.Trace {
 	return tapo.Trace{
-		Exchange: func(_ tapo.Protocol, step string, took time.Duration) {
+		Exchange: func(e tapo.Exchange) {
 			t.requests++
-			switch step {
-			case "discover", "handshake1", "component_nego":
-				t.asking += took
-			case "request":
-				t.reading += took
-			default:
-				t.loggingIn += took
-			}
+			t.spent[e.Phase] += e.Took
 		},
 		Login: func(p tapo.Protocol) { t.protocol = p },
 		Method: func(name string, code int) {
@@ -128,7 +121,7 @@ func (t *trace) failedAt(err *tapo.Error) string {
 		return components
 	case t.protocol != "":
 		return read
-	case t.loggingIn > 0, err.Protocol != "":
+	case t.spent[tapo.PhaseLogIn] > 0, err.Protocol != "":
 		return login
 	}
 	return protocol

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // MaxReply is the largest reply body that is read, in bytes. A plug's full
@@ -71,9 +72,9 @@ type Options struct {
 	Address string
 	// DialContext replaces net.Dialer's when it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Observe is called after every request that was sent with its protocol, its step and
-	// the time until the answer, or its failure; it may be nil.
-	Observe func(protocol, step string, took time.Duration)
+	// Observe is called after every request that was sent with the time until the
+	// answer, or its failure; it may be nil.
+	Observe func(r Request, took time.Duration)
 	// TooMany is called when the plug answers that it gets too many requests; it
 	// may be nil.
 	TooMany func()
@@ -154,11 +155,12 @@ func (c *Client) Close() {
 
 // Request is one POST to the plug.
 type Request struct {
-	Protocol string // whose request it is, for Observe
-	Step     string // what it is for: named in logs and errors, where the path may hold a token
-	Path     string // with the query
-	Cookie   string // session id, or ""
-	JSON     bool   // the body is JSON
+	Protocol plug.Protocol // whose request it is, for Observe
+	Phase    plug.Phase    // the same
+	Step     string        // what it is for: named in logs and errors, where the path may hold a token
+	Path     string        // with the query
+	Cookie   string        // session id, or ""
+	JSON     bool          // the body is JSON
 	Body     []byte
 	Once     bool // never sent again by Post
 	Patient  bool // all of the time that is left is waited for an answer
@@ -286,7 +288,7 @@ func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, 
 		c.took[r.Step] = took
 	}
 	if c.opts.Observe != nil {
-		c.opts.Observe(r.Protocol, r.Step, took)
+		c.opts.Observe(r, took)
 	}
 	c.conn, c.used = cn, true
 	if !reusable || c.closes {

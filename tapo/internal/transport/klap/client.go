@@ -17,10 +17,11 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // protocol labels our exchanges.
-const protocol = "klap"
+const protocol = plug.KLAP
 
 // Challenge is a plug's answer to handshake1: its seed, and its proof that it
 // knows some credentials.
@@ -36,7 +37,7 @@ type Challenge struct {
 // those of [httpwire.Client.Post], or wrap [plugerr.ErrBadReply].
 func Handshake1(ctx context.Context, w *httpwire.Client) (ch Challenge, answer httpwire.Reply, ok bool, err error) {
 	rand.Read(ch.local[:])
-	answer, err = w.Post(ctx, httpwire.Request{Protocol: protocol, Step: "handshake1", Path: "/app/handshake1", Body: ch.local[:]})
+	answer, err = w.Post(ctx, httpwire.Request{Protocol: protocol, Phase: plug.Ask, Step: "handshake1", Path: "/app/handshake1", Body: ch.local[:]})
 	if err != nil || !isChallenge(answer) {
 		return Challenge{}, answer, false, err
 	}
@@ -67,7 +68,7 @@ func (ch Challenge) Proves(v Version, auth []byte) bool {
 // wraps [plugerr.ErrSessionLost] when the plug has forgotten the challenge.
 func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, auth []byte, verify bool) (*Session, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
-		Protocol: protocol, Step: "handshake2", Path: "/app/handshake2", Cookie: ch.cookie,
+		Protocol: protocol, Phase: plug.LogIn, Step: "handshake2", Path: "/app/handshake2", Cookie: ch.cookie,
 		Body: V2.ClientHash(ch.local[:], ch.remote[:], auth),
 	})
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 	}
 	s.seq++
 	reply, err := s.wire.Post(ctx, httpwire.Request{
-		Protocol: protocol, Step: "request", Path: "/app/request?seq=" + strconv.Itoa(int(s.seq)), Cookie: s.cookie,
+		Protocol: protocol, Phase: plug.Read, Step: "request", Path: "/app/request?seq=" + strconv.Itoa(int(s.seq)), Cookie: s.cookie,
 		Body: s.cipher.Seal(s.seq, request),
 	})
 	if err != nil {

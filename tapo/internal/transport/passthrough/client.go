@@ -15,10 +15,11 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // protocol labels our exchanges.
-const protocol = "passthrough"
+const protocol = plug.Passthrough
 
 // Session carries messages to a plug. It is not safe for concurrent use.
 type Session struct {
@@ -42,7 +43,7 @@ func Handshake(ctx context.Context, w *httpwire.Client) (s *Session, answer http
 	if err != nil {
 		return nil, answer, false, err
 	}
-	answer, err = w.Post(ctx, httpwire.Request{Protocol: protocol, Step: "handshake", Path: "/app", JSON: true, Body: body})
+	answer, err = w.Post(ctx, httpwire.Request{Protocol: protocol, Phase: plug.LogIn, Step: "handshake", Path: "/app", JSON: true, Body: body})
 	if err != nil {
 		return nil, answer, false, err
 	}
@@ -72,7 +73,7 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	if err != nil {
 		return err
 	}
-	plain, err := s.roundTrip(ctx, "login_device", body)
+	plain, err := s.roundTrip(ctx, plug.LogIn, "login_device", body)
 	if err != nil {
 		return err
 	}
@@ -100,16 +101,16 @@ func (s *Session) Lifetime() time.Duration { return s.lifetime }
 // [plugerr.ErrSessionLost] when a new login is needed, [plugerr.ErrBadReply] when the
 // reply does not decrypt, or is a [*plugerr.CodeError] or [*httpwire.StatusError].
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
-	return s.roundTrip(ctx, "request", request)
+	return s.roundTrip(ctx, plug.Read, "request", request)
 }
 
-func (s *Session) roundTrip(ctx context.Context, step string, request []byte) ([]byte, error) {
+func (s *Session) roundTrip(ctx context.Context, phase plug.Phase, step string, request []byte) ([]byte, error) {
 	path := "/app"
 	if s.token != "" {
 		path += "?token=" + s.token
 	}
 	answer, err := s.wire.Post(ctx, httpwire.Request{
-		Protocol: protocol, Step: step, Path: path, Cookie: s.cookie, JSON: true, Body: SealedRequest(s.cipher.Seal(request)),
+		Protocol: protocol, Phase: phase, Step: step, Path: path, Cookie: s.cookie, JSON: true, Body: SealedRequest(s.cipher.Seal(request)),
 	})
 	if err != nil {
 		return nil, err

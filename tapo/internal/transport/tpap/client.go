@@ -20,10 +20,11 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/spake2plus"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // protocol labels our exchanges.
-const protocol = "tpap"
+const protocol = plug.TPAP
 
 var (
 	// ErrOther says that what answers does not speak TPAP, or no longer.
@@ -51,7 +52,7 @@ const (
 // with SpeaksTPAP, an [*UnsupportedError].
 func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
-		Protocol: protocol, Step: Discover, Path: "/", JSON: true,
+		Protocol: protocol, Phase: plug.Ask, Step: Discover, Path: "/", JSON: true,
 		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
 	})
 	if errors.Is(err, plugerr.ErrBadReply) { // perhaps a page of something else
@@ -249,7 +250,7 @@ func post(ctx context.Context, w *httpwire.Client, step string, once bool, param
 	if err != nil {
 		return nil, err
 	}
-	reply, err := w.Post(ctx, httpwire.Request{Protocol: protocol, Step: step, Path: "/", JSON: true, Body: body, Once: once, Patient: once})
+	reply, err := w.Post(ctx, httpwire.Request{Protocol: protocol, Phase: plug.LogIn, Step: step, Path: "/", JSON: true, Body: body, Once: once, Patient: once})
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +310,7 @@ func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) 
 	s.seq++
 	s.sent++
 	reply, err := s.wire.Post(ctx, httpwire.Request{
-		Protocol: protocol, Step: step, Path: s.path, Body: s.frames.Seal(seq, request), Once: true,
+		Protocol: protocol, Phase: plug.Read, Step: step, Path: s.path, Body: s.frames.Seal(seq, request), Once: true,
 	})
 	if err != nil {
 		return nil, err

@@ -1,21 +1,9 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package plug
 
 import "time"
-
-// Optional is a value that the plug may not have given.
-type Optional[T any] struct {
-	value T
-	ok    bool
-}
-
-// Some returns an optional that has a value.
-func Some[T any](v T) Optional[T] { return Optional[T]{v, true} }
-
-// Get returns the value; ok is false when there is none.
-func (o Optional[T]) Get() (v T, ok bool) { return o.value, o.ok }
 
 // Reading is what a plug said in one read. It is shared between callers and
 // must not be modified.

@@ -1,7 +1,7 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package plug
 
 import (
 	"fmt"
