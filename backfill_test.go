@@ -53,7 +53,7 @@ var sampleLine = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} ([0-9.]+) ([0-9]+)$`)
 // with the labels of their targets.
 func TestBackfill(t *testing.T) {
 	t.Setenv("TZ", "Pacific/Auckland") // which has nothing to do with the plugs
-	strip := &simulator.Plug{Model: simulator.P210M, Region: "Asia/Kolkata", Sockets: []simulator.Socket{{Load: simulator.Constant(60)}, {Load: simulator.Constant(60)}}}
+	strip := &simulator.Plug{Model: simulator.P210M, Region: "Asia/Kolkata", Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}, {Load: simulator.Constant(60)}}}
 	config := remembering(t, &simulator.Plug{Region: "Europe/Berlin"}, strip)
 	path := filepath.Join(t.TempDir(), "history.txt")
 	out, errs := ended(t, 0, "backfill", "--config.file="+config, "--all", "--job=plugs", "--output="+path)
@@ -149,8 +149,8 @@ func TestBackfillCost(t *testing.T) {
 func TestBackfillLargestStrip(t *testing.T) {
 	t.Parallel()
 	p := &simulator.Plug{Model: simulator.P316M}
-	for range p.Model.Strip.Sockets {
-		p.Sockets = append(p.Sockets, simulator.Socket{Load: simulator.Constant(60)})
+	for range p.Model.Strip.Outlets {
+		p.Outlets = append(p.Outlets, simulator.Outlet{Load: simulator.Constant(60)})
 	}
 	config := remembering(t, p)
 	out, _ := ended(t, 0, "backfill", "--config.file="+config, "a")

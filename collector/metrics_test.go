@@ -42,7 +42,7 @@ func readCounting(t *testing.T, m simulator.Model) (reading tapo.Reading, reques
 	now := func() time.Time { return time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC) }
 	p := startPlug(t, &simulator.Plug{
 		Model: m, Name: "Test \"plug\" \n№ 1", Region: "Europe/Berlin", Load: simulator.Constant(71.502), Now: now,
-		Sockets: []simulator.Socket{
+		Outlets: []simulator.Outlet{
 			{Name: "First", Load: simulator.Constant(71.502)},
 			{Name: "Zweite \"Dose\"", Load: simulator.Constant(2040), Off: true},
 			{Name: "三", Load: simulator.Constant(0.9)},

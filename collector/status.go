@@ -32,16 +32,16 @@ type plugView struct {
 	Link                        template.URL // of the probe that reads it
 	LastRead                    *time.Time   // nil if it has not been read yet
 	Failed                      uint64       // the last probe of it that failed, 0 if none is kept
-	Rows                        []socketView
+	Rows                        []outletView
 	Problem                     *tapo.Error // nil if the last read succeeded
 	Search                      string      // what the filter looks into, made by searchable
 	Hidden                      bool        // by the filter
 }
 
-// socketView is a row of the status page; a plug that has never been read has
+// outletView is a row of the status page; a plug that has never been read has
 // one as well.
-type socketView struct {
-	Socket string // which one, where there are several; else what the app calls the plug, if that differs
+type outletView struct {
+	Outlet string // which one, where there are several; else what the app calls the plug, if that differs
 	State  string
 	Power  string
 	Today  string
@@ -136,10 +136,10 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 		p.Protocol = string(state.Err.Protocol)
 	}
 	for _, o := range r.Outlets {
-		p.Rows = append(p.Rows, viewSocket(t.Name, r, o, state.Err != nil, history[o.Number]))
+		p.Rows = append(p.Rows, viewOutlet(t.Name, r, o, state.Err != nil, history[o.Number]))
 	}
 	if len(p.Rows) == 0 {
-		row := socketView{}
+		row := outletView{}
 		switch {
 		case state.Err != nil:
 			row.Health = []finding{{"bad", "cannot be read"}}
@@ -148,18 +148,18 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 		default:
 			row.Health = []finding{{"good", "good"}}
 		}
-		p.Rows = []socketView{row}
+		p.Rows = []outletView{row}
 	}
 	p.Search = p.searchText()
 	return p
 }
 
-func viewSocket(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) socketView {
-	s := socketView{Trend: drawTrend(points)}
+func viewOutlet(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) outletView {
+	s := outletView{Trend: drawTrend(points)}
 	if len(r.Outlets) > 1 {
-		s.Socket = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
+		s.Outlet = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
 	} else if searchable(r.Info.Name) != searchable(target) {
-		s.Socket = r.Info.Name
+		s.Outlet = r.Info.Name
 	}
 	switch since := time.Since(r.Time); {
 	case failing: // what it was is no state
@@ -180,7 +180,7 @@ func viewSocket(target string, r tapo.Reading, o tapo.Outlet, failing bool, poin
 func (p *plugView) searchText() string {
 	words := []string{p.Name, p.Room, p.Model, p.Protocol}
 	for _, s := range p.Rows {
-		words = append(words, s.Socket, s.State)
+		words = append(words, s.Outlet, s.State)
 		for _, f := range s.Health {
 			words = append(words, f.Text)
 		}

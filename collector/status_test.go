@@ -51,7 +51,7 @@ func rows(t *testing.T, page string) (all [][]string) {
 func TestStatusPage(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Model: simulator.P115, Load: simulator.Constant(60)})
 	lamp := startPlug(t, &simulator.Plug{Model: simulator.P105, Name: "Lamp", Off: true})
-	strip := startPlug(t, &simulator.Plug{Model: simulator.P304M, Sockets: []simulator.Socket{{Name: "Amplifier", Load: simulator.Constant(40)}, {Off: true}}})
+	strip := startPlug(t, &simulator.Plug{Model: simulator.P304M, Outlets: []simulator.Outlet{{Name: "Amplifier", Load: simulator.Constant(40)}, {Off: true}}})
 	f := newFixture(t, targetYAML(p)+fmt.Sprintf(`
   - {name: lamp, address: '%s', labels: {room: hall}}
   - {name: strip, address: '%s'}
@@ -171,7 +171,7 @@ func TestStatusPageOfLateProbes(t *testing.T) {
 
 func TestStatusPageOfForgottenPlugs(t *testing.T) {
 	o := tapo.Outlet{Number: 1, On: tapo.Some(true), Power: tapo.Some(60.0)}
-	old := viewSocket("a", tapo.Reading{Time: time.Now().Add(-6 * time.Minute)}, o, false, nil)
+	old := viewOutlet("a", tapo.Reading{Time: time.Now().Add(-6 * time.Minute)}, o, false, nil)
 	if old.Power != "" || old.State != "" || old.Health[0].Level != "warn" || !strings.Contains(old.Health[0].Text, "not read for 6 minutes") {
 		t.Errorf("%+v", old)
 	}

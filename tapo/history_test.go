@@ -210,13 +210,13 @@ func TestHistoryOfSockets(t *testing.T) {
 			now := time.Date(2026, 10, 28, 10, 20, 0, 0, time.UTC)
 			p, d := remembering(t, now, func(p *simulator.Plug) {
 				p.Model = m
-				for i := range m.Strip.Sockets {
-					p.Sockets = append(p.Sockets, simulator.Socket{Load: simulator.Constant(100 * (i + 1))})
+				for i := range m.Strip.Outlets {
+					p.Outlets = append(p.Outlets, simulator.Outlet{Load: simulator.Constant(100 * (i + 1))})
 				}
 			})
 			n := requests(p, func() {
 				desc := must(d.Describe(t.Context()))
-				if len(desc.Outlets) != m.Strip.Sockets || desc.Location.String() != "Europe/Berlin" || desc.Info.Model != m.Name {
+				if len(desc.Outlets) != m.Strip.Outlets || desc.Location.String() != "Europe/Berlin" || desc.Info.Model != m.Name {
 					t.Errorf("%+v", desc)
 				}
 				for _, outlet := range desc.Outlets {
@@ -227,7 +227,7 @@ func TestHistoryOfSockets(t *testing.T) {
 					}
 				}
 			})
-			if limit := 4 + m.Strip.Sockets; n > limit {
+			if limit := 4 + m.Strip.Outlets; n > limit {
 				t.Errorf("%s: %d requests, want %d", m.Name, n, limit)
 			}
 			if _, err := d.EnergyHistory(t.Context(), 9, tapo.Daily, now.AddDate(0, 0, -5), now); !errors.Is(err, tapo.ErrNoHistory) {

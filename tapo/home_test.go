@@ -31,7 +31,7 @@ func newHome(t *testing.T, m simulator.Model) *home {
 	time.Sleep(time.Until(time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC))) // bubbles begin in 2000, where plugs are whose clock is not set
 	h := &home{T: t, network: new(simulator.Network)}
 	h.plug = start(t, &simulator.Plug{
-		Model: m, Load: simulator.Constant(60), Sockets: []simulator.Socket{{Load: simulator.Constant(60)}}, Network: h.network, Listen: "192.0.2.1:80", Latency: 25 * time.Millisecond,
+		Model: m, Load: simulator.Constant(60), Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}}, Network: h.network, Listen: "192.0.2.1:80", Latency: 25 * time.Millisecond,
 		TPAP: simulator.TPAPOptions{Iterations: 10},
 	})
 	h.device = h.newDevice()

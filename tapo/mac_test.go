@@ -14,7 +14,7 @@ import (
 // password tried on it that it may count.
 func TestWantedMAC(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P304M} {
-		p := start(t, &simulator.Plug{Model: m, Sockets: []simulator.Socket{{}}})
+		p := start(t, &simulator.Plug{Model: m, Outlets: []simulator.Outlet{{}}})
 		mac := read(t, device(t, p)).Info.MAC
 		logins := p.Stats().Logins
 		d := device(t, p, func(c *tapo.Config) { c.MAC = "AA-BB-CC-00-11-22" })

@@ -58,7 +58,7 @@ func TestBusySockets(t *testing.T) {
 		read(t, d)
 		p.Refuse(tc.method, 0)
 		read(t, d)
-		if got := requests(p, func() { checkSockets(t, read(t, d), simulator.P316M, true) }); got != tc.warm {
+		if got := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }); got != tc.warm {
 			t.Errorf("%s, code %d: %d requests, want %d", tc.method, tc.code, got, tc.warm)
 		}
 	}
@@ -71,14 +71,14 @@ func TestOuterRefusal(t *testing.T) {
 	d := device(t, p)
 	read(t, d)
 	read(t, d)
-	checkSockets(t, read(t, d), simulator.P316M, true)
+	checkOutlets(t, read(t, d), simulator.P316M, true)
 }
 
 // TestRefusedPage: what the first page has stays.
 func TestRefusedPage(t *testing.T) {
 	for _, code := range []int{-1, -1001, -1008} {
 		m := simulator.P300
-		m.Strip = &simulator.Strip{Sockets: 13, Components: m.Strip.Components}
+		m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components}
 		p := strip(t, m)
 		p.Refuse("get_child_device_list from 10", code)
 		d := device(t, p)

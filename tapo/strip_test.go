@@ -20,8 +20,8 @@ import (
 func strip(t *testing.T, m simulator.Model) *simulator.Plug {
 	t.Helper()
 	p := &simulator.Plug{Model: m}
-	for i := range m.Strip.Sockets {
-		p.Sockets = append(p.Sockets, simulator.Socket{Name: fmt.Sprintf("Socket № %d", i+1), Load: simulator.Constant(10 * (i + 1)), Off: i == 1})
+	for i := range m.Strip.Outlets {
+		p.Outlets = append(p.Outlets, simulator.Outlet{Name: fmt.Sprintf("Outlet № %d", i+1), Load: simulator.Constant(10 * (i + 1)), Off: i == 1})
 	}
 	return start(t, p)
 }
@@ -51,16 +51,16 @@ func TestStrips(t *testing.T) {
 			if got := requests(p, func() { r = read(t, d) }); got != tc.cold {
 				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
 			}
-			checkSockets(t, r, tc.model, tc.metered)
+			checkOutlets(t, r, tc.model, tc.metered)
 			for range 3 {
 				if got := requests(p, func() { r = read(t, d) }); got != tc.warm {
 					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
 				}
-				checkSockets(t, r, tc.model, tc.metered)
+				checkOutlets(t, r, tc.model, tc.metered)
 			}
 			p.LoseSession()
-			checkSockets(t, read(t, d), tc.model, tc.metered)
-			p.SetSocket(2, true)
+			checkOutlets(t, read(t, d), tc.model, tc.metered)
+			p.SetOutlet(2, true)
 			if on, _ := read(t, d).Outlets[1].On.Get(); !on {
 				t.Error("socket 2 was switched on")
 			}
@@ -68,9 +68,9 @@ func TestStrips(t *testing.T) {
 	}
 }
 
-func checkSockets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool) {
+func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool) {
 	t.Helper()
-	if len(r.Outlets) != m.Strip.Sockets {
+	if len(r.Outlets) != m.Strip.Outlets {
 		t.Fatalf("%d sockets: %+v", len(r.Outlets), r.Outlets)
 	}
 	for i, o := range r.Outlets {
@@ -78,7 +78,7 @@ func checkSockets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool)
 		if !on {
 			watts = 0
 		}
-		if o.Number != i+1 || o.Name != fmt.Sprintf("Socket № %d", i+1) || o.On != tapo.Some(on) {
+		if o.Number != i+1 || o.Name != fmt.Sprintf("Outlet № %d", i+1) || o.On != tapo.Some(on) {
 			t.Errorf("socket %d: %+v", i+1, o)
 		}
 		_, hasEnergy := o.EnergyMonth.Get()
@@ -142,13 +142,13 @@ func TestHangingBatches(t *testing.T) {
 // TestPages: what does not fit in one reply is asked for, once.
 func TestPages(t *testing.T) {
 	m := simulator.P316M
-	m.Strip = &simulator.Strip{Sockets: 13, Components: m.Strip.Components, Emeter: true, NoPower: true, Reversed: true}
+	m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components, Emeter: true, NoPower: true, Reversed: true}
 	p := strip(t, m)
 	d := device(t, p)
-	if got, want := requests(p, func() { checkSockets(t, read(t, d), m, true) }), 3+2+2+13; got != want {
+	if got, want := requests(p, func() { checkOutlets(t, read(t, d), m, true) }), 3+2+2+13; got != want {
 		t.Errorf("cold: %d round trips, want %d", got, want)
 	}
-	if got, want := requests(p, func() { checkSockets(t, read(t, d), m, true) }), 2+13; got != want {
+	if got, want := requests(p, func() { checkOutlets(t, read(t, d), m, true) }), 2+13; got != want {
 		t.Errorf("warm: %d round trips, want %d", got, want)
 	}
 }
@@ -295,7 +295,7 @@ func TestSocketsWithoutBatches(t *testing.T) {
 		t.Errorf("cold: %d round trips, want %d", got, want)
 	}
 	for _, want := range []int{1 + 6*2 + 1, 1 + 6*2} {
-		if got := requests(p, func() { checkSockets(t, read(t, d), simulator.P316M, true) }); got != want {
+		if got := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }); got != want {
 			t.Errorf("warm: %d round trips, want %d", got, want)
 		}
 	}
@@ -304,7 +304,7 @@ func TestSocketsWithoutBatches(t *testing.T) {
 	p.Refuse("2/multipleRequest", -1002) // one socket alone
 	d = device(t, p)
 	read(t, d)
-	if got, want := requests(p, func() { checkSockets(t, read(t, d), simulator.P316M, true) }), 1+5+2; got != want {
+	if got, want := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }), 1+5+2; got != want {
 		t.Errorf("one: %d round trips, want %d", got, want)
 	}
 }

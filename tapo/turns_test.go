@@ -71,7 +71,7 @@ func TestClockADayOff(t *testing.T) {
 		0: true, 25 * time.Hour: true, -25 * time.Hour: true, 27 * time.Hour: false, -27 * time.Hour: false, -26 * 365 * 24 * time.Hour: false,
 	} {
 		for _, m := range []simulator.Model{simulator.P110, simulator.P304M} {
-			p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60), Sockets: []simulator.Socket{{Load: simulator.Constant(60)}}})
+			p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60), Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}}})
 			p.SetClock(offset)
 			r := read(t, device(t, p))
 			o := r.Outlets[0]

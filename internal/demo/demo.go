@@ -47,7 +47,7 @@ func Household() []Appliance {
 	add("freezer", "Freezer", "cellar", "freezer", &simulator.Plug{Model: simulator.P110TPAP, Load: later(simulator.Fridge(), 17*time.Minute)})
 	add("hallway-lamp", "Hallway lamp", "hallway", "", &simulator.Plug{Model: simulator.P100Passthrough})
 	add("porch-lights", "Porch lights", "outside", "", &simulator.Plug{Model: simulator.P105, Off: true})
-	add("hi-fi", "", "living room", "", &simulator.Plug{Model: simulator.P304M, Sockets: []simulator.Socket{
+	add("hi-fi", "", "living room", "", &simulator.Plug{Model: simulator.P304M, Outlets: []simulator.Outlet{
 		{Name: "Amplifier", Load: later(simulator.TV(), 25*time.Minute)},
 		{Name: "Turntable", Off: true},
 		{Name: "Router", Load: simulator.Constant(9.4)},

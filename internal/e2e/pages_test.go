@@ -197,7 +197,7 @@ func TestPagesInChromium(t *testing.T) {
 func TestHostileNamesInChromium(t *testing.T) {
 	t.Parallel()
 	tool(t, "chromium")
-	plug := &simulator.Plug{Model: simulator.P304M, Username: demo.Username, Password: demo.Password, Sockets: []simulator.Socket{{Name: hostile}, {Name: hostile}}}
+	plug := &simulator.Plug{Model: simulator.P304M, Username: demo.Username, Password: demo.Password, Outlets: []simulator.Outlet{{Name: hostile}, {Name: hostile}}}
 	if err := plug.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ type Model struct {
 
 // Strip is the sockets of a model.
 type Strip struct {
-	Sockets int
+	Outlets int
 	// NightLight makes the last one a lamp, USB the one before, or the last.
 	NightLight, USB bool
 	// Reversed lists them from the last to the first.

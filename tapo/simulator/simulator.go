@@ -46,9 +46,9 @@ type Plug struct {
 	SetUp time.Time
 	// Off makes the relay start switched off.
 	Off bool
-	// Sockets are those of a strip, in the order of their positions. Those that
+	// Outlets are those of a strip, in the order of their positions. Those that
 	// are missing have names of their own and draw nothing.
-	Sockets []Socket
+	Outlets []Outlet
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
 	// Discovery is the UDP address where the plug replies to discovery probes,

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Socket is one of a strip's.
-type Socket struct {
+// Outlet is one of a strip's.
+type Outlet struct {
 	Name string // in the app
 	Load Load   // nil draws nothing
 	Off  bool   // starts switched off
 }
 
-// socket is a Socket at work.
+// socket is a Outlet at work.
 type socket struct {
-	Socket
+	Outlet
 	id    string // device_id
 	meter meter
 }
@@ -43,11 +43,11 @@ func (p *Plug) startSockets(location *time.Location) {
 	if p.Model.Strip == nil {
 		return
 	}
-	for i := range p.Model.Strip.Sockets {
+	for i := range p.Model.Strip.Outlets {
 		s := &socket{id: p.identity.deviceID + "0" + strconv.Itoa(i)}
 		s.Name = "Socket " + strconv.Itoa(i+1)
-		if i < len(p.Sockets) {
-			s.Socket = p.Sockets[i]
+		if i < len(p.Outlets) {
+			s.Outlet = p.Outlets[i]
 		}
 		s.meter = newMeter(s.Load, !s.Off, location, p.SetUp, p.Now())
 		p.sockets = append(p.sockets, s)
@@ -73,8 +73,8 @@ func (p *Plug) part(i int) unit {
 	}
 }
 
-// SetSocket switches a socket of a strip, counted from 1.
-func (p *Plug) SetSocket(number int, on bool) {
+// SetOutlet switches a socket of a strip, counted from 1.
+func (p *Plug) SetOutlet(number int, on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sockets[number-1].meter.setRelay(on, p.Now())
@@ -128,17 +128,17 @@ func (p *Plug) childInfo(u unit) childInfo {
 	strip := u.strip
 	info := childInfo{
 		deviceInfo: p.deviceInfo(u), OriginalID: p.identity.deviceID, Category: "plug.powerstrip.sub-plug",
-		Position: u.number, SlotNumber: strip.Sockets, BindCount: 1,
+		Position: u.number, SlotNumber: strip.Outlets, BindCount: 1,
 	}
 	if strip.Category != "" {
 		info.Category = strip.Category
 	}
-	light := strip.NightLight && u.number == strip.Sockets
+	light := strip.NightLight && u.number == strip.Outlets
 	switch {
 	case light:
 		info.Category, info.Brightness = "plug.powerstrip.sub-bulb", 100
 	case strip.USB:
-		last := strip.Sockets
+		last := strip.Outlets
 		if strip.NightLight {
 			last--
 		}
