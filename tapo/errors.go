@@ -4,6 +4,7 @@
 package tapo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,13 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/smart"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
 // Reason says in a word why a plug could not be read.
@@ -37,35 +41,6 @@ const (
 	BadReply              Reason = "bad_reply"               // a reply does not verify, decrypt or parse
 	PlugError             Reason = "plug_error"              // the plug answered with an error code
 )
-
-var advices = map[Reason]string{
-	Unreachable: "Check that the plug has power and Wi-Fi and that this is its address: the Tapo app shows it. If the router gave it another " +
-		"one, reserve its address there, or list the plug by its mac instead. If it is on and its address is right, unplug it for ten seconds.",
-	Timeout: "Check that the plug has power, and its Wi-Fi signal; a firewall between looks the same. If it answers slowly, look for other programs " +
-		"that poll it, and leave it a few seconds in scrape_timeout and --timeout.",
-	NotAPlug: "Something that is no Tapo plug answers at this address. The router may have given the plug's address to " +
-		"another device: look the plug's address up in the Tapo app, and reserve it in the router.",
-	BadCredentials: "The plug does not know these credentials. Use the e-mail and password of the TP-Link account that owns the plug, " +
-		"the e-mail in the very spelling in which it was registered. After a change of the password a plug keeps the old one until it " +
-		"has been online, or is added again in the app.",
-	LoginBackoff: "The plug rejected these credentials, and trying them over and over may lock it. Correct them and reload; that tries at once.",
-	Locked:       "The plug has locked itself after too many wrong passwords. Leave it alone until the lock is over: an attempt is said to prolong it.",
-	LocalAccessRefused: "The plug refuses KLAP and does not offer TPAP. In the Tapo app open Me > Third-Party Services > Third-Party Compatibility, switch it off, wait a minute, and switch it on again. " +
-		"Firmware updates undo it. The plug needs internet access for the switch to reach it.",
-	PassthroughNotAllowed: "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers at the address. " +
-		"Update the firmware in the Tapo app, or set allow_passthrough for this target after reading docs/security.md.",
-	Unsupported: "The plug speaks something that this version does not. Please report the model, the firmware and the probe's log.",
-	SessionStolen: "Another client uses this plug: a plug keeps one session or a few, and a login ends another's. Look for the Tapo app, a hub, " +
-		"Home Assistant or a second exporter that polls it.",
-	BadReply:  "The plug sends replies that cannot be read. Restart it and update its firmware; if that does not help, please report the probe's log.",
-	PlugError: "The plug answered with an error. If it does so all the time, restart it, and report the code and the firmware if that does not help.",
-}
-
-const tooManyAdvice = "The plug gets too many requests. Set scrape_interval to 15s or more, and look for other programs that poll it, such as " +
-	"Home Assistant or a second exporter. It is left alone for a while, and then read again by itself."
-
-const unknownNameAdvice = "Nobody knows the plug's name. Correct it in the configuration, or give the plug's address or its mac instead: the Tapo app shows both " +
-	"in the plug's settings, under Device Info."
 
 // Advice says in words what a user can do about the reason.
 func (r Reason) Advice() string { return advices[r] }
@@ -90,7 +65,7 @@ func (e *Error) Error() string {
 // Unwrap returns what happened.
 func (e *Error) Unwrap() error { return e.Err }
 
-// failure is an error of which a login step knows the reason.
+// failure is an error of which the reason is known.
 type failure struct {
 	reason   Reason
 	protocol Protocol
@@ -98,38 +73,45 @@ type failure struct {
 	text     string
 	again    bool // the login may go well when it is done again at once
 
-	// Of TPAP logins, for the guard.
-	lock           time.Duration // how long a locked plug stays locked, 0 if it did not say
-	final          bool          // the login may not be tried again with the same credentials
-	outcomeUnknown bool          // the plug may have counted the login as a wrong one
-	attemptsLeft   int           // with final: what the plug says, -1 if nothing
-	usernameUnused bool          // with final: what of the credentials did not enter the login
-	passwordUnused bool
+	rejected     *transport.Rejected // of a login that the plug rejected, or may have
+	attemptsLeft *int                // before the plug locks itself; nil if it has not said
+	kind         error               // one of the errors that are exported, or nil
 }
 
 func (f *failure) Error() string { return f.text }
+
+func (f *failure) Unwrap() error { return f.kind }
+
+// advise returns the failure's advice, or else the reason's.
+func (f *failure) advise() string { return cmp.Or(f.advice, f.reason.Advice()) }
+
+// cause returns what is remembered of a rejected login.
+func (f *failure) cause() lockout.Cause {
+	return lockout.Cause{Reason: string(f.reason), Text: f.text, Advice: f.advise()}
+}
 
 // newError makes an [*Error] of whatever went wrong with a plug that was last
 // known to speak the given protocol.
 func newError(address string, last Protocol, err error) *Error {
 	e := &Error{Address: address, Protocol: last, Err: err}
 	f, ok := errors.AsType[*failure](err)
+	if history, refused := errors.AsType[*smart.HistoryError](err); refused {
+		f, ok = noHistory(history, last), true
+	}
 	if ok {
-		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advice
-	} else {
-		e.Reason = reasonOf(err)
-		if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
-			e.Advice = tooManyAdvice
+		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advise()
+		if f.attemptsLeft != nil {
+			e.Advice += fmt.Sprintf(" Attempts left before the plug locks itself: %d.", *f.attemptsLeft)
 		}
-		if isType[*net.DNSError](err) && e.Reason == Unreachable {
-			e.Advice = unknownNameAdvice
-		}
+		return e
 	}
-	if e.Advice == "" {
-		e.Advice = e.Reason.Advice()
+	e.Reason = reasonOf(err)
+	e.Advice = e.Reason.Advice()
+	if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusTooManyRequests {
+		e.Advice = tooManyAdvice
 	}
-	if ok && f.final && f.attemptsLeft >= 0 {
-		e.Advice += fmt.Sprintf(" Attempts left before the plug locks itself: %d.", f.attemptsLeft)
+	if isType[*net.DNSError](err) && e.Reason == Unreachable {
+		e.Advice = unknownNameAdvice
 	}
 	return e
 }
@@ -148,7 +130,7 @@ func reasonOf(err error) Reason {
 		return BadReply
 	case isType[*plugerr.CodeError](err), isType[*httpwire.StatusError](err):
 		return PlugError
-	case errors.Is(err, httpwire.ErrBudgetSpent), isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
+	case errors.Is(err, budget.ErrSpent), isType[*net.OpError](err), isType[*net.DNSError](err), isType[syscall.Errno](err), errors.Is(err, io.EOF):
 		return Unreachable
 	}
 	return NotAPlug // what net/http says of an answer that is not HTTP
@@ -167,4 +149,14 @@ func Reasons() []Reason {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// NotFound is the error about a plug that is known by its MAC address alone, where
+// no search has found it.
+func NotFound(mac string) *Error {
+	return &Error{
+		Reason: Unreachable, Err: fmt.Errorf("no plug with the MAC address %s has replied to the search", mac),
+		Advice: "Check that the plug has power and Wi-Fi, and its MAC address in the Tapo app (the plug's settings, Device Info). The search does not leave the local " +
+			"network nor, usually, a container: list the plug with its address then, or name it under discovery.addresses.",
+	}
 }

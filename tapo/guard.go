@@ -3,50 +3,16 @@
 
 package tapo
 
-import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"slices"
-	"time"
-)
+import "github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 
-const (
-	// unknownWait follows a login that the plug may have counted as a wrong one,
-	// or not; after maxUnknown of them in a row there is no other.
-	unknownWait = 30 * time.Second
-	maxUnknown  = 3
+// Guard keeps a plug from being locked, and from being asked too much. It
+// remembers what the plug has refused and said, over reloads and, with a store,
+// over restarts. It belongs to the plug, not to an account: all devices of one plug
+// must have the same. It is safe for concurrent use.
+type Guard struct{ rules *lockout.Guard }
 
-	// spareAttempts are the attempts that a plug has left before it locks itself
-	// which are its owner's.
-	spareAttempts = 5
-
-	// lockTime is how long a plug is left alone that is locked and does not say
-	// for how long; maxLock is the longest that is believed, since anybody could
-	// have sent the answer, and asking again costs no attempt.
-	lockTime = 30 * time.Minute
-	maxLock  = 24 * time.Hour
-
-	maxRefused = 20 // credentials that are remembered per plug
-)
-
-// Guard keeps a plug from being locked. A TPAP plug counts logins with a wrong
-// password and locks itself, for its owner as well; a Guard remembers what it
-// has refused and said, and permits no login that could do harm. Beside that it
-// lets a plug rest that has answered that it gets too many requests. It belongs
-// to the plug, not to an account: all devices of one plug must have the same. It
-// is safe for concurrent use.
-type Guard struct {
-	rest rest
-
-	address string
-	store   RejectionStore
-	busy    chan struct{} // holds a token during a login; guards what follows
-	state   guardState
-}
-
-// RejectionStore keeps, beyond the life of the process, what guards remember,
-// so that a restart spends no attempt. Its methods may be called concurrently.
+// RejectionStore keeps, beyond the life of the process, what guards remember, so
+// that a restart spends no attempt. Its methods may be called concurrently.
 type RejectionStore interface {
 	// Load returns what was saved for an address, nil if nothing is.
 	Load(address string) []byte
@@ -54,176 +20,12 @@ type RejectionStore interface {
 	Save(address string, state []byte)
 }
 
-// guardState is what a guard remembers, and the JSON that is stored.
-type guardState struct {
-	AttemptsLeft *int         `json:"attempts_left,omitempty"` // nil if the plug has not said
-	Unknown      int          `json:"unknown_outcomes,omitempty"`
-	Next         time.Time    `json:"next,omitzero"` // no login before that
-	Cause        *cause       `json:"cause,omitempty"`
-	Refused      []*refusedBy `json:"refused,omitempty"` // the oldest first
-}
-
-// cause is how the last login failed.
-type cause struct {
-	Reason Reason `json:"reason"`
-	Text   string `json:"text"`
-	Advice string `json:"advice"`
-}
-
 // NewGuard returns the guard of the plug at an address, with what an earlier
 // process has stored of it. store may be nil.
 func NewGuard(address string, store RejectionStore) *Guard {
-	g := &Guard{address: address, store: store, busy: make(chan struct{}, 1)}
-	if store != nil {
-		s := &g.state
-		if json.Unmarshal(store.Load(address), s) != nil {
-			*s = guardState{} // nothing is stored, or it is damaged
-		}
-		s.Refused = slices.DeleteFunc(s.Refused, func(r *refusedBy) bool { return r == nil })
-		if s.Cause == nil { // nor is it what we have written
-			*s = guardState{Refused: s.Refused}
-		}
-		if latest := time.Now().Add(maxLock); s.Next.After(latest) { // the clock was wrong when it was stored, or is now
-			s.Next = latest
-		}
-	}
-	return g
+	return &Guard{lockout.NewGuard(address, store)}
 }
 
 // Idle reports whether nobody uses the guard and nothing is remembered, so that
 // it can be forgotten.
-func (g *Guard) Idle() bool {
-	select {
-	case g.busy <- struct{}{}:
-		defer g.release()
-		return g.state.empty() && g.rest.over(time.Now())
-	default:
-		return false
-	}
-}
-
-func (s *guardState) empty() bool { return s.Cause == nil && len(s.Refused) == 0 }
-
-// acquire waits until no other device logs in to the plug.
-func (g *Guard) acquire(ctx context.Context) error {
-	select {
-	case g.busy <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (g *Guard) release() { <-g.busy }
-
-// waiting reports whether the plug is to be left alone for a while. g is busy.
-func (g *Guard) waiting(now time.Time) bool { return now.Before(g.state.Next) }
-
-// check returns why no TPAP login may be tried with c, nil if one may. g is
-// busy.
-func (g *Guard) check(c Credentials, now time.Time) *failure {
-	s := &g.state
-	f := &failure{protocol: TPAP, final: true, attemptsLeft: -1}
-	if s.AttemptsLeft != nil {
-		f.attemptsLeft = *s.AttemptsLeft
-	}
-	because := func(why *cause, text, advice string) *failure {
-		f.reason, f.text, f.advice = LoginBackoff, text+": "+why.Text, why.Advice+" "+advice
-		return f
-	}
-	at := s.Next.Format(time.RFC3339)
-	switch {
-	case g.waiting(now) && s.Cause.Reason == Locked:
-		f = because(s.Cause, "not tried before "+at, "The next try is at "+at+".")
-		f.reason = Locked
-		return f
-	case g.waiting(now):
-		return because(s.Cause, "not tried again before "+at+", since the plug may have counted the last login", "The next try is at "+at+".")
-	case s.Unknown >= maxUnknown:
-		return because(s.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", s.Unknown),
-			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
-				"login tried again.")
-	case s.AttemptsLeft != nil && *s.AttemptsLeft <= spareAttempts:
-		return because(s.Cause, fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left", *s.AttemptsLeft),
-			"None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, and "+
-				`correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`)
-	}
-	for _, r := range s.Refused {
-		if r.is(c) {
-			return because(&r.Cause, "not tried again with the same credentials",
-				`Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in docs/protocols.md `+
-					"says how to have them tried again.")
-		}
-	}
-	return nil
-}
-
-// note remembers a login that failed, if it is one to remember. g is busy.
-func (g *Guard) note(c Credentials, f *failure, now time.Time) {
-	s := &g.state
-	why := cause{f.reason, f.text, f.advice}
-	if why.Advice == "" {
-		why.Advice = f.reason.Advice()
-	}
-	switch {
-	case f.reason == Locked:
-		wait := f.lock
-		if wait <= 0 {
-			wait = lockTime
-		}
-		if f.outcomeUnknown {
-			s.spend()
-			s.Unknown++
-		}
-		s.Next = now.Add(min(wait, maxLock))
-	case f.outcomeUnknown:
-		s.spend()
-		s.Unknown++
-		s.Next = now.Add(unknownWait)
-	case f.final:
-		s.spend()
-		s.Unknown = 0
-		if f.attemptsLeft >= 0 {
-			s.AttemptsLeft = new(f.attemptsLeft)
-		}
-		s.Refused = append(s.Refused, newRefused(c, f, why, g.store != nil))
-		s.Refused = s.Refused[max(0, len(s.Refused)-maxRefused):]
-	default:
-		return
-	}
-	s.Cause = &why
-	g.save()
-}
-
-// spend takes an attempt off what the plug has left, until it says itself.
-func (s *guardState) spend() {
-	if left := s.AttemptsLeft; left != nil {
-		s.AttemptsLeft = new(max(0, *left-1))
-	}
-}
-
-// succeeded notes a login that the plug took, which sets its count back. Other
-// credentials stay refused. g is busy.
-func (g *Guard) succeeded() {
-	s := &g.state
-	if s.Cause == nil {
-		return
-	}
-	g.state = guardState{Refused: s.Refused}
-	g.save()
-}
-
-func (g *Guard) save() {
-	if g.store == nil {
-		return
-	}
-	if g.state.empty() {
-		g.store.Save(g.address, nil)
-		return
-	}
-	state, err := json.Marshal(g.state)
-	if err != nil {
-		panic(err) // of numbers, texts and times that we made
-	}
-	g.store.Save(g.address, state)
-}
+func (g *Guard) Idle() bool { return g.rules.Idle() }

@@ -19,13 +19,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
@@ -40,14 +40,9 @@ const (
 	defaultLifetime = 24 * time.Hour
 )
 
-var (
-	// ErrNoReply says that the connection was closed instead of an answer, so
-	// that nobody knows whether the plug has read the request.
-	ErrNoReply = errors.New("the connection was closed without an answer")
-	// ErrBudgetSpent says that a request was not sent, since there have been as
-	// many as [Client.Begin] allows.
-	ErrBudgetSpent = errors.New("too many requests already for one read")
-)
+// ErrNoReply says that the connection was closed instead of an answer, so that
+// nobody knows whether the plug has read the request.
+var ErrNoReply = errors.New("the connection was closed without an answer")
 
 // StatusError is an HTTP status that the step did not expect.
 type StatusError struct {
@@ -78,6 +73,8 @@ type Options struct {
 	// TooMany is called when the plug answers that it gets too many requests; it
 	// may be nil.
 	TooMany func()
+	// Budget bounds the requests, those included that are sent again; nil does not.
+	Budget *budget.Budget
 	// Logger gets one debug line per exchange; it must not be nil.
 	Logger *slog.Logger
 }
@@ -88,10 +85,9 @@ type Client struct {
 	opts     Options
 	endpoint Endpoint
 	conn     *conn                    // kept alive, or nil
-	left     int                      // how many requests may still be sent
 	woken    bool                     // the plug has been sent a wake-up since Begin
-	used     bool                     // the connection has been used since Begin
 	silent   bool                     // a try of the last request got no answer
+	used     bool                     // the connection has been used since Begin
 	closes   bool                     // and was closed after that, so that none is kept until Begin
 	took     map[string]time.Duration // of the last answer, by step
 }
@@ -101,20 +97,14 @@ func NewClient(opts Options) *Client {
 	if opts.DialContext == nil {
 		opts.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
-	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, left: math.MaxInt, took: map[string]time.Duration{}}
+	if opts.Budget == nil {
+		opts.Budget = budget.Unlimited()
+	}
+	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, took: map[string]time.Duration{}}
 }
 
-// Begin allows so many requests from now on, those included that are sent again,
-// and one wake-up. Without it there is no bound.
-func (c *Client) Begin(requests int) {
-	c.left, c.woken, c.used, c.closes = requests, false, false, false
-}
-
-// Extend allows so many requests more.
-func (c *Client) Extend(requests int) { c.left += requests }
-
-// Left returns how many requests may still be sent.
-func (c *Client) Left() int { return c.left }
+// Begin starts a conversation, which may have one wake-up.
+func (c *Client) Begin() { c.woken, c.used, c.closes = false, false, false }
 
 // Silent reports whether the last request, or its first try, got no answer.
 func (c *Client) Silent() bool { return c.silent }
@@ -131,12 +121,12 @@ func (c *Client) Use(e Endpoint) {
 }
 
 // Connect makes a new connection for the next request, so that it cannot meet
-// one that the plug has closed meanwhile. It fails with [ErrBudgetSpent] if there
-// may be none.
+// one that the plug has closed meanwhile. It fails with [budget.ErrSpent] if
+// there may be none.
 func (c *Client) Connect(ctx context.Context) error {
 	c.Close()
-	if c.left == 0 {
-		return ErrBudgetSpent
+	if c.opts.Budget.Left() == 0 {
+		return budget.ErrSpent
 	}
 	fresh, err := c.dial(ctx)
 	if err == nil {
@@ -206,11 +196,11 @@ func (c *Client) limit(ctx context.Context, start time.Time, step string) time.T
 // is left (in more, if it is known to be slow), the request is sent once more,
 // unless r.Once forbids that. Errors are those of the network, of ctx, a
 // [*StatusError] where the plug answers that it gets too many requests,
-// [ErrBudgetSpent], or wrap [ErrNoReply], [plugerr.ErrReplyTimeout] or [plugerr.ErrBadReply].
+// [budget.ErrSpent], or wrap [ErrNoReply], [plugerr.ErrReplyTimeout] or [plugerr.ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r, r.Patient)
 	c.silent = errors.Is(err, ErrNoReply) || errors.Is(err, plugerr.ErrReplyTimeout)
-	if c.silent && !r.Once && c.left > 0 && ctx.Err() == nil {
+	if c.silent && !r.Once && c.opts.Budget.Left() > 0 && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r, true)
 	}
 	if err != nil {
@@ -248,8 +238,8 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 	if err != nil {
 		return Reply{}, err
 	}
-	if c.left == 0 {
-		return Reply{}, ErrBudgetSpent
+	if c.opts.Budget.Left() == 0 {
+		return Reply{}, budget.ErrSpent
 	}
 	if kept := c.conn; kept != nil {
 		if !stale(kept.Conn) {
@@ -258,7 +248,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 				return reply, err
 			}
 			c.closes = true // and another request is not to be lost
-			if r.Once || c.left == 0 {
+			if r.Once || c.opts.Budget.Left() == 0 {
 				c.Close()
 				return Reply{}, err
 			}
@@ -276,7 +266,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 // send carries one message over a connection. Unless it is to be patient, it
 // leaves time for another try.
 func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, patient bool) (Reply, error) {
-	c.left--
+	c.opts.Budget.Spend()
 	start := time.Now()
 	var limit func() time.Time
 	if !patient {

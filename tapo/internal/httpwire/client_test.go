@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -78,8 +77,8 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 	return c
 }
 
-// sent counts the requests of a client that is not bounded.
-func sent(c *Client) int { return math.MaxInt - c.Left() }
+// sent counts the requests of a client.
+func sent(c *Client) int { return c.opts.Budget.Spent() }
 
 func post(t *testing.T, c *Client, timeout time.Duration) (Reply, error) {
 	t.Helper()

@@ -93,7 +93,7 @@ func TestWakeUpOnce(t *testing.T) {
 			},
 		})
 		for range 2 {
-			c.Begin(8)
+			c.Begin()
 			for range 2 {
 				start := time.Now()
 				if err := c.Connect(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {

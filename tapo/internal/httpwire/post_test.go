@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
@@ -55,11 +56,11 @@ func FuzzPost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c := answering(t, raw)
-		c.Begin(4)
+		c.opts.Budget.Begin(4)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		reply, err := c.Post(ctx, Request{Step: "step", Path: "/"})
-		if sent := 4 - c.Left(); sent < 1 || sent > 2 {
+		if sent := sent(c); sent < 1 || sent > 2 {
 			t.Errorf("%d requests", sent)
 		}
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, plugerr.ErrReplyTimeout) {
@@ -141,16 +142,16 @@ func TestPostIsBounded(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	c.Begin(5)
-	for i, want := range []error{nil, nil, ErrNoReply, ErrBudgetSpent, ErrBudgetSpent} { // the third is sent three times
+	c.opts.Budget.Begin(5)
+	for i, want := range []error{nil, nil, ErrNoReply, budget.ErrSpent, budget.ErrSpent} { // the third is sent three times
 		if _, err := post(t, c, time.Second); !errors.Is(err, want) {
 			t.Errorf("%d: %v, want %v", i, err, want)
 		}
 	}
-	if hits.Load() != 5 || c.Left() != 0 {
-		t.Errorf("%d requests, %d left", hits.Load(), c.Left())
+	if hits.Load() != 5 || c.opts.Budget.Left() != 0 {
+		t.Errorf("%d requests, %d left", hits.Load(), c.opts.Budget.Left())
 	}
-	if err := c.Connect(t.Context()); !errors.Is(err, ErrBudgetSpent) {
+	if err := c.Connect(t.Context()); !errors.Is(err, budget.ErrSpent) {
 		t.Errorf("Connect: %v", err)
 	}
 }

@@ -38,3 +38,19 @@ type CodeError struct {
 func (e *CodeError) Error() string {
 	return fmt.Sprintf("%s: error_code %d (%s)", e.Step, e.Code, CodeName(e.Code))
 }
+
+// unanswered is an error of a request that got no answer, the first time that it
+// was sent at least.
+type unanswered struct{ error }
+
+func (u unanswered) Unwrap() error { return u.error }
+
+// Unanswered marks err as that of a request that got no answer, the first time
+// that it was sent at least: the plug may hang on what it was asked.
+func Unanswered(err error) error { return unanswered{err} }
+
+// IsUnanswered reports whether err is marked so.
+func IsUnanswered(err error) bool {
+	_, ok := errors.AsType[unanswered](err)
+	return ok
+}

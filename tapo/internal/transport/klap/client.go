@@ -66,10 +66,10 @@ func (ch Challenge) Proves(v Version, auth []byte) bool {
 // Handshake2 answers the challenge with our own proof, which makes the session.
 // Call it only after [Challenge.Proves]. A refusal is a [*httpwire.StatusError], or
 // wraps [plugerr.ErrSessionLost] when the plug has forgotten the challenge.
-func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, auth []byte, verify bool) (*Session, error) {
+func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, v Version, auth []byte, verify bool) (*Session, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
 		Protocol: protocol, Phase: plug.LogIn, Step: "handshake2", Path: "/app/handshake2", Cookie: ch.cookie,
-		Body: V2.ClientHash(ch.local[:], ch.remote[:], auth),
+		Body: v.ClientHash(ch.local[:], ch.remote[:], auth),
 	})
 	if err != nil {
 		return nil, err
@@ -81,12 +81,13 @@ func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, auth []b
 		return nil, &httpwire.StatusError{Step: "handshake2", Status: reply.Status}
 	}
 	c := NewCipher(ch.local[:], ch.remote[:], auth)
-	return &Session{wire: w, cipher: c, seq: c.InitialSeq(), cookie: ch.cookie, lifetime: ch.lifetime, verify: verify}, nil
+	return &Session{version: v, wire: w, cipher: c, seq: c.InitialSeq(), cookie: ch.cookie, lifetime: ch.lifetime, verify: verify}, nil
 }
 
 // Session carries messages over a login. It is not safe for concurrent use: a
 // plug wants one request at a time.
 type Session struct {
+	version  Version
 	wire     *httpwire.Client
 	cipher   *Cipher
 	seq      int32
@@ -94,6 +95,9 @@ type Session struct {
 	lifetime time.Duration
 	verify   bool
 }
+
+// Version is the family of hash formulas that the login was made with.
+func (s *Session) Version() Version { return s.version }
 
 // Lifetime is how long the plug said that it would keep the session.
 func (s *Session) Lifetime() time.Duration { return s.lifetime }

@@ -10,8 +10,8 @@
 // are hashes over the same values. Every message is AES-CBC with a signature
 // and a sequence number, sent as `POST /app/request?seq=N`.
 //
-// This file holds the primitives, which the simulated plug shares; client.go is
-// the client's half.
+// klap.go holds the primitives, which the simulated plug shares; client.go is the
+// client's half, and transport.go what a login sees of it.
 package klap
 
 import (

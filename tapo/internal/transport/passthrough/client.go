@@ -28,6 +28,7 @@ type Session struct {
 	cookie   string
 	token    string // "" before the login
 	lifetime time.Duration
+	oldest   bool
 }
 
 // Handshake makes an encrypted channel with whoever answers. It sends a public
@@ -93,6 +94,10 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	s.token = string(r.Token)
 	return nil
 }
+
+// OldestFirmware reports whether the plug takes the login in clear only, as
+// firmware from before the hashed one does.
+func (s *Session) OldestFirmware() bool { return s.oldest }
 
 // Lifetime is how long the plug said that it would keep the session.
 func (s *Session) Lifetime() time.Duration { return s.lifetime }

@@ -10,8 +10,8 @@
 // or in clear (version 1). So nothing here may be used without the user's
 // permission for this very plug.
 //
-// This file holds the primitives, which the simulated plug shares; client.go is
-// the client's half.
+// passthrough.go holds the primitives, which the simulated plug shares; client.go
+// is the client's half, and transport.go what a login sees of it.
 package passthrough
 
 import (

@@ -79,7 +79,7 @@ func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) 
 		MAC       lenient.Text    `json:"mac"`
 		TPAP      json.RawMessage `json:"tpap"`
 	}
-	unmarshal(result, &answer)
+	lenient.Unmarshal(result, &answer)
 	switch announced := string(answer.TPAP); {
 	case announced != "" && announced != "null":
 		a, err := parseAnnouncement(answer.TPAP, string(answer.MAC))
@@ -125,7 +125,7 @@ func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challen
 		return nil, err
 	}
 	var r RegisterResult
-	unmarshal(result, &r)
+	lenient.Unmarshal(result, &r)
 	ch, err := r.challenge(userRandom)
 	if err != nil {
 		return nil, err
@@ -205,7 +205,7 @@ func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spak
 		return nil, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	var r ShareResult
-	unmarshal(result, &r)
+	lenient.Unmarshal(result, &r)
 	devConfirm, err := unbase64(r.DevConfirm)
 	if err != nil || subtle.ConstantTimeCompare(devConfirm, keys.ConfirmV) != 1 {
 		return nil, ErrImpostor
@@ -287,10 +287,19 @@ func (s *Session) Lifetime() time.Duration { return s.lifetime }
 // closes the connection instead of answering, it is sent once more, under a
 // sequence number of its own, but for a session's first request. An error wraps
 // [plugerr.ErrSessionLost] or [plugerr.ErrOutOfSync] when a new login is needed,
-// [plugerr.ErrRefused] when it may help, or [plugerr.ErrBadReply], or is a [*Refusal]
-// of a plug that has locked itself, a [*httpwire.StatusError], or one of the
+// [plugerr.ErrRefused] when it may help, or [plugerr.ErrBadReply], or is a
+// [*transport.Rejected] of a plug that has locked itself, a
+// [*httpwire.StatusError], or one of the
 // network: what the plug makes of the session then is not known.
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
+	text, err := s.roundTrip(ctx, request)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return nil, lockedBy(refusal)
+	}
+	return text, err
+}
+
+func (s *Session) roundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	text, err := s.exchange(ctx, request)
 	switch {
 	case !errors.Is(err, httpwire.ErrNoReply) || ctx.Err() != nil:

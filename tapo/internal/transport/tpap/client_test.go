@@ -22,6 +22,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
 // scripted is a plug that answers what a test says and keeps what it was sent.
@@ -182,7 +183,7 @@ func TestDataReplies(t *testing.T) {
 	}
 	locked := newScripted(t, `{"error_code":-2101,"error_info":{"lockedMinute":7}}`)
 	_, err := testSession(t, locked, 1).RoundTrip(t.Context(), nil)
-	if refusal, ok := errors.AsType[*Refusal](err); !ok || !refusal.Locked() || refusal.Lock != 7*time.Minute {
+	if r, ok := errors.AsType[*transport.Rejected](err); !ok || r.Verdict != transport.Locked || r.Lock != 7*time.Minute {
 		t.Errorf("locked: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ package tpap
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -46,6 +45,9 @@ type Refusal struct {
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("%s: error_code %d (%s)", r.Step, r.Code, plugerr.CodeName(r.Code))
 }
+
+// Unwrap returns the error code as transports share it.
+func (r *Refusal) Unwrap() error { return &plugerr.CodeError{Step: r.Step, Code: r.Code} }
 
 // Locked reports whether the plug refuses all logins for now.
 func (r *Refusal) Locked() bool {
@@ -97,7 +99,7 @@ type counters struct {
 // a [*Refusal].
 func decode(step string, reply httpwire.Reply) (result json.RawMessage, ok bool, err error) {
 	var e envelope
-	if reply.Status != http.StatusOK || !unmarshal(reply.Body, &e) {
+	if reply.Status != http.StatusOK || !lenient.Unmarshal(reply.Body, &e) {
 		return nil, false, nil
 	}
 	code := e.ErrorCode
@@ -135,11 +137,4 @@ func (e envelope) refusal(step string, code int) *Refusal {
 // duration bounds a number of units, so that it fits.
 func duration(n lenient.Number, unit time.Duration) time.Duration {
 	return time.Duration(min(max(n.Value, 0), 1e6) * float64(unit))
-}
-
-// unmarshal parses JSON and lets a member of the wrong type pass as missing.
-func unmarshal(data []byte, into any) bool {
-	err := json.Unmarshal(data, into)
-	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
-	return err == nil || mistyped && len(data) > 0 && json.Valid(data)
 }

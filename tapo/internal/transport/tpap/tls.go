@@ -9,13 +9,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
-)
 
-// ErrCertificate says that the device's certificate is not one of TP-Link's.
-var ErrCertificate = errors.New("the device's certificate does not lead to TP-Link's device root")
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+)
 
 // deviceRoot is the key of CN=TP-LINK SYSTEMS DEVICE ROOT CA, O=TP-LINK SYSTEMS
 // INC., whose certificate itself is not published.
@@ -57,7 +55,7 @@ func rootKey() *ecdsa.PublicKey {
 // it has signed is made the anchor.
 func verify(root *ecdsa.PublicKey, chain []*x509.Certificate, now time.Time) error {
 	if len(chain) == 0 {
-		return ErrCertificate
+		return transport.ErrCertificate
 	}
 	signer := &x509.Certificate{Version: 3, BasicConstraintsValid: true, IsCA: true, PublicKeyAlgorithm: x509.ECDSA, PublicKey: root}
 	opts := x509.VerifyOptions{
@@ -72,7 +70,7 @@ func verify(root *ecdsa.PublicKey, chain []*x509.Certificate, now time.Time) err
 		}
 	}
 	if _, err := chain[0].Verify(opts); err != nil {
-		return fmt.Errorf("%w: %w", ErrCertificate, err)
+		return fmt.Errorf("%w: %w", transport.ErrCertificate, err)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
 var testTime = time.Date(2040, 5, 1, 0, 0, 0, 0, time.UTC)
@@ -75,7 +77,7 @@ func TestVerify(t *testing.T) {
 		{"none", nil, false},
 	} {
 		err := verify(&rootKey.PublicKey, tc.chain, testTime)
-		if (err == nil) != tc.good || !tc.good && !errors.Is(err, ErrCertificate) {
+		if (err == nil) != tc.good || !tc.good && !errors.Is(err, transport.ErrCertificate) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
 	}
@@ -94,7 +96,7 @@ func TestTLSConfig(t *testing.T) {
 			t.Errorf("mode %d: %+v", mode, c)
 		}
 	}
-	if err := TLSConfig(2, now).VerifyConnection(state); !errors.Is(err, ErrCertificate) {
+	if err := TLSConfig(2, now).VerifyConnection(state); !errors.Is(err, transport.ErrCertificate) {
 		t.Errorf("mode 2, a certificate of its own: %v", err)
 	}
 }

@@ -18,7 +18,8 @@
 // of them. So nothing here ever tries two credentials, and a login whose
 // outcome is not known is told from one that the plug has refused.
 //
-// client.go is the client's half; the rest is shared with the simulated plug.
+// client.go is the client's half, and transport.go what a login sees of it; the
+// rest is shared with the simulated plug.
 package tpap
 
 import (

@@ -1,13 +1,16 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package lockout
 
 import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // refusedBy is credentials that the plug has refused. They are stored as hashes
@@ -17,13 +20,13 @@ type refusedBy struct {
 	Salt     []byte `json:"salt"`
 	Username []byte `json:"username,omitempty"`
 	Password []byte `json:"password,omitempty"`
-	Cause    cause  `json:"cause"`
+	Cause    Cause  `json:"cause"`
 
 	// Of credentials that were refused to this process.
-	of                             *Credentials
+	of                             *plug.Credentials
 	usernameUnused, passwordUnused bool
 	// Of others: what the slow comparison has yielded.
-	compared map[Credentials]bool
+	compared map[plug.Credentials]bool
 }
 
 const (
@@ -32,24 +35,24 @@ const (
 )
 
 // newRefused takes some tenths of a second to hash what is to be stored.
-func newRefused(c Credentials, f *failure, why cause, stored bool) *refusedBy {
-	r := &refusedBy{Cause: why, of: &c, usernameUnused: f.usernameUnused, passwordUnused: f.passwordUnused}
+func newRefused(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *refusedBy {
+	r := &refusedBy{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
 	if !stored {
 		return r
 	}
 	r.Salt = make([]byte, refusedSize)
 	rand.Read(r.Salt)
-	if !f.usernameUnused {
+	if !rejected.UsernameUnused {
 		r.Username = r.hash(c.Username)
 	}
-	if !f.passwordUnused {
+	if !rejected.PasswordUnused {
 		r.Password = r.hash(string(c.Password))
 	}
 	return r
 }
 
 // is reports whether c leads to the login that was refused.
-func (r *refusedBy) is(c Credentials) bool {
+func (r *refusedBy) is(c plug.Credentials) bool {
 	if r.of != nil {
 		if r.usernameUnused && r.passwordUnused {
 			return c == *r.of
@@ -63,7 +66,7 @@ func (r *refusedBy) is(c Credentials) bool {
 	same = (r.Username != nil || r.Password != nil) && (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
 		(r.Password == nil || subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1)
 	if r.compared == nil {
-		r.compared = map[Credentials]bool{}
+		r.compared = map[plug.Credentials]bool{}
 	}
 	r.compared[c] = same
 	return same

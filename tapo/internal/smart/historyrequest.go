@@ -1,7 +1,7 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package smart
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // The methods of what a plug remembers.
@@ -35,29 +36,29 @@ type historyReply struct {
 	} `json:"result"`
 }
 
-// askHistory asks a part for one window, in one exchange. It returns the values,
+// askHistory asks a unit for one window, in one exchange. It returns the values,
 // of which those that are missing are negative, and the time up to which the plug
 // can have recorded any.
-func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, w window) ([]float64, time.Time, error) {
-	if err := d.rest(ctx); err != nil {
+func (d *Dialect) askHistory(ctx context.Context, u *unit, m string, i plug.Interval, w window) ([]float64, time.Time, error) {
+	if err := d.pause(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
-	plain, err := d.roundTrip(ctx, d.envelope(p, func(b []byte) []byte { return appendHistoryCall(b, m, i, w) }))
-	d.resting = time.Now().Add(historyPause)
+	plain, err := d.session.RoundTrip(ctx, d.envelope(u, func(b []byte) []byte { return appendHistoryCall(b, m, i, w) }))
+	d.pauseUntil = time.Now().Add(historyPause)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	var reply historyReply
-	if err := decodeLeniently(plain, &reply); err != nil {
-		return nil, time.Time{}, fmt.Errorf("%s: %w", m, err)
+	if !lenient.Unmarshal(plain, &reply) {
+		return nil, time.Time{}, fmt.Errorf("%s: %w: not JSON", m, plugerr.ErrBadReply)
 	}
 	if inner := reply.Result.ResponseData; inner != nil && reply.ErrorCode.Value == 0 {
 		reply = *inner
 	}
-	if err := d.refusesHistory(ctx, p, m, int(reply.ErrorCode.Value)); err != nil {
+	if err := d.refusesHistory(ctx, u, m, int(reply.ErrorCode.Value)); err != nil {
 		return nil, time.Time{}, err
 	}
-	now, err := d.clockOf(ctx, p, string(reply.Result.LocalTime))
+	now, err := d.clockOf(ctx, u, string(reply.Result.LocalTime))
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -74,9 +75,9 @@ func (d *Device) askHistory(ctx context.Context, p *part, m string, i Interval, 
 	return values, now, nil
 }
 
-// rest waits until the plug may be asked for more of its history.
-func (d *Device) rest(ctx context.Context) error {
-	wait := time.NewTimer(time.Until(d.resting))
+// pause waits until the plug may be asked for more of its history.
+func (d *Dialect) pause(ctx context.Context) error {
+	wait := time.NewTimer(time.Until(d.pauseUntil))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -86,16 +87,16 @@ func (d *Device) rest(ctx context.Context) error {
 	}
 }
 
-func appendHistoryCall(b []byte, m string, i Interval, w window) []byte {
+func appendHistoryCall(b []byte, m string, i plug.Interval, w window) []byte {
 	b = append(append(append(b, `{"method":"`...), m...), `","params":{"start_timestamp":`...)
 	b = strconv.AppendInt(b, w.start.Unix(), 10)
-	b = strconv.AppendInt(append(b, `,"end_timestamp":`...), w.end.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"end_timestamp":`...), w.until.Unix(), 10)
 	return append(strconv.AppendInt(append(b, `,"interval":`...), int64(i), 10), "}}"...)
 }
 
 // refusesHistory returns the error for a code other than 0. A plug whose clock
 // was never set refuses as one that has no history.
-func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int) error {
+func (d *Dialect) refusesHistory(ctx context.Context, u *unit, m string, code int) error {
 	refusal := &plugerr.CodeError{Step: m, Code: code}
 	switch {
 	case code == 0:
@@ -105,40 +106,40 @@ func (d *Device) refusesHistory(ctx context.Context, p *part, m string, code int
 	case code != plugerr.CodeUnknownMethod && code != plugerr.CodeParams && code != plugerr.CodeUnspecific && code != plugerr.CodeStatistics:
 		return refusal
 	case m == getPowerData && code != plugerr.CodeStatistics:
-		return d.unable(ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app.")
+		return &HistoryError{plug.ErrNoHistory, refusal.Error(), "Only newer firmware has it. Update the plug's firmware in the Tapo app."}
 	}
-	if _, err := d.clockOf(ctx, p, ""); err != nil {
+	if _, err := d.clockOf(ctx, u, ""); err != nil {
 		return err
 	}
 	if code == plugerr.CodeUnspecific || code == plugerr.CodeStatistics { // not now
 		return refusal
 	}
-	return d.unable(ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app.")
+	return &HistoryError{plug.ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app."}
 }
 
 // clockOf returns the present time by the plug's clock, or ours if that is
 // behind: up to then the plug can have recorded something. Where the reply at
 // hand has no local time, get_energy_usage is asked, once for a plug.
-func (d *Device) clockOf(ctx context.Context, p *part, localTime string) (time.Time, error) {
-	now := d.cfg.Now()
-	if localTime == "" && d.learnt.clockRead {
-		return now.Add(-d.learnt.clockBehind), nil
+func (d *Dialect) clockOf(ctx context.Context, u *unit, localTime string) (time.Time, error) {
+	now := d.opts.Now()
+	if localTime == "" && d.profile.clockRead {
+		return now.Add(-d.profile.clockBehind), nil
 	}
 	if localTime == "" {
-		var got replies
-		if err := d.ask(ctx, p, []method{getEnergyUsage}, &got); err != nil {
+		got := newReplies()
+		if err := d.ask(ctx, u, []*method{getEnergyUsage}, got); err != nil {
 			return now, err
 		}
 		localTime = string(got.energy.LocalTime)
 	}
-	d.learnt.clockRead = true
-	offset, known := readClock(localTime, d.learnt.zone, now).offset.Get()
+	d.profile.clockRead = true
+	offset, known := readClock(localTime, d.profile.zone, now).offset.Get()
 	switch {
 	case !known:
 		return now, nil
 	case offset.Abs() > maxHistoryOffset:
-		return now, d.unable(ErrNoClock, fmt.Sprintf("it is %v off", offset.Round(time.Minute)), noClockAdvice)
+		return now, &HistoryError{plug.ErrNoClock, fmt.Sprintf("it is %v off", offset.Round(time.Minute)), noClockAdvice}
 	}
-	d.learnt.clockBehind = max(0, -offset)
-	return now.Add(-d.learnt.clockBehind), nil
+	d.profile.clockBehind = max(0, -offset)
+	return now.Add(-d.profile.clockBehind), nil
 }

@@ -1,11 +1,13 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package smart
 
 import (
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 func TestReadClock(t *testing.T) {
@@ -16,13 +18,13 @@ func TestReadClock(t *testing.T) {
 		}
 		return parsed
 	}
-	minutes := Some[float64]
-	var none Optional[float64]
+	minutes := plug.Some[float64]
+	var none plug.Optional[float64]
 	for _, tc := range []struct {
 		name      string
 		localTime string
 		region    string
-		timeDiff  Optional[float64]
+		timeDiff  plug.Optional[float64]
 		now       string
 		offset    time.Duration
 		known     bool

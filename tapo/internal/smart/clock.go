@@ -1,11 +1,13 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package smart
 
 import (
 	"strings"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // maxClockOffset is how wrong a plug's clock may be for its day and month
@@ -14,14 +16,14 @@ const maxClockOffset = 26 * time.Hour
 
 // zone is a plug's time zone. The zero value is that of a plug that gave none.
 type zone struct {
-	region   string            // as the plug named it
-	timeDiff Optional[float64] // minutes from UTC, without daylight saving
-	location *time.Location    // nil if unknown
-	standard bool              // location has standard time all year, whatever the plug has
+	region   string                 // as the plug named it
+	timeDiff plug.Optional[float64] // minutes from UTC, without daylight saving
+	location *time.Location         // nil if unknown
+	standard bool                   // location has standard time all year, whatever the plug has
 }
 
 // newZone prefers the region, which knows about daylight saving.
-func newZone(region string, timeDiff Optional[float64]) zone {
+func newZone(region string, timeDiff plug.Optional[float64]) zone {
 	z := zone{region: region, timeDiff: timeDiff}
 	if region != "" && !strings.EqualFold(region, "Local") { // that would be this machine's zone
 		if loc, err := time.LoadLocation(region); err == nil {
@@ -37,8 +39,8 @@ func newZone(region string, timeDiff Optional[float64]) zone {
 
 // clock is what a plug's wall clock says.
 type clock struct {
-	offset Optional[time.Duration] // the plug's clock less ours, where the zone is known, or makes no difference
-	wrong  bool                    // too far off for day and month counters to mean anything
+	offset plug.Optional[time.Duration] // the plug's clock less ours, where the zone is known, or makes no difference
+	wrong  bool                         // too far off for day and month counters to mean anything
 }
 
 // readClock compares a plug's wall clock, daylight saving included, with now.
@@ -52,10 +54,10 @@ func readClock(localTime string, z zone, now time.Time) clock {
 		if offset.Abs() <= maxClockOffset {
 			return clock{}
 		}
-		return clock{offset: Some(offset), wrong: true}
+		return clock{offset: plug.Some(offset), wrong: true}
 	}
 	offset := nearestInstant(wall, z.location, now).Sub(now.Truncate(time.Second)) // plugs tell whole seconds
-	return clock{offset: Some(offset), wrong: offset.Abs() > maxClockOffset}
+	return clock{offset: plug.Some(offset), wrong: offset.Abs() > maxClockOffset}
 }
 
 // nearestInstant returns the instant at which clocks in loc show wall. In the

@@ -1,20 +1,23 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo
+package smart
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 )
 
-// said is a conversation with the answers given.
-type said []string
+// scripted is a session with the answers given.
+type scripted []string
 
-// RoundTrip implements conversation.
-func (s *said) RoundTrip(context.Context, []byte) ([]byte, error) {
+// RoundTrip implements [transport.Session].
+func (s *scripted) RoundTrip(context.Context, []byte) ([]byte, error) {
 	if len(*s) == 0 {
 		return nil, errors.New("nothing more to say")
 	}
@@ -23,25 +26,25 @@ func (s *said) RoundTrip(context.Context, []byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-// Lifetime implements conversation.
-func (*said) Lifetime() time.Duration { return 0 }
+// Lifetime implements [transport.Session].
+func (*scripted) Lifetime() time.Duration { return 0 }
+
+// newDialect returns a dialect that knows nothing.
+func newDialect() *Dialect { return New(Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now}) }
 
 // TestBatchMemory: what one read has got is not told by the next, although the
 // memory is used again.
 func TestBatchMemory(t *testing.T) {
-	d, err := New(Config{Address: "192.0.2.1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.session = &session{conversation: &said{
+	d := newDialect()
+	d.begin(&scripted{
 		`{"error_code":0,"result":{"responses":[{"method":"get_device_info","error_code":0,"result":{"device_id":"1","device_on":true,"rssi":-55,"nickname":"QQ=="}},` +
 			`{"method":"get_energy_usage","error_code":0,"result":{"today_energy":7,"current_power":60000}}]}}`,
 		`{"error_code":0,"result":{"responses":[{"method":"get_energy_usage","error_code":0,"result":{"month_energy":8}},` +
 			`{"method":"get_device_info","error_code":0,"result":{"device_id":"1"}}]}}`,
-	}}
-	var first, second replies
-	for _, got := range []*replies{&first, &second} {
-		if err := d.ask(t.Context(), &d.learnt.plug, []method{getDeviceInfo, getEnergyUsage}, got); err != nil {
+	}, budget.Unlimited())
+	first, second := newReplies(), newReplies()
+	for _, got := range []*replies{first, second} {
+		if err := d.ask(t.Context(), &d.profile.plug, []*method{getDeviceInfo, getEnergyUsage}, got); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,20 +53,5 @@ func TestBatchMemory(t *testing.T) {
 	}
 	if second.info.RSSI.Valid || second.info.DeviceOn.Valid || second.info.Nickname != "" || second.energy.TodayEnergy.Valid || second.energy.MonthEnergy.Value != 8 {
 		t.Errorf("second: %+v %+v", second.info, second.energy)
-	}
-}
-
-// TestRestEnds only by what began after it.
-func TestRestEnds(t *testing.T) {
-	now := time.Now()
-	g := NewGuard("192.0.2.1:80", nil)
-	g.rest.extend(now)
-	g.rest.end(now.Add(-time.Second)) // a read that was under way
-	if g.rest.check(now) == nil || g.Idle() {
-		t.Error("ended by a read that began before it")
-	}
-	g.rest.end(now.Add(time.Second))
-	if g.rest.check(now) != nil || !g.Idle() {
-		t.Error("not ended by a read that began after it")
 	}
 }

@@ -1,0 +1,100 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+)
+
+// wellKnown are credentials that plugs hold before they are bound to an
+// account, or after they lost it.
+var wellKnown = []Credentials{
+	{Username: "kasa@tp-link.net", Password: "kasaSetup"},
+	{Username: "test@tp-link.net", Password: "test"},
+	{Username: "admin", Password: "21232f297a57a5a743894a0e4a801fc3"},
+	{Username: "admin", Password: "admin"},
+	{},
+}
+
+const (
+	unownedAdvice = "The plug is not bound to your account, and anybody on the network can control it, or somebody else poses as the plug. " +
+		"Reset it and add it in the Tapo app, with other TP-Link devices switched off."
+
+	impostorAdvice = "The plug accepted the password, but could not prove that it knows it. Something else may pose as the plug at this address: " +
+		"look the plug's address up in the Tapo app. If it is the plug, restart it."
+
+	forgottenAdvice = "The plug does not say that the password is wrong: it may have been restarted during the login, or another client's login came between."
+
+	otherOwnerAdvice = "The plug belongs to another account, or to one whose e-mail has changed: open it in the Tapo app, which offers to mend that."
+
+	otherPasswordAdvice = "The password is not the one that the plug knows. The e-mail plays no part in this plug's login. " +
+		"After a change of the account's password a plug keeps the old one until it has been online, or is added again in the app."
+
+	notASCIIAdvice = " The password has characters beyond ASCII, of which nobody knows how a plug encodes them: a password without them may help."
+)
+
+// adviseRejected returns what a plug that has rejected c knows instead, as far as
+// its answer tells, and what to do. The plug is not asked again. An advice of ""
+// is that of the reason.
+func adviseRejected(r *transport.Rejected, c Credentials) (text, advice string) {
+	text = r.Error()
+	switch {
+	case r.Verdict == transport.Unowned:
+		return text, unownedAdvice
+	case r.Verdict == transport.Forgotten:
+		return text, forgottenAdvice
+	case r.Fits != nil:
+		return adviseFitting(text, r.Fits, c)
+	case !r.Counts:
+		return text, ""
+	case r.PasswordUnused:
+		return text, otherOwnerAdvice
+	case r.UsernameUnused:
+		advice = otherPasswordAdvice
+	default:
+		advice = BadCredentials.Advice()
+	}
+	if strings.ContainsFunc(string(c.Password), func(c rune) bool { return c >= 0x80 }) {
+		advice += notASCIIAdvice
+	}
+	return text, advice
+}
+
+// adviseFitting tries likely mistakes on the plug's answer, which fits the
+// credentials that it knows.
+func adviseFitting(text string, fits func(Credentials) bool, c Credentials) (string, string) {
+	for _, w := range wellKnown {
+		if fits(w) {
+			return "the plug answers to well-known set-up credentials instead of the account's", unownedAdvice
+		}
+	}
+	if mistake := findMistake(fits, c); mistake != "" {
+		return "the plug knows the credentials in another spelling", mistake
+	}
+	return text, ""
+}
+
+// findMistake returns what is wrong with the spelling of c if matches finds a
+// close variant right.
+func findMistake(matches func(Credentials) bool, c Credentials) string {
+	email, password := strings.TrimSpace(c.Username), Secret(strings.TrimSpace(string(c.Password)))
+	lower := strings.ToLower(c.Username)
+	for _, v := range []struct {
+		Credentials
+		advice string
+	}{
+		{Credentials{Username: lower, Password: c.Password}, "The account's e-mail is registered in lower case: write it so in the configuration."},
+		{Credentials{Username: email, Password: c.Password}, "The e-mail in the configuration has blanks around it: remove them."},
+		{Credentials{Username: strings.ToLower(email), Password: c.Password}, "The account's e-mail is registered in lower case and without the blanks around it: write it so in the configuration."},
+		{Credentials{Username: c.Username, Password: password}, "The password in the configuration has blanks around it: remove them."},
+		{Credentials{Username: strings.ToLower(email), Password: password}, "The e-mail and the password have blanks around them, or the e-mail is registered in lower case: correct them in the configuration."},
+	} {
+		if v.Credentials != c && matches(v.Credentials) {
+			return v.advice
+		}
+	}
+	return ""
+}

@@ -1,0 +1,35 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lockout
+
+import "time"
+
+const (
+	firstBackoff = time.Minute
+	maxBackoff   = 30 * time.Minute
+)
+
+// Backoff spaces the attempts to log in with credentials that a plug does not
+// know: a minute after the first, and each time twice as long, up to half an
+// hour. The zero value is that of a plug that has rejected nothing. It is not safe
+// for concurrent use.
+//
+// It is for plugs that do not count attempts; see [Guard] for those that do.
+type Backoff struct {
+	cause error
+	next  time.Time
+	wait  time.Duration
+}
+
+// Record begins a wait after a rejected login.
+func (b *Backoff) Record(cause error, now time.Time) {
+	b.wait = min(max(firstBackoff, 2*b.wait), maxBackoff)
+	b.cause, b.next = cause, now.Add(b.wait)
+}
+
+// Allow reports whether a login may be tried. If not, it returns how the last one
+// failed, and when the next may be tried.
+func (b *Backoff) Allow(now time.Time) (cause error, next time.Time, ok bool) {
+	return b.cause, b.next, !now.Before(b.next)
+}

@@ -1,0 +1,211 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package smart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+)
+
+// maxBatch is how many methods a plug takes in one batch.
+const maxBatch = 5
+
+// askAll asks a unit for what got does not have: in one batch, and what that
+// left unanswered one by one. A plug that turns out to be another one than
+// before, to have other firmware, or to be a strip, is asked what it has got in
+// a batch of its own.
+func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
+	for mayBatch, listsAsked := true, false; ; {
+		missing := d.missing(u, got)
+		if u.components["child_device"] > 0 && slices.Contains(missing, getChildDeviceList) {
+			d.budget.Grant(stripExchanges)
+		}
+		if len(missing) == 0 || missing[0] != getDeviceInfo && d.budget.Left() == 0 {
+			return nil // or the rest has to wait for the next read
+		}
+		lists := missing[0] == getChildDeviceList && !listsAsked
+		if (mayBatch || lists) && d.takesBatch(u) {
+			missing = missing[:min(len(missing), maxBatch)]
+		} else {
+			missing = missing[:1]
+		}
+		if err := d.ask(ctx, u, missing, got); err != nil {
+			return err
+		}
+		mayBatch, listsAsked = !u.isChild() && d.isAnother(got), listsAsked || lists
+	}
+}
+
+// takesBatch reports whether a unit may be asked for several methods at once.
+func (d *Dialect) takesBatch(u *unit) bool {
+	if s, ok := d.session.(interface{ OldestFirmware() bool }); ok && s.OldestFirmware() && d.budget.Left() == 1 {
+		return false // it may not take it, and there is no other try
+	}
+	now := d.opts.Now()
+	return d.batches.allow(now) && d.profile.takesBatch(u, now)
+}
+
+// ask asks a unit for a method, or for several in a batch, in one exchange. A
+// plug that cannot do batches is remembered; then nothing is got, and no error
+// returned.
+func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replies) error {
+	step, batch := asked[0].name, len(asked) > 1
+	if batch {
+		step = "multipleRequest"
+	}
+	plain, err := d.session.RoundTrip(ctx, d.request(u, asked, got))
+	if code, ok := errors.AsType[*plugerr.CodeError](err); ok && batch && code.Code == plugerr.CodeJSONDecode && !errors.Is(err, plugerr.ErrRefused) {
+		d.refuseBatch(ctx, u, code.Code)
+		return nil
+	}
+	if err != nil {
+		d.batches.failed(batch && plugerr.IsUnanswered(err))
+		return err
+	}
+	if !batch {
+		d.batches.singleAnswered(d.opts.Now())
+	}
+	clear(d.batch[:cap(d.batch)])
+	d.response = response{Result: responseResult{Responses: d.batch[:0]}}
+	reply := &d.response
+	if !lenient.Unmarshal(plain, reply) {
+		if batch {
+			return nil // some firmware garbles batches; one by one tells whether the session is in step
+		}
+		return fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply)
+	}
+	if plugerr.LosesSession(reply.code()) {
+		return fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
+	}
+	if u.isChild() {
+		inner := reply.Result.ResponseData
+		switch failed := reply.code() != 0 || inner == nil; {
+		case failed && batch && !isBusy(reply.code()):
+			d.refuseBatch(ctx, u, reply.code())
+			return nil
+		case failed:
+			d.skipUnit(ctx, u, reply.code(), got)
+			return nil
+		}
+		reply = inner
+	}
+	if batch {
+		return d.fileBatch(ctx, u, asked, reply, got)
+	}
+	d.fileReply(ctx, u, asked[0], reply.code(), &reply.Result.result, got)
+	return nil
+}
+
+// fileBatch files the reply to a batch.
+func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) error {
+	d.batch = reply.Result.Responses
+	switch code := reply.code(); {
+	case isBusy(code) && !u.isChild():
+		return &plugerr.CodeError{Step: "multipleRequest", Code: code}
+	case isBusy(code):
+		d.skipUnit(ctx, u, code, got)
+		return nil
+	case code != 0 || len(d.batch) == 0:
+		d.refuseBatch(ctx, u, code)
+		return nil
+	}
+	nameless, ended := false, false
+	for i := range d.batch {
+		r := &d.batch[i]
+		if r.Method == "" {
+			nameless = true
+			continue
+		}
+		m := methodNamed(string(r.Method))
+		if !slices.Contains(asked, m) {
+			d.refuseBatch(ctx, u, 0) // it is not the reply to what we asked
+			return nil
+		}
+		d.fileReply(ctx, u, m, r.code(), &r.Result.result, got)
+		ended = ended || r.code() != 0
+	}
+	if missed := slices.ContainsFunc(asked, func(m *method) bool { return got.of(m).state == unasked }); missed && !ended && nameless {
+		d.refuseBatch(ctx, u, 0) // its replies cannot be matched with what was asked
+		return nil
+	}
+	u.tookBatch = true
+	d.batches.batchAnswered()
+	return nil
+}
+
+// refuseBatch records that a unit takes no batches, or not now.
+func (d *Dialect) refuseBatch(ctx context.Context, u *unit, code int) {
+	d.opts.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", plugerr.CodeName(code))
+	switch code {
+	case 0, plugerr.CodeJSONDecode, plugerr.CodeUnknownMethod, plugerr.CodeParams, plugerr.CodeMultiRequestFailed:
+		u.noBatch = true
+	default:
+		u.noBatchUntil = d.opts.Now().Add(unavailableLife)
+	}
+}
+
+// isBusy reports whether an error code is about this moment, not about what was
+// asked.
+func isBusy(code int) bool {
+	return code == plugerr.CodeBusy || code == plugerr.CodeCommandCancel || code == plugerr.CodeHTTPTransport
+}
+
+// skipUnit leaves a child that cannot be asked, whatever for, out of this read.
+func (d *Dialect) skipUnit(ctx context.Context, u *unit, code int, got *replies) {
+	d.opts.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", plugerr.CodeName(code))
+	for _, m := range methods {
+		if got.of(m).state != unasked {
+			continue
+		}
+		got.set(m, refused, code)
+		if code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams {
+			u.record(m).refusedUntil = d.opts.Now().Add(unavailableLife)
+		}
+	}
+}
+
+// fileReply files the reply to one method.
+func (d *Dialect) fileReply(ctx context.Context, u *unit, m *method, code int, res *result, got *replies) {
+	if code == 0 {
+		m.file(u, got, res)
+		got.set(m, answered, 0)
+		u.record(m).answered = true
+	} else {
+		d.fileRefusal(ctx, u, m, code, got)
+	}
+	u.record(m).done = true
+	if m.lacking != nil && m.lacking(u) {
+		u.record(m).refusedUntil = d.opts.Now().Add(refusalLife)
+	}
+	if d.opts.Method != nil {
+		d.opts.Method(m.name, code)
+	}
+}
+
+// fileRefusal files an error code. A method that the unit has answered before it
+// knows, whatever it says now.
+func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int, got *replies) {
+	d.opts.Logger.DebugContext(ctx, "Method refused", "method", m.name, "error_code", code, "meaning", plugerr.CodeName(code))
+	if m.pages != nil {
+		if _, have, _ := m.pages(got); have > 0 {
+			return // a further page: what is at hand stands
+		}
+	}
+	got.set(m, refused, code)
+	if m.refused != nil {
+		m.refused(u)
+	}
+	switch h := u.record(m); {
+	case (code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams) && !h.answered:
+		h.refusedUntil = d.opts.Now().Add(refusalLife)
+	case code == plugerr.CodeUnknownMethod, code == plugerr.CodeParams, code == plugerr.CodeUnspecific:
+		h.answered = false // it ends a batch, so that it goes last
+		h.refusedUntil = d.opts.Now().Add(unavailableLife)
+	}
+}

@@ -1,0 +1,181 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package smart
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+)
+
+// A strip lists its children with their state; that comes with the strip's own
+// get_device_info in one exchange. What a child's meter says has to be asked of
+// the child, with control_child: one exchange for each that has one, since
+// replies to several of these could not be told apart. So a warm read of a strip
+// takes one exchange, and one more for every metered outlet.
+
+const (
+	// maxChildren is how many entries are taken of a list; the largest strip has six.
+	maxChildren = 64
+	// stripExchanges is how many exchanges more than others the read of a strip
+	// may take, and outletExchanges how many for each outlet that has a meter.
+	stripExchanges  = 2
+	outletExchanges = 2
+)
+
+// childReplies is what a child has answered in one read.
+type childReplies struct {
+	unit *unit
+	got  *replies
+}
+
+// readChildren asks for what a strip's children have to say beyond the list of
+// them. There are none on other plugs.
+func (d *Dialect) readChildren(ctx context.Context, got *replies) ([]childReplies, error) {
+	children, err := d.listChildren(ctx, got)
+	if err != nil || len(children) == 0 {
+		return nil, err
+	}
+	metered := 0
+	for _, c := range children {
+		if len(d.missing(c.unit, c.got)) > 0 {
+			metered++
+		}
+	}
+	d.budget.Grant(stripExchanges + metered*outletExchanges)
+	for _, c := range children {
+		if !c.unit.isChild() {
+			continue // without an id, so that it cannot be asked
+		}
+		if err := d.askAll(ctx, c.unit, c.got); err != nil {
+			return nil, err
+		}
+	}
+	return children, nil
+}
+
+// listChildren returns a strip's children that are outlets; there are none on
+// other plugs.
+func (d *Dialect) listChildren(ctx context.Context, got *replies) ([]childReplies, error) {
+	if !d.mayBeStrip(got) {
+		return nil, nil
+	}
+	if err := d.readPages(ctx, got); err != nil {
+		return nil, err
+	}
+	return d.identifyChildren(got), nil
+}
+
+// readPages asks for the rest of lists that do not fit in one reply.
+func (d *Dialect) readPages(ctx context.Context, got *replies) error {
+	for _, m := range methods {
+		for before := -1; m.pages != nil && got.of(m).state == answered && d.budget.Left() > 0; {
+			_, have, all := m.pages(got)
+			if have >= all || have == before { // or the plug repeats itself
+				break
+			}
+			if err := d.ask(ctx, &d.profile.plug, []*method{m}, got); err != nil {
+				return err
+			}
+			before = have
+		}
+	}
+	return nil
+}
+
+// identifyChildren returns the children that are outlets in the order of their
+// numbers, each with what is known of it.
+func (d *Dialect) identifyChildren(got *replies) []childReplies {
+	p := &d.profile
+	listed := outletsOf(got.children)
+	if got.of(getChildDeviceList).state == answered && (p.children == nil || got.of(getChildComponentList).state == answered) {
+		p.children = map[string]*unit{}
+	}
+	children := make([]childReplies, len(listed))
+	known := func(id string) int {
+		if u := p.children[id]; u != nil {
+			return u.number
+		}
+		return 0
+	}
+	for i, number := range numbers(listed, known) {
+		c := &listed[i]
+		id := string(c.DeviceID)
+		u := p.children[id]
+		if u == nil {
+			u = &unit{id: id, components: got.childComponents[id]}
+			if id != "" && p.children != nil {
+				p.children[id] = u
+			}
+		}
+		if c.Power.Valid { // the list has the limit, so that it need not be asked
+			u.protection = c.protectionPower
+			u.record(getProtectionPower).done = true
+		}
+		if !c.DeviceOn.Valid {
+			c.DeviceOn = c.OnOff
+		}
+		u.number = number
+		children[i] = childReplies{u, newReplies()}
+		children[i].got.info = c.deviceInfo
+	}
+	slices.SortFunc(children, func(a, b childReplies) int { return cmp.Compare(a.unit.number, b.unit.number) })
+	return children
+}
+
+// outletsOf returns the children that are outlets. Hubs list sensors, and an
+// entry may be damaged.
+func outletsOf(children []child) []child {
+	outlets := make([]child, 0, len(children))
+	for _, c := range children[:min(len(children), maxChildren)] {
+		damaged := c.DeviceID == "" && !c.DeviceOn.Valid && !c.OnOff.Valid
+		if !damaged && (c.Category == "" || strings.HasPrefix(string(c.Category), "plug.")) {
+			outlets = append(outlets, c)
+		}
+	}
+	return outlets
+}
+
+// numbers returns the numbers of outlets: their positions. Where a strip gives
+// none, or one twice, it is the number that the outlet had before, or the
+// lowest that is free, whatever the order of the list.
+func numbers(children []child, known func(id string) int) []int {
+	order := make([]int, len(children))
+	for i := range order {
+		order[i] = i
+	}
+	position := func(i int) int {
+		p := children[i].Position
+		if n := int(p.Value); p.Valid && p.Value >= 1 && p.Value <= maxChildren && float64(n) == p.Value {
+			return n
+		}
+		return maxChildren + 1
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(position(a), position(b)), cmp.Compare(children[a].DeviceID, children[b].DeviceID))
+	})
+	numbers, taken := make([]int, len(children)), map[int]bool{}
+	for _, i := range order {
+		if n := position(i); n <= maxChildren && !taken[n] {
+			numbers[i], taken[n] = n, true
+		}
+	}
+	for _, i := range order {
+		if n := known(string(children[i].DeviceID)); numbers[i] == 0 && n > 0 && !taken[n] {
+			numbers[i], taken[n] = n, true
+		}
+	}
+	free := 1
+	for _, i := range order {
+		if numbers[i] != 0 {
+			continue
+		}
+		for taken[free] {
+			free++
+		}
+		numbers[i], taken[free] = free, true
+	}
+	return numbers
+}

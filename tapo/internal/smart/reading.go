@@ -1,0 +1,163 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package smart
+
+import (
+	"encoding/base64"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// reading turns the replies of one read into a reading. Its protocol is for who
+// knows it to fill in.
+func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
+	d.learnZone(&got.info)
+	r := plug.Reading{Time: d.opts.Now(), Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
+	if len(children) == 0 && got.hasOutlet() && (!d.profile.isStrip() || got.info.DeviceOn.Valid) {
+		d.addOutlet(&r, 1, &d.profile.plug, got)
+	}
+	for i := range children {
+		d.addOutlet(&r, children[i].unit.number, children[i].unit, children[i].got)
+	}
+	return r
+}
+
+// learnZone keeps the zone of the plug's clock.
+func (d *Dialect) learnZone(info *deviceInfo) {
+	region, timeDiff := string(info.Region), optional(info.TimeDiff)
+	if z := d.profile.zone; z.region != region || z.timeDiff != timeDiff {
+		d.profile.zone = newZone(region, timeDiff)
+	}
+}
+
+// addOutlet adds what a unit has answered.
+func (d *Dialect) addOutlet(r *plug.Reading, number int, u *unit, got *replies) {
+	clk := readClock(string(got.energy.LocalTime), d.profile.zone, r.Time)
+	r.Outlets = append(r.Outlets, got.outlet(u, number, clk.wrong))
+	if _, known := r.ClockOffset.Get(); !known {
+		r.ClockOffset = clk.offset
+	}
+}
+
+func (i *deviceInfo) info() plug.Info {
+	return plug.Info{
+		DeviceID: string(i.DeviceID),
+		MAC:      string(i.MAC),
+		Model:    string(i.Model),
+		Hardware: string(i.Hardware),
+		Firmware: string(i.Firmware),
+		Name:     decodeName(string(i.Nickname)),
+	}
+}
+
+// hasOutlet reports whether what was read has anything to be shown as an outlet:
+// hubs have not.
+func (r *replies) hasOutlet() bool {
+	kind := strings.ToUpper(string(r.info.Type))
+	return kind == "" || strings.Contains(kind, "PLUG") || r.info.DeviceOn.Valid || r.of(getEnergyUsage).state == answered || r.of(getEmeterData).state == answered
+}
+
+// outlet puts an outlet's values together, in base units. Without a clock there
+// are no windows of time.
+func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
+	o := plug.Outlet{
+		Number:  number,
+		Name:    decodeName(string(r.info.Nickname)),
+		On:      optionalFlag(r.info.DeviceOn),
+		OnFor:   duration(r.info.OnTime, time.Second),
+		Voltage: scaled(r.emeter.VoltageMV, 1e-3, maxVolts),
+		Current: scaled(r.emeter.CurrentMA, 1e-3, maxAmperes),
+
+		Overheated:       oneOf(r.info.OverheatStatus, "overheated", "normal", "cool_down"),
+		Overloaded:       oneOf(r.info.PowerProtectionStatus, "overloaded", "normal"),
+		Overcurrent:      oneOf(r.info.OvercurrentStatus, "lifted", "normal"),
+		ChargingFinished: oneOf(r.info.ChargingStatus, "finished", "normal"),
+	}
+	if _, ok := o.Overheated.Get(); !ok {
+		o.Overheated = optionalFlag(r.info.Overheated)
+	}
+	for _, source := range []plug.Optional[float64]{
+		scaled(r.emeter.PowerMW, 1e-3, maxWatts), scaled(r.energy.CurrentPower, 1e-3, maxWatts), scaled(r.power, 1, maxWatts),
+	} {
+		if _, ok := source.Get(); ok {
+			o.Power = source
+			break
+		}
+	}
+	if !clockWrong {
+		o.EnergyToday = scaled(r.energy.TodayEnergy, joulesPerWh, maxJoules)
+		o.EnergyMonth = scaled(r.energy.MonthEnergy, joulesPerWh, maxJoules)
+		o.OnToday = duration(r.energy.TodayRuntime, time.Minute)
+		o.OnMonth = duration(r.energy.MonthRuntime, time.Minute)
+	}
+	if u.protection.Enabled.Value || u.protection.ProtectionEnabled.Value {
+		o.PowerLimit = scaled(u.protection.Power, 1, maxWatts)
+	}
+	return o
+}
+
+// decodeName returns a nickname, which is base64 of UTF-8 by the book, or else
+// shown as it came.
+func decodeName(s string) string {
+	if b, err := base64.StdEncoding.DecodeString(s); err == nil && utf8.Valid(b) {
+		s = string(b)
+	}
+	return strings.TrimSpace(s)
+}
+
+const joulesPerWh = 3600
+
+// What no plug can show, by a wide margin. Beyond it a number is damaged.
+const (
+	maxWatts   = 1e5
+	maxVolts   = 1e3
+	maxAmperes = 1e3
+	maxJoules  = maxWatts * 31 * 24 * joulesPerWh
+	maxRSSI    = 200 // dBm, either way
+)
+
+// scaled converts a quantity to its base unit. Plugs have been seen to send
+// negative numbers, which mean nothing.
+func scaled(n lenient.Number, factor, most float64) plug.Optional[float64] {
+	v := n.Value * factor
+	if factor == 1e-3 {
+		v = n.Value / 1e3 // exact where a product is not: 0.001 has no binary form
+	}
+	if !n.Valid || v < 0 || v > most {
+		return plug.Optional[float64]{}
+	}
+	return plug.Some(v)
+}
+
+// duration converts a number of units; one that no plug can have lived is
+// dropped.
+func duration(n lenient.Number, unit time.Duration) plug.Optional[time.Duration] {
+	const century = 100 * 365 * 24 * time.Hour
+	if !n.Valid || n.Value < 0 || n.Value > float64(century/unit) {
+		return plug.Optional[time.Duration]{}
+	}
+	return plug.Some(time.Duration(n.Value * float64(unit)))
+}
+
+func rssi(n lenient.Number) plug.Optional[float64] {
+	return plug.Maybe(n.Value, n.Valid && math.Abs(n.Value) <= maxRSSI)
+}
+
+func optional(n lenient.Number) plug.Optional[float64] { return plug.Maybe(n.Value, n.Valid) }
+
+func optionalFlag(f lenient.Flag) plug.Optional[bool] { return plug.Maybe(f.Value, f.Valid) }
+
+// oneOf reads a status: true for one word, false for some, absent for others.
+func oneOf(status lenient.Text, yes lenient.Text, no ...lenient.Text) plug.Optional[bool] {
+	if status != yes && !slices.Contains(no, status) {
+		return plug.Optional[bool]{}
+	}
+	return plug.Some(status == yes)
+}

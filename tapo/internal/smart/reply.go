@@ -1,0 +1,186 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package smart
+
+import (
+	"slices"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+)
+
+// replies are a unit's answers to the methods of one read.
+type replies struct {
+	outcomes []outcome // by method.index
+
+	describing bool // nothing is asked but what the plug is
+
+	info   deviceInfo
+	energy energyUsage
+	emeter emeterData
+	power  lenient.Number // of get_current_power, in whole watts
+
+	children        []child                   // of all pages so far
+	received        int                       // entries of these pages
+	numChildren     int                       // how many the plug says there are
+	childComponents map[string]map[string]int // by device_id
+	numComponents   int                       // of how many children the plug says that there are lists
+	gotComponents   int
+}
+
+// outcome is what became of a method in one read.
+type outcome struct {
+	state state
+	code  int // the error code, if it was refused
+}
+
+type state int8
+
+const (
+	unasked state = iota
+	answered
+	refused
+)
+
+func newReplies() *replies { return &replies{outcomes: make([]outcome, len(methods))} }
+
+func (r *replies) of(m *method) outcome { return r.outcomes[m.index] }
+
+func (r *replies) set(m *method, s state, code int) { r.outcomes[m.index] = outcome{s, code} }
+
+// response is a reply to a method, alone or in a batch, or to a batch.
+type response struct {
+	Method    lenient.Text   `json:"method"`
+	ErrorCode lenient.Number `json:"error_code"`
+	Result    responseResult `json:"result"`
+}
+
+type responseResult struct {
+	result
+	Responses    []response `json:"responses"`    // of multipleRequest
+	ResponseData *response  `json:"responseData"` // of control_child
+}
+
+func (r *response) code() int { return int(r.ErrorCode.Value) }
+
+// result is the result of any one method: the union of all that are read here,
+// so that a batch is decoded in one go.
+type result struct {
+	deviceInfo
+	energyUsage
+	emeterData
+	protectionPower
+
+	ComponentList componentList `json:"component_list"`
+
+	Sum                lenient.Number       `json:"sum"` // of the entries of all pages
+	ChildDeviceList    []child              `json:"child_device_list"`
+	ChildComponentList []childComponentList `json:"child_component_list"`
+}
+
+// componentList is what a plug or a child can do.
+type componentList []struct {
+	ID      lenient.Text   `json:"id"`
+	Version lenient.Number `json:"ver_code"`
+}
+
+// child is an entry of get_child_device_list: an outlet of a strip.
+type child struct {
+	deviceInfo
+	protectionPower // P304M, P210M
+
+	Category lenient.Text   `json:"category"`
+	Position lenient.Number `json:"position"` // from 1
+	OnOff    lenient.Flag   `json:"on_off"`   // P316M
+}
+
+// childComponentList is an entry of get_child_device_component_list.
+type childComponentList struct {
+	DeviceID      lenient.Text  `json:"device_id"`
+	ComponentList componentList `json:"component_list"`
+}
+
+// addChildren files a page of the list of children.
+func (r *replies) addChildren(res *result) {
+	for _, c := range res.ChildDeviceList {
+		if c.DeviceID == "" || !slices.ContainsFunc(r.children, func(o child) bool { return o.DeviceID == c.DeviceID }) {
+			r.children = append(r.children, c)
+		}
+	}
+	r.received += len(res.ChildDeviceList)
+	r.numChildren = int(min(res.Sum.Value, maxChildren))
+}
+
+// addChildComponents files a page of what children can do.
+func (r *replies) addChildComponents(res *result) {
+	if r.childComponents == nil {
+		r.childComponents = map[string]map[string]int{}
+	}
+	for _, c := range res.ChildComponentList {
+		r.childComponents[string(c.DeviceID)] = c.ComponentList.versions()
+	}
+	r.gotComponents += len(res.ChildComponentList)
+	r.numComponents = int(min(res.Sum.Value, maxChildren))
+}
+
+// versions returns the versions of the components, nil where there is no list.
+func (l componentList) versions() map[string]int {
+	if l == nil {
+		return nil
+	}
+	versions := make(map[string]int, len(l))
+	for _, c := range l {
+		versions[string(c.ID)] = max(1, int(c.Version.Value))
+	}
+	return versions
+}
+
+// deviceInfo is the result of get_device_info.
+type deviceInfo struct {
+	DeviceID lenient.Text `json:"device_id"`
+	MAC      lenient.Text `json:"mac"`
+	Model    lenient.Text `json:"model"`
+	Type     lenient.Text `json:"type"` // SMART.TAPOPLUG
+	Hardware lenient.Text `json:"hw_ver"`
+	Firmware lenient.Text `json:"fw_ver"`
+	Nickname lenient.Text `json:"nickname"` // base64
+	Region   lenient.Text `json:"region"`
+
+	DeviceOn lenient.Flag   `json:"device_on"`
+	OnTime   lenient.Number `json:"on_time"`   // seconds
+	RSSI     lenient.Number `json:"rssi"`      // dBm
+	TimeDiff lenient.Number `json:"time_diff"` // minutes
+
+	Overheated            lenient.Flag `json:"overheated"`      // older firmware
+	OverheatStatus        lenient.Text `json:"overheat_status"` // newer firmware
+	PowerProtectionStatus lenient.Text `json:"power_protection_status"`
+	OvercurrentStatus     lenient.Text `json:"overcurrent_status"`
+	ChargingStatus        lenient.Text `json:"charging_status"`
+}
+
+// energyUsage is the result of get_energy_usage. The power is also that of
+// get_current_power, there in whole watts.
+type energyUsage struct {
+	TodayRuntime lenient.Number `json:"today_runtime"` // minutes
+	MonthRuntime lenient.Number `json:"month_runtime"` // minutes
+	TodayEnergy  lenient.Number `json:"today_energy"`  // Wh
+	MonthEnergy  lenient.Number `json:"month_energy"`  // Wh
+	LocalTime    lenient.Text   `json:"local_time"`
+	CurrentPower lenient.Number `json:"current_power"` // mW
+}
+
+// emeterData is the result of get_emeter_data. Its energy_wh is left out: it
+// matches no known window of time.
+type emeterData struct {
+	CurrentMA lenient.Number `json:"current_ma"`
+	VoltageMV lenient.Number `json:"voltage_mv"`
+	PowerMW   lenient.Number `json:"power_mw"`
+}
+
+// protectionPower is the result of get_protection_power. Firmware calls the
+// switch by either name.
+type protectionPower struct {
+	Enabled           lenient.Flag   `json:"enabled"`
+	ProtectionEnabled lenient.Flag   `json:"protection_enabled"`
+	Power             lenient.Number `json:"protection_power"` // W
+}

@@ -1,0 +1,86 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package klap
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// Transport is KLAP as a login uses it.
+type Transport struct{ versions []Version }
+
+// NewTransport returns KLAP with those families of hash formulas for which there
+// is somebody who speaks the plug's dialect.
+func NewTransport(versions ...Version) *Transport { return &Transport{versions} }
+
+var errOtherCredentials = errors.New("the plug knows other credentials")
+
+// Protocol implements [transport.Transport].
+func (t *Transport) Protocol() plug.Protocol { return protocol }
+
+// Recognise implements [transport.Transport] with handshake1. The offer is a
+// [Challenge].
+func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
+	ch, answer, ok, err := Handshake1(ctx, l.HTTP)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, &transport.NotSpoken{Reply: answer}
+	}
+	return ch, nil
+}
+
+// MAC implements [transport.Offer]: a challenge has none.
+func (ch Challenge) MAC() string { return "" }
+
+// Reusable implements [transport.Offer]: a challenge is good for one login.
+func (ch Challenge) Reusable() bool { return false }
+
+// Login implements [transport.Transport]. Which hashes the plug uses is found out
+// from its challenge, offline.
+func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
+	ch := o.(Challenge)
+	v, auth := ch.fits(c)
+	switch {
+	case auth == nil:
+		return nil, &transport.Rejected{Err: errOtherCredentials, AttemptsLeft: -1, Fits: func(c plug.Credentials) bool {
+			_, auth := ch.fits(c)
+			return auth != nil
+		}}
+	case !slices.Contains(t.versions, v):
+		return nil, &transport.Unsupported{
+			What:   "the credentials are right, but the plug hashes them as old Kasa firmware does (KLAP v1)",
+			Advice: "The plug speaks the old Kasa dialect, which this version cannot. Update its firmware in the app, or report the model.",
+		}
+	}
+	s, err := ch.Handshake2(ctx, l.HTTP, v, auth, !l.AcceptUnsigned)
+	if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusForbidden {
+		// Not the password: the plug has proved to know the same one. Perhaps
+		// another client's handshake came between.
+		return nil, &transport.Refused{Err: err, Here: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fits returns the family of hash formulas with which the plug has proved that it
+// knows c, and the auth hash, which is nil if it has not.
+func (ch Challenge) fits(c plug.Credentials) (Version, []byte) {
+	for _, v := range []Version{V2, V1} {
+		if auth := v.AuthHash(c.Username, string(c.Password)); ch.Proves(v, auth) {
+			return v, auth
+		}
+	}
+	return 0, nil
+}

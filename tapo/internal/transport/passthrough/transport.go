@@ -1,0 +1,117 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package passthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// Transport is securePassthrough as a login uses it. The zero value is ready.
+type Transport struct {
+	version LoginVersion     // of the last login that went well, 0 if none did
+	account plug.Credentials // of that login
+}
+
+// errNewer says that the plug names a newer transport.
+var errNewer = errors.New("the plug speaks another protocol now")
+
+// Protocol implements [transport.Transport].
+func (t *Transport) Protocol() plug.Protocol { return protocol }
+
+// channel is an encrypted channel with whoever has answered.
+type channel struct{ session *Session }
+
+func (channel) MAC() string { return "" }
+
+func (channel) Reusable() bool { return false } // plugs want a channel of its own for each login
+
+// Recognise implements [transport.Transport] with the handshake, which already
+// makes the channel. It sends a public key and nothing secret.
+func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
+	s, answer, ok, err := Handshake(ctx, l.HTTP)
+	switch code, refused := errors.AsType[*plugerr.CodeError](err); {
+	case refused && code.Code == plugerr.CodeUnknownTransport:
+		return nil, &transport.NotSpoken{Err: errNewer, IsPlug: true}
+	case err != nil:
+		return nil, err
+	case !ok && answer.Status >= http.StatusInternalServerError:
+		return nil, &httpwire.StatusError{Step: "handshake", Status: answer.Status}
+	case !ok:
+		return nil, &transport.NotAPlug{Reply: answer}
+	}
+	return channel{s}, nil
+}
+
+// Login implements [transport.Transport]. The hashed login comes first; the one in
+// clear is only for a plug that refuses it and has never taken it.
+func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
+	versions := []LoginVersion{LoginHashed, LoginClear}
+	if t.version != 0 && t.account == c {
+		versions = []LoginVersion{t.version}
+	}
+	var refusal error
+	for _, v := range versions {
+		if refusal != nil {
+			var err error
+			o, err = t.Recognise(ctx, l)
+			if _, changed := errors.AsType[*transport.NotSpoken](err); changed {
+				err = fmt.Errorf("handshake: %w: %w", plugerr.ErrOutOfSync, errNewer)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		s := o.(channel).session
+		refusal = s.Login(ctx, v, c.Username, string(c.Password))
+		if refusal == nil {
+			t.version, t.account = v, c
+			s.oldest = v == LoginClear
+			return s, nil
+		}
+		if code, ok := errors.AsType[*plugerr.CodeError](refusal); !ok || !rejects(code.Code) {
+			return nil, refusal
+		}
+	}
+	return nil, &transport.Rejected{Err: refusal, AttemptsLeft: -1}
+}
+
+// rejects reports whether an error code of login_device speaks of the credentials
+// or of their form; other codes are no reason to show the password.
+func rejects(code int) bool {
+	return code == plugerr.CodeLogin || code == plugerr.CodeLoginFailed || code == plugerr.CodeParams
+}
+
+// Identify finds out, without credentials and without a handshake, whether what
+// answers speaks securePassthrough. The error is a [*transport.NotSpoken] of a
+// plug that names a newer transport, a [*transport.NotAPlug], a
+// [*httpwire.StatusError], or one of [httpwire.Client.Post].
+func Identify(ctx context.Context, l transport.Link) error {
+	reply, err := l.HTTP.Post(ctx, httpwire.Request{
+		Protocol: protocol, Phase: plug.Ask, Step: "component_nego", Path: "/app", JSON: true,
+		Body: []byte(`{"method":"component_nego","params":null}`),
+	})
+	if err != nil {
+		return err
+	}
+	if reply.Status >= http.StatusInternalServerError && !httpwire.IsHTML(reply.Body) {
+		return &httpwire.StatusError{Step: "component_nego", Status: reply.Status}
+	}
+	answer, ok := lenient.Decode(reply.Body)
+	switch {
+	case reply.Status != http.StatusOK || !ok || answer.Code() == 0:
+		return &transport.NotAPlug{Reply: reply}
+	case answer.Code() == plugerr.CodeUnknownTransport:
+		return &transport.NotSpoken{Err: errNewer, IsPlug: true}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tpap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// Transport is TPAP as a login uses it. The zero value is ready.
+type Transport struct {
+	deriver Deriver
+	last    Announcement // with which the last login went well
+}
+
+// Protocol implements [transport.Transport].
+func (t *Transport) Protocol() plug.Protocol { return protocol }
+
+// offer is an announcement that this package understands.
+type offer struct{ announced Announcement }
+
+func (o offer) MAC() string { return o.announced.MAC }
+
+func (o offer) Reusable() bool { return true }
+
+// Recognise implements [transport.Transport] with discover.
+func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
+	speaks, a, err := Ask(ctx, l.HTTP)
+	if err != nil {
+		return nil, explain(err)
+	}
+	switch speaks {
+	case SpeaksTPAP:
+	case SpeaksKLAP:
+		return nil, &transport.NotSpoken{IsPlug: true, ProvesItself: true}
+	case SpeaksOlder:
+		return nil, &transport.NotSpoken{IsPlug: true}
+	case SpeaksGarbled:
+		return nil, &transport.NotSpoken{Garbled: true, Err: fmt.Errorf("%s: %w", Discover, plugerr.ErrBadReply)}
+	default:
+		return nil, &transport.NotSpoken{}
+	}
+	if a.TLS < t.last.TLS { // anybody can forge this answer
+		a.TLS, a.Port = t.last.TLS, t.last.Port
+	}
+	if _, err := a.PasscodeType(); err != nil {
+		return nil, explain(err)
+	}
+	return offer{a}, nil
+}
+
+// Login implements [transport.Transport].
+func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
+	a := o.(offer).announced
+	if passcode, err := a.PasscodeType(); err == nil && passcode == DefaultPasscode && c != (plug.Credentials{}) {
+		return nil, &transport.Rejected{Verdict: transport.Unowned, AttemptsLeft: -1, Err: errors.New("the plug asks for its set-up passcode instead of the account's password")}
+	}
+	if err := l.Attempt(); err != nil {
+		return nil, err
+	}
+	l.HTTP.Use(endpoint(l, a))
+	challenge, err := Register(ctx, l.HTTP, a)
+	if err != nil {
+		return nil, explain(err)
+	}
+	s, err := t.prove(ctx, l, a, challenge, c)
+	if err != nil {
+		return nil, err
+	}
+	t.last = a
+	return s, nil
+}
+
+// prove proves to the plug that we know the password, which is an attempt that it
+// counts.
+func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement, ch *Challenge, c plug.Credentials) (*Session, error) {
+	account := Account{Username: c.Username, Password: string(c.Password), MAC: a.MAC}
+	secret, credential, err := t.deriver.Secret(account, ch)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if credential.Password && strings.ContainsFunc(account.Password, func(c rune) bool { return c >= 0x80 }) {
+		l.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
+	}
+	s, err := ch.Share(ctx, l.HTTP, secret)
+	rejected := &transport.Rejected{Err: err, Counts: true, AttemptsLeft: -1, UsernameUnused: !credential.Username, PasswordUnused: !credential.Password}
+	if refusal, ok := errors.AsType[*Refusal](err); ok && !errors.Is(err, ErrOutcomeUnknown) {
+		switch {
+		case refusal.Locked(): // it has had the proof all the same: a host that only says so might try passwords with it
+			r := lockedBy(refusal)
+			r.OutcomeUnknown = true
+			return nil, r
+		case refusal.Forgets():
+			return nil, &transport.Rejected{Verdict: transport.Forgotten, Err: err, OutcomeUnknown: true, AttemptsLeft: -1}
+		}
+		rejected.AttemptsLeft = refusal.Remaining
+		return nil, rejected
+	}
+	if errors.Is(err, ErrImpostor) {
+		rejected.Verdict = transport.Impostor
+		return nil, rejected
+	}
+	if err != nil {
+		return nil, explain(err)
+	}
+	return s, nil
+}
+
+// endpoint is where a plug wants to be logged in to. A plug whose address was
+// given with a port of its own, for instance of a router that forwards it, says
+// 80 all the same.
+func endpoint(l transport.Link, a Announcement) httpwire.Endpoint {
+	host, port, err := net.SplitHostPort(l.Address)
+	if err != nil {
+		return httpwire.Endpoint{Address: l.Address}
+	}
+	switch {
+	case a.TLS == 0 && (a.Port == 0 || a.Port == 80):
+	case a.Port == 0:
+		port = "443"
+	default:
+		port = strconv.Itoa(a.Port)
+	}
+	return httpwire.Endpoint{Address: net.JoinHostPort(host, port), TLS: TLSConfig(a.TLS, l.Now)}
+}
+
+// explain says in the words of the contract what has gone wrong in a login.
+func explain(err error) error {
+	if e, ok := errors.AsType[*UnsupportedError](err); ok {
+		return &transport.Unsupported{What: "the plug speaks TPAP as this version does not: it announces " + e.What}
+	}
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return &transport.Rejected{Verdict: transport.Unclear, Err: err, OutcomeUnknown: true, AttemptsLeft: -1}
+	}
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		switch {
+		case refusal.Locked():
+			return lockedBy(refusal)
+		case refusal.Code == plugerr.CodeUnknownTransport:
+			err = fmt.Errorf("%w: %w", ErrOther, &plugerr.CodeError{Step: refusal.Step, Code: refusal.Code})
+		case refusal.Rejects():
+			return &transport.Rejected{Err: refusal, Counts: true, AttemptsLeft: refusal.Remaining}
+		default:
+			return &transport.Refused{Err: refusal}
+		}
+	}
+	if errors.Is(err, ErrOther) {
+		return &transport.NotSpoken{Err: err}
+	}
+	return err
+}
+
+// lockedBy is the rejection of a plug that is locked.
+func lockedBy(r *Refusal) *transport.Rejected {
+	return &transport.Rejected{
+		Verdict: transport.Locked, Lock: r.Lock, AttemptsLeft: -1,
+		Err: fmt.Errorf("the plug refuses all logins for now (%s: error_code %d)", r.Step, r.Code),
+	}
+}

@@ -1,0 +1,241 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+)
+
+// logIn makes a session over the strongest transport that the plug speaks and
+// the configuration allows, unless a login may not be tried now.
+func (l *login) logIn(ctx context.Context) (*session, error) {
+	guard := l.cfg.Guard.rules
+	if err := guard.Acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer guard.Release()
+	if err := l.mayAsk(); err != nil {
+		return nil, err
+	}
+	if cause, next, ok := l.backoff.Allow(l.cfg.Now()); !ok {
+		return nil, backingOff(cause, next)
+	}
+	s, err := l.negotiate(ctx)
+	if err != nil {
+		return nil, l.failed(err)
+	}
+	l.backoff = lockout.Backoff{}
+	if s.over.counts {
+		guard.Succeeded()
+	}
+	return s, nil
+}
+
+// lookAgain is how often a plug that has refused our counted logins is asked
+// whether it speaks a transport by now in which there is nothing to lose.
+const lookAgain = 30 * time.Minute
+
+// mayAsk returns why the plug may not even be asked what it speaks. Whether a
+// counted login may be tried is asked again before that.
+func (l *login) mayAsk() error {
+	now := l.cfg.Now()
+	pinned, isPinned := rowOf(l.cfg.Protocol)
+	denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, now)
+	switch {
+	case denied == nil || isPinned && !pinned.counts:
+		return nil
+	case l.cfg.Guard.rules.Waiting(now) || now.Before(l.lastLook.Add(lookAgain)):
+		return deniedLogin(denied)
+	}
+	l.lastLook, l.last, l.offer = now, nil, nil
+	return nil
+}
+
+// mayAttempt returns why no login may be tried that the plug counts.
+func (l *login) mayAttempt() error {
+	if denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, l.cfg.Now()); denied != nil {
+		return deniedLogin(denied)
+	}
+	return nil
+}
+
+// failed records a login that failed, so that the next one comes when it may.
+func (l *login) failed(err error) error {
+	if l.offer != nil {
+		l.last, l.offer = nil, nil // begin with the question that costs no attempt: the plug may have changed
+	}
+	f, ok := errors.AsType[*failure](err)
+	if !ok || f.reason == LoginBackoff { // which was no login
+		return err
+	}
+	l.lastLook = l.cfg.Now()
+	if r := f.rejected; r != nil {
+		l.cfg.Guard.rules.Record(l.cfg.Credentials, r, f.cause(), l.lastLook)
+		if f.reason == BadCredentials && !r.OutcomeUnknown {
+			l.backoff.Record(f, l.lastLook)
+		}
+	}
+	if l.cfg.Trace.LoginFailed != nil && f.protocol != "" {
+		l.cfg.Trace.LoginFailed(f.protocol, f.reason)
+	}
+	return err
+}
+
+// rejected records that the plug has locked itself while a session stood.
+func (l *login) rejected(ctx context.Context, r *transport.Rejected) error {
+	guard := l.cfg.Guard.rules
+	if err := guard.Acquire(ctx); err != nil {
+		return err
+	}
+	defer guard.Release()
+	return l.failed(l.explain(l.last, r))
+}
+
+// negotiate logs in over what worked before, if anything did and the plug has not
+// changed, and otherwise over the first transport of the list that the plug
+// speaks and that it may be talked to in.
+func (l *login) negotiate(ctx context.Context) (*session, error) {
+	if s, err := l.asBefore(ctx); s != nil || err != nil {
+		return s, err
+	}
+	heard := answers{}
+	var first error
+	for _, t := range l.transports {
+		if !l.may(t, heard) {
+			continue
+		}
+		s, next, err := l.try(ctx, t, heard)
+		if !next {
+			return s, l.explain(t, err)
+		}
+		if first == nil && err != nil {
+			first = l.explain(t, err)
+		}
+	}
+	if first != nil {
+		return nil, first
+	}
+	return nil, l.unrecognised(ctx, heard)
+}
+
+// asBefore logs in over the transport of the last login. It returns nothing where
+// there was none, or the plug has changed.
+func (l *login) asBefore(ctx context.Context) (*session, error) {
+	t := l.last
+	switch {
+	case t == nil || l.offer == nil && l.cfg.Protocol != "":
+		return nil, nil
+	case l.offer != nil:
+		s, err := l.answer(ctx, t, l.offer)
+		if mayHaveChanged(err) {
+			return nil, nil
+		}
+		return s, l.explain(t, err)
+	}
+	offer, err := l.recognise(ctx, t)
+	if isType[*transport.NotSpoken](err) {
+		return nil, nil
+	}
+	var s *session
+	if err == nil {
+		s, err = l.answer(ctx, t, offer)
+	}
+	return s, l.explain(t, err)
+}
+
+// answers are those of a plug that does not speak a transport, by its protocol.
+type answers map[Protocol]*transport.NotSpoken
+
+// refused reports whether the plug refuses a transport as a web server does.
+func (a answers) refused() bool {
+	for _, answer := range a {
+		if answer.Reply.Status == http.StatusForbidden {
+			return true
+		}
+	}
+	return false
+}
+
+// may reports whether a plug may be talked to over a transport.
+func (l *login) may(t *openTransport, heard answers) bool {
+	pinned := l.cfg.Protocol
+	switch {
+	case pinned != "" && pinned != t.protocol:
+		return false
+	case t.provesItself:
+		return true
+	}
+	return l.cfg.AllowPassthrough && !l.proves && (pinned != "" || !heard.refused())
+}
+
+// try logs in over a transport; next says that the one after it is to be tried.
+// If the plug does not speak it, its answer is filed, and there is no error.
+func (l *login) try(ctx context.Context, t *openTransport, heard answers) (s *session, next bool, err error) {
+	offer, err := l.recognise(ctx, t)
+	if answer, ok := errors.AsType[*transport.NotSpoken](err); ok {
+		heard[t.protocol] = answer
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, isType[*transport.Unsupported](err), err
+	}
+	s, err = l.answer(ctx, t, offer)
+	// Some plugs announce TPAP and answer KLAP all the same.
+	damaged := errors.Is(err, plugerr.ErrBadReply) && !isType[*transport.Rejected](err)
+	return s, mayHaveChanged(err) || damaged, err
+}
+
+// recognise asks the plug whether it speaks a transport.
+func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offer, error) {
+	l.link.HTTP.Use(httpwire.Endpoint{Address: l.cfg.Address})
+	offer, err := t.Recognise(ctx, l.link)
+	answer, notSpoken := errors.AsType[*transport.NotSpoken](err)
+	switch {
+	case notSpoken:
+		l.proves = l.proves || answer.ProvesItself
+	case err == nil, isType[*transport.Unsupported](err), isType[*transport.Rejected](err):
+		l.proves = l.proves || t.provesItself
+	}
+	if err == nil && !offer.Reusable() {
+		l.last, l.offer = t, nil // whatever becomes of the login
+	}
+	return offer, err
+}
+
+// answer logs in to a plug that has made an offer.
+func (l *login) answer(ctx context.Context, t *openTransport, offer transport.Offer) (*session, error) {
+	if mac := offer.MAC(); mac != "" && !l.isWanted(mac) { // before it counts a wrong password
+		return nil, l.anotherPlug(mac)
+	}
+	s, err := t.Login(ctx, l.link, offer, l.cfg.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	l.offer = nil
+	if offer.Reusable() {
+		l.offer = offer
+	}
+	return &session{Session: s, over: t, http: l.link.HTTP}, nil
+}
+
+// mayHaveChanged reports whether a login went wrong in a way that asking the plug
+// again, or another transport, may mend, without an attempt that the plug has
+// counted.
+func mayHaveChanged(err error) bool {
+	return isType[*transport.NotSpoken](err) || isType[*transport.Unsupported](err) || isType[*transport.Refused](err)
+}
+
+// isWanted reports whether a plug with this MAC address is the one that the
+// configuration wants, or any will do.
+func (l *login) isWanted(mac string) bool {
+	return l.cfg.MAC == "" || ParseMAC(mac) == l.cfg.MAC
+}
