@@ -176,7 +176,7 @@ func (c *backfillCommand) check() (err error) {
 		if err != nil || server.Scheme != "http" && server.Scheme != "https" || server.Host == "" { // perhaps with a password in it, so it is not quoted
 			return errUsage("--check-overlap must be the URL of a Prometheus, such as http://localhost:9090")
 		}
-		c.server = &backfill.Prometheus{URL: server}
+		c.server = &backfill.Prometheus{URL: server, Names: collector.BackfillNames()}
 	}
 	if c.from != "" {
 		if c.wanted.From, err = backfill.ParseMoment(c.from, c.wanted.Now); err != nil {
@@ -201,7 +201,7 @@ func (c *backfillCommand) readNew(ctx context.Context, t config.Target) ([]backf
 	if err != nil || c.server == nil {
 		return outlets, err
 	}
-	err = c.server.LeaveOut(ctx, collector.EnergyMetric, collector.PowerMetric, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
+	err = c.server.LeaveOut(ctx, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
 	if err != nil {
 		return nil, fmt.Errorf("--check-overlap: %w", err)
 	}

@@ -17,11 +17,10 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
-// The metrics that plugs remember.
-var (
-	EnergyMetric = energyTotal.name
-	PowerMetric  = powerWatts.name
-)
+// BackfillNames returns the names of the series that WriteOpenMetrics writes.
+func BackfillNames() backfill.Names {
+	return backfill.Names{Energy: energyTotal.name, Power: powerWatts.name, Outlet: outletLabel}
+}
 
 // Past is what a target's plug remembers.
 type Past struct {
@@ -63,7 +62,7 @@ func WriteOpenMetrics(w io.Writer, job string, past []*Past) error {
 // Prometheus, it takes none that is empty, and the job of the target if it has one.
 func pastLabels(t config.Target, job string, outlet int) string {
 	labels := storedLabels(t)
-	labels["job"], labels["outlet"] = cmp.Or(labels["job"], job), strconv.Itoa(outlet)
+	labels["job"], labels[outletLabel] = cmp.Or(labels["job"], job), strconv.Itoa(outlet)
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if labels[name] != "" {

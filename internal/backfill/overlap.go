@@ -24,6 +24,13 @@ import (
 type Prometheus struct {
 	URL    *url.URL
 	Client *http.Client // nil is the default one
+	Names  Names
+}
+
+// Names is what the exporter calls the series of an outlet.
+type Names struct {
+	Energy, Power string // metrics
+	Outlet        string // the label that holds the outlet's number
 }
 
 // hours is what a server has of a series in hours of UTC.
@@ -40,22 +47,22 @@ const (
 	answerTime = time.Minute
 )
 
-// LeaveOut takes away what a server has: of the energies and powers, under their
-// names as metrics, of the outlets of an instance. What is left of the energies
-// is made to fit to what the server has before and after.
-func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance string, outlets []Outlet) error {
+// LeaveOut takes away what a server has: of the energies and powers of the outlets
+// of an instance. What is left of the energies is made to fit to what the server
+// has before and after.
+func (p Prometheus) LeaveOut(ctx context.Context, job, instance string, outlets []Outlet) error {
 	from, to := Span(outlets)
 	from, to = from.Add(-longestMonth), to.Add(longestMonth)
-	energies, err := p.has(ctx, energy, job, instance, from, to)
+	energies, err := p.has(ctx, p.Names.Energy, job, instance, from, to)
 	if err != nil {
 		return err
 	}
-	powers, err := p.has(ctx, power, job, instance, from, to)
+	powers, err := p.has(ctx, p.Names.Power, job, instance, from, to)
 	if err != nil {
 		return err
 	}
 	if len(energies)+len(powers) == 0 {
-		return p.checkJob(ctx, power, job, instance, to)
+		return p.checkJob(ctx, job, instance, to)
 	}
 	for i := range outlets {
 		o := &outlets[i]
@@ -67,9 +74,9 @@ func (p Prometheus) LeaveOut(ctx context.Context, energy, power, job, instance s
 }
 
 // checkJob fails if a server has an instance, but of other jobs only.
-func (p Prometheus) checkJob(ctx context.Context, metric, job, instance string, at time.Time) error {
+func (p Prometheus) checkJob(ctx context.Context, job, instance string, at time.Time) error {
 	form := url.Values{
-		"query": {"group by (job) (last_over_time(" + metric + "{instance=" + strconv.Quote(instance) + "}[1y]))"},
+		"query": {"group by (job) (last_over_time(" + p.Names.Power + "{instance=" + strconv.Quote(instance) + "}[1y]))"},
 		"time":  {at.UTC().Format(time.RFC3339)},
 	}
 	var vector model.Vector
@@ -100,11 +107,11 @@ func (p Prometheus) has(ctx context.Context, metric, job, instance string, from,
 		if end.After(to) {
 			end = to
 		}
-		least, err := p.queryRange(ctx, "min by (outlet) (min_over_time("+selector+"[1h]))", at, end)
+		least, err := p.queryRange(ctx, "min by ("+p.Names.Outlet+") (min_over_time("+selector+"[1h]))", at, end)
 		if err != nil {
 			return nil, err
 		}
-		most, err := p.queryRange(ctx, "max by (outlet) (max_over_time("+selector+"[1h]))", at, end)
+		most, err := p.queryRange(ctx, "max by ("+p.Names.Outlet+") (max_over_time("+selector+"[1h]))", at, end)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +139,7 @@ func (p Prometheus) queryRange(ctx context.Context, expression string, from, to 
 	}
 	values := map[int]map[time.Time]float64{}
 	for _, series := range matrix {
-		outlet, err := strconv.Atoi(string(series.Metric["outlet"]))
+		outlet, err := strconv.Atoi(string(series.Metric[model.LabelName(p.Names.Outlet)]))
 		if err != nil {
 			continue // not one of ours
 		}

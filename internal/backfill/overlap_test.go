@@ -14,6 +14,8 @@ import (
 	"time"
 )
 
+var names = Names{Energy: "energy", Power: "power", Outlet: "outlet"}
+
 // server answers as Prometheus does: with one value for each of some hours of
 // the energies, another one of the powers, and what was asked.
 func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time) (p Prometheus, asked *[]url.Values) {
@@ -47,7 +49,7 @@ func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Prometheus{URL: u}, asked
+	return Prometheus{URL: u, Names: names}, asked
 }
 
 // TestLeaveOut: hours that a server has are left out, of each series its own, and
@@ -69,7 +71,7 @@ func TestLeaveOut(t *testing.T) {
 		}
 	}
 	outlets := []Outlet{o}
-	if err := p.LeaveOut(t.Context(), "tapo_energy_joules_total", "tapo_power_watts", `j"ob`, "fridge", outlets); err != nil {
+	if err := p.LeaveOut(t.Context(), `j"ob`, "fridge", outlets); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range outlets[0].Energy {
@@ -157,7 +159,7 @@ func TestRoundedTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Prometheus{URL: u}.has(t.Context(), "m", "j", "i", time.Unix(0, 0), time.Unix(20000, 0))
+	got, err := Prometheus{URL: u, Names: names}.has(t.Context(), "m", "j", "i", time.Unix(0, 0), time.Unix(20000, 0))
 	if _, first := got[2][time.Unix(3600, 0).UTC()]; err != nil || !first || len(got[2]) != 2 || got[2][time.Unix(10800, 0).UTC()].least != 6 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -179,10 +181,10 @@ func TestOtherJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	outlets := []Outlet{{Number: 1, Energy: []Sample{{time.Now(), 1}}}}
-	if err := (Prometheus{URL: u}).LeaveOut(t.Context(), "e", "p", "tapo", "fridge", outlets); err == nil || !strings.Contains(err.Error(), "give --job=plugs") {
+	if err := (Prometheus{URL: u, Names: names}).LeaveOut(t.Context(), "tapo", "fridge", outlets); err == nil || !strings.Contains(err.Error(), "give --job=plugs") {
 		t.Error(err)
 	}
-	if err := (Prometheus{URL: u}).LeaveOut(t.Context(), "e", "p", "plugs", "fridge", outlets); err != nil {
+	if err := (Prometheus{URL: u, Names: names}).LeaveOut(t.Context(), "plugs", "fridge", outlets); err != nil {
 		t.Error(err)
 	}
 }
@@ -227,12 +229,12 @@ func TestServerTrouble(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		err = Prometheus{URL: u}.LeaveOut(t.Context(), "e", "p", "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		err = Prometheus{URL: u, Names: names}.LeaveOut(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s: %v", answer, err)
 		}
 		s.Close()
-		err = Prometheus{URL: u}.LeaveOut(t.Context(), "e", "p", "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		err = Prometheus{URL: u, Names: names}.LeaveOut(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
 		if err == nil || strings.Contains(err.Error(), "hidden") {
 			t.Error(err)
 		}
