@@ -57,7 +57,6 @@ type Exporter struct {
 	timeoutOffset time.Duration
 	logger        *slog.Logger
 	errorLog      *log.Logger
-	negotiator    negotiator
 	mux           *http.ServeMux
 }
 

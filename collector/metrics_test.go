@@ -4,10 +4,10 @@
 package collector
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,10 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
@@ -68,33 +66,28 @@ func readCounting(t *testing.T, m simulator.Model) (reading tapo.Reading, reques
 	return reading, p.Stats().Requests - before
 }
 
-// gatherer gives the series to the test kits of Prometheus.
-func (s *series) gatherer() prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return s.gather(), nil })
+// gathererOf returns a registry that compares what is collected with what was
+// described.
+func gathererOf(t *testing.T, c ...prometheus.Collector) prometheus.Gatherer {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c...)
+	return registry
 }
 
-// expose gathers a collector with all checks, lints it and returns the text.
+// expose gathers, lints, and returns the text that a scrape gets.
 func expose(t *testing.T, g prometheus.Gatherer) string {
 	t.Helper()
-	families, err := prometheus.Gatherers{g}.Gather() // which checks what a registry would
-	if err != nil {
-		t.Fatal(err)
-	}
-	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	problems, err := testutil.GatherAndLint(g)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	var text bytes.Buffer
-	encoder := expfmt.NewEncoder(&text, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, f := range families {
-		if err := encoder.Encode(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return text.String()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(g, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	return w.Body.String()
 }
 
 // golden compares with a file in testdata; -update writes it.
@@ -124,11 +117,11 @@ func TestGoldenExpositions(t *testing.T) {
 		}
 		name += ".prom"
 		t.Run(name, func(t *testing.T) {
-			golden(t, name, expose(t, plug{reading: readAt(t, m), took: 25 * time.Millisecond}.expose().gatherer()))
+			golden(t, name, expose(t, gathererOf(t, plugCollector{reading: readAt(t, m), took: 25 * time.Millisecond})))
 		})
 	}
 	t.Run("failed", func(t *testing.T) {
-		golden(t, "failed.prom", expose(t, plug{reason: tapo.BadCredentials, took: 50 * time.Millisecond}.expose().gatherer()))
+		golden(t, "failed.prom", expose(t, gathererOf(t, plugCollector{reason: tapo.BadCredentials, took: 50 * time.Millisecond})))
 	})
 }
 
@@ -144,11 +137,11 @@ tapo_energy_joules_total{outlet="1"} 9e+06
 tapo_on_today_seconds{outlet="1"} 3660
 # HELP tapo_outlet_on Whether.
 `
-	c := plug{reading: tapo.Reading{Outlets: []tapo.Outlet{{
+	c := plugCollector{reading: tapo.Reading{Outlets: []tapo.Outlet{{
 		Number: 1, EnergyMonth: tapo.Some(9e6), OnToday: tapo.Some(61 * time.Minute),
 	}}}}
 	text, _, _ := strings.Cut(want, "# HELP tapo_outlet_on ")
-	if err := testutil.GatherAndCompare(c.expose().gatherer(), strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
+	if err := testutil.CollectAndCompare(c, strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
 		t.Error(err)
 	}
 }
@@ -170,7 +163,7 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s: contains %s", m.name, f)
 			}
 		}
-		if strings.HasSuffix(m.name, "_total") != (m.kind == dto.MetricType_COUNTER) {
+		if strings.HasSuffix(m.name, "_total") != (m.kind == counter) {
 			t.Errorf("%s: _total and counters belong together", m.name)
 		}
 		if !strings.HasSuffix(m.help, ".") {
@@ -190,9 +183,7 @@ func TestNames(t *testing.T) {
 
 func TestExporterMetricsAreClean(t *testing.T) {
 	f := newFixture(t, auths)
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(f.sessions, f.store)
-	text := expose(t, registry)
+	text := expose(t, gathererOf(t, f.sessions, f.store))
 	for _, name := range []string{
 		"tapo_exporter_sessions", "tapo_exporter_targets", "tapo_exporter_logins_total", "tapo_exporter_sessions_lost_total",
 		"tapo_exporter_plug_requests_total", "tapo_exporter_plug_request_duration_seconds", "tapo_exporter_probes_shared_total",

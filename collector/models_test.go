@@ -25,11 +25,13 @@ func TestModelsDocumentation(t *testing.T) {
 	for _, m := range simulator.Models() {
 		reading, requests := readCounting(t, m)
 		var names []string
-		s := plug{reading: reading}.expose()
-		for _, family := range s.gather() {
+		families, err := gathererOf(t, plugCollector{reading: reading}).Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
 			names = append(names, "`"+family.GetName()+"`")
 		}
-		s.release()
 		set := strings.Join(names, ", ")
 		n := slices.Index(sets, set)
 		if n < 0 {
@@ -60,17 +62,5 @@ func TestModelsDocumentation(t *testing.T) {
 	}
 	if diff := cmp.Diff(documented, table.String()); diff != "" {
 		t.Errorf("%s is not what the models give (-documented +read)\n%s", path, diff)
-	}
-}
-
-// TestContentType: what is asked for, and what Prometheus takes where nothing is.
-func TestContentType(t *testing.T) {
-	f := newFixture(t, targetYAML(startPlug(t, &simulator.Plug{})))
-	for accept, want := range map[string]string{
-		"": "text/plain; version=0.0.4", "application/openmetrics-text;version=1.0.0": "application/openmetrics-text; version=1.0.0",
-	} {
-		if got := f.get("/probe?target=a", "Accept", accept).Header().Get("Content-Type"); !strings.HasPrefix(got, want) {
-			t.Errorf("%q: %q", accept, got)
-		}
 	}
 }

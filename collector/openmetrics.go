@@ -41,7 +41,7 @@ func WriteOpenMetrics(w io.Writer, job string, past []*Past) error {
 	} {
 		name := strings.TrimSuffix(family.name, "_total")
 		unit := name[strings.LastIndex(name, "_")+1:]
-		fmt.Fprintf(out, "# TYPE %s %s\n# UNIT %s %s\n# HELP %s %s\n", name, strings.ToLower(family.kind.String()), name, unit, name, escape(family.help))
+		fmt.Fprintf(out, "# TYPE %s %s\n# UNIT %s %s\n# HELP %s %s\n", name, strings.ToLower(family.kind.ToDTO().String()), name, unit, name, escape(family.help))
 		for _, p := range past {
 			for _, o := range p.Outlets {
 				series := family.name + pastLabels(p.Target, job, o.Number)

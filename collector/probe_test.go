@@ -45,6 +45,29 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestExposition checks the formats, the filter by name, and that nothing is
+// compressed.
+func TestExposition(t *testing.T) {
+	f := newFixture(t, targetYAML(startPlug(t, &simulator.Plug{})))
+	for accept, want := range map[string]string{
+		"": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+		"application/openmetrics-text;version=1.0.0":                                                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited": "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores",
+	} {
+		w := f.get("/probe?target=a", "Accept", accept, "Accept-Encoding", "gzip")
+		if got := w.Header().Get("Content-Type"); got != want || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "tapo_up") {
+			t.Errorf("%q: %v\n%s", accept, w.Header(), w.Body)
+		}
+		if strings.Contains(w.Body.String(), "_created") {
+			t.Errorf("%q: the plug does not report when a counter began", accept)
+		}
+	}
+	body := f.want(t, "/probe?target=a&name[]=tapo_up&name[]=tapo_outlet_on", 200, "\ntapo_up 1\n", "\ntapo_outlet_on{")
+	if strings.Count(body, "# TYPE ") != 2 {
+		t.Errorf("more than what was asked for:\n%s", body)
+	}
+}
+
 func TestProbeParameters(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{})
 	f := newFixture(t, fmt.Sprintf(`

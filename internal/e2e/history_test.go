@@ -20,7 +20,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/version"
@@ -134,12 +133,12 @@ func scrape(t *testing.T, w io.Writer, exporter *collector.Exporter, path string
 				}
 				fmt.Fprintf(w, "} %s %d\n", strconv.FormatFloat(value, 'g', -1, 64), at.Unix())
 			}
-			switch family.GetType() {
-			case dto.MetricType_HISTOGRAM:
+			switch family.GetType().String() {
+			case "HISTOGRAM":
 				for _, b := range m.Histogram.Bucket {
 					line("_bucket", float64(b.GetCumulativeCount()), "le", strconv.FormatFloat(b.GetUpperBound(), 'g', -1, 64))
 				}
-			case dto.MetricType_COUNTER:
+			case "COUNTER":
 				line("", m.Counter.GetValue())
 			default:
 				line("", m.Gauge.GetValue())
