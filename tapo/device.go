@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
@@ -44,14 +43,6 @@ func New(cfg Config) (*Device, error) {
 	d.idle = time.AfterFunc(maxIdle, d.hangUp)
 	d.idle.Stop()
 	return d, nil
-}
-
-// WithLastWaiter returns a context for [Device.Read] whose callers have left at a
-// time, although the read may go on until the deadline of ctx: what is lost is
-// then asked for again while they are there. The time may become later during the
-// read.
-func WithLastWaiter(ctx context.Context, at func() time.Time) context.Context {
-	return httpwire.WithLastWaiter(ctx, at)
 }
 
 // Protocol returns what the live session speaks, "" when there is none.
@@ -176,32 +167,4 @@ func (d *Device) hangUp() {
 	default: // somebody reads, or has been told to wait
 		d.idle.Reset(maxIdle)
 	}
-}
-
-// Replace makes d, which must be new, the successor of another device of the same
-// plug, so that a new configuration does not undo what was learnt: that the plug
-// has been seen to speak a newer protocol and, if the credentials are the same,
-// how long a rejected login must wait. The first read of d waits until old has
-// finished, and closes it; old must not be used any more.
-func (d *Device) Replace(old *Device) { d.previous = old }
-
-// endPrevious ends the conversation of the device that d replaces.
-func (d *Device) endPrevious(ctx context.Context) error {
-	old := d.previous
-	if old == nil {
-		return nil
-	}
-	select {
-	case old.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-old.turn }()
-	if err := old.endPrevious(ctx); err != nil {
-		return err
-	}
-	old.stop()
-	d.login.learnFrom(old.login)
-	d.previous = nil
-	return nil
 }

@@ -163,16 +163,3 @@ func wantsLogin(err error) bool {
 	code, ok := errors.AsType[*plugerr.CodeError](err)
 	return ok && code.Code == plugerr.CodeUnknownTransport // updated to a newer protocol
 }
-
-// learnFrom takes what another login has learnt about the same plug, with a
-// configuration of before.
-func (l *login) learnFrom(old *login) {
-	l.transports, l.proves = old.transports, old.proves
-	sameAccount := l.cfg.Credentials == old.cfg.Credentials
-	if sameAccount && l.cfg.Address == old.cfg.Address { // what refused us elsewhere may be another plug
-		l.backoff = old.backoff
-	}
-	if !sameAccount {
-		l.cfg.Guard.rules.Cooldown.End(l.cfg.Now())
-	}
-}

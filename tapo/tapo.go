@@ -29,7 +29,9 @@
 // what to do about credentials. guard.go is what is remembered so that no plug
 // locks itself.
 //
-// What plugs remember of the past is in history.go; names.go names again what
+// A device whose configuration has changed is replaced in replace.go; callers that
+// share a read say in waiter.go how long they wait. What plugs remember of the
+// past is in history.go; names.go names again what
 // package plug says of plugs; tapo.go and address.go are the configuration.
 //
 // Below are tapo/internal/transport with a package for each transport, smart with

@@ -60,8 +60,8 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 		step = "multipleRequest"
 	}
 	plain, err := d.session.RoundTrip(ctx, d.request(u, asked, got))
-	if code, ok := errors.AsType[*plugerr.CodeError](err); ok && batch && code.Code == plugerr.CodeJSONDecode && !errors.Is(err, plugerr.ErrRefused) {
-		d.refuseBatch(ctx, u, code.Code)
+	if batch && cannotParse(err) {
+		d.refuseBatch(ctx, u, plugerr.CodeJSONDecode)
 		return nil
 	}
 	if err != nil {
@@ -71,34 +71,54 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 	if !batch {
 		d.batches.singleAnswered(d.opts.Now())
 	}
-	clear(d.batch[:cap(d.batch)])
-	d.response = response{Result: responseResult{Responses: d.batch[:0]}}
-	reply := &d.response
-	if !lenient.Unmarshal(plain, reply) {
-		if batch {
-			return nil // some firmware garbles batches; one by one tells whether the session is in step
-		}
+	reply, ok := d.decode(plain)
+	switch {
+	case !ok && batch:
+		return nil // some firmware garbles batches; one by one tells whether the session is in step
+	case !ok:
 		return fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply)
-	}
-	if plugerr.LosesSession(reply.code()) {
+	case plugerr.LosesSession(reply.code()):
 		return fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
 	if u.isChild() {
-		inner := reply.Result.ResponseData
-		switch failed := reply.code() != 0 || inner == nil; {
-		case failed && batch && !isBusy(reply.code()):
-			d.refuseBatch(ctx, u, reply.code())
-			return nil
-		case failed:
-			d.skipUnit(ctx, u, reply.code(), got)
+		if reply = d.openChildReply(ctx, u, batch, reply, got); reply == nil {
 			return nil
 		}
-		reply = inner
 	}
 	if batch {
 		return d.fileBatch(ctx, u, asked, reply, got)
 	}
 	d.fileReply(ctx, u, asked[0], reply.code(), &reply.Result.result, got)
+	return nil
+}
+
+// cannotParse reports whether a transport's error is that the plug could not parse
+// a request, as plugs say of batches that they do not know.
+func cannotParse(err error) bool {
+	code, ok := errors.AsType[*plugerr.CodeError](err)
+	return ok && code.Code == plugerr.CodeJSONDecode && !errors.Is(err, plugerr.ErrRefused)
+}
+
+// decode decodes a reply, which is void after the next one; ok is false if it is
+// not JSON.
+func (d *Dialect) decode(plain []byte) (reply *response, ok bool) {
+	clear(d.batch[:cap(d.batch)])
+	d.response = response{Result: responseResult{Responses: d.batch[:0]}}
+	return &d.response, lenient.Unmarshal(plain, &d.response)
+}
+
+// openChildReply returns what a child has answered in the reply to control_child,
+// or nil after filing why it has not.
+func (d *Dialect) openChildReply(ctx context.Context, u *unit, batch bool, reply *response, got *replies) *response {
+	inner := reply.Result.ResponseData
+	switch failed := reply.code() != 0 || inner == nil; {
+	case !failed:
+		return inner
+	case batch && !isBusy(reply.code()):
+		d.refuseBatch(ctx, u, reply.code())
+	default:
+		d.skipUnit(ctx, u, reply.code(), got)
+	}
 	return nil
 }
 
