@@ -8,24 +8,17 @@ import (
 	"math/bits"
 )
 
-// wideSize is how many bytes are reduced to a scalar: 64 bits more than one
-// has, so that the result is as good as uniform (RFC 9383, section 3.2).
-const wideSize = 40
-
-// order is the order n of P-256, the least significant word first.
-var order = [4]uint64{0xf3b9cac2fc632551, 0xbce6faada7179e84, 0xffffffffffffffff, 0xffffffff00000000}
-
-// reduce returns wide mod n as 32 bytes, in constant time, which math/big does
-// not promise: bit by bit it doubles a remainder and takes n away if it can.
-func reduce(wide []byte) []byte {
-	var r [4]uint64
+// reduce returns wide modulo order as size bytes, in constant time, which
+// math/big does not promise: bit by bit it doubles a remainder and takes order
+// away if it can. The least significant word of order comes first.
+func reduce(wide []byte, order []uint64, size int) []byte {
+	r, less := make([]uint64, len(order)), make([]uint64, len(order))
 	for _, b := range wide {
 		for shift := 7; shift >= 0; shift-- {
 			carry := uint64(b>>shift) & 1
 			for i, word := range r {
 				r[i], carry = word<<1|carry, word>>63
 			}
-			var less [4]uint64
 			var borrow uint64
 			for i := range r {
 				less[i], borrow = bits.Sub64(r[i], order[i], borrow)
@@ -37,9 +30,9 @@ func reduce(wide []byte) []byte {
 			}
 		}
 	}
-	out := make([]byte, 0, 32)
+	out := make([]byte, 0, 8*len(order))
 	for i := range r {
 		out = binary.BigEndian.AppendUint64(out, r[len(r)-1-i])
 	}
-	return out
+	return out[len(out)-size:]
 }

@@ -1,8 +1,7 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package spake2plus is SPAKE2+ as RFC 9383 has it, with the cipher suite
-// P256-SHA256-HKDF-SHA256-HMAC-SHA256.
+// Package spake2plus is SPAKE2+ as RFC 9383 has it.
 //
 // A prover, who knows a password, and a verifier, who holds a registration
 // record made of it, agree on a key and prove to each other that they have it.
@@ -14,49 +13,14 @@
 package spake2plus
 
 import (
-	"crypto/hkdf"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-
-	"filippo.io/nistec"
-)
-
-const (
-	// ShareSize is the length of a share, an uncompressed point, in bytes.
-	ShareSize = 65
-	// ConfirmSize is the length of a confirmation in bytes.
-	ConfirmSize = sha256.Size
-	// KeySize is the length of the shared key in bytes.
-	KeySize = sha256.Size
-
-	compressedSize = 33
+	"fmt"
 )
 
 // ErrShare says that the other side's share is no point of the curve, or one
 // that would make a known key.
 var ErrShare = errors.New("the share is not a usable point of the curve")
-
-// The points M and N of RFC 9383, section 4, for P-256.
-var (
-	pointM = mustPoint("02886e2f97ace46e55ba9dd7242579f2993b64e16ef3dcab95afd497333d8fa12f")
-	pointN = mustPoint("03d8bbd6c639c62937b04d997f38c3770719c629d7014d49a24b4f98baa1292b49")
-)
-
-func mustPoint(text string) *nistec.P256Point {
-	b, err := hex.DecodeString(text)
-	if err != nil {
-		panic(err)
-	}
-	p, err := nistec.NewP256Point().SetBytes(b)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
 
 // Binding is what the keys are bound to beside the exchange itself; both sides
 // must use the same.
@@ -74,52 +38,53 @@ type Keys struct {
 // A Secret is what a prover derives from the password, once. It is as good as
 // the password and may be used for any number of exchanges, also concurrently.
 type Secret struct {
+	suite      *Suite
 	w0, w1     []byte
-	w0M, less0 *nistec.P256Point // w0*M and -w0*N, which do not change
+	w0M, less0 point // w0*M and -w0*N, which do not change
 }
 
 // NewSecret takes the output of a password-based key derivation, of which the
-// first half becomes w0 and the second w1. Each must have 40 bytes.
-func NewSecret(derived []byte) (*Secret, error) {
-	if len(derived) != 2*wideSize {
-		return nil, errors.New("spake2plus: want 80 bytes")
+// first half becomes w0 and the second w1. Each must be 8 bytes longer than a
+// scalar of the suite's curve: 40 bytes for P-256.
+func NewSecret(suite *Suite, derived []byte) (*Secret, error) {
+	half := suite.wideSize()
+	if len(derived) != 2*half {
+		return nil, fmt.Errorf("spake2plus: %d bytes instead of %d", len(derived), 2*half)
 	}
-	return newSecret(reduce(derived[:wideSize]), reduce(derived[wideSize:]))
+	return newSecret(suite, suite.reduce(derived[:half]), suite.reduce(derived[half:]))
 }
 
-func newSecret(w0, w1 []byte) (*Secret, error) {
-	w0M, err := nistec.NewP256Point().ScalarMult(pointM, w0)
+func newSecret(suite *Suite, w0, w1 []byte) (*Secret, error) {
+	w0M, err := suite.m.mult(w0)
 	if err != nil {
 		return nil, err
 	}
-	w0N, err := nistec.NewP256Point().ScalarMult(pointN, w0)
+	w0N, err := suite.n.mult(w0)
 	if err != nil {
 		return nil, err
 	}
-	return &Secret{w0: w0, w1: w1, w0M: w0M, less0: w0N.Negate(w0N)}, nil
+	return &Secret{suite: suite, w0: w0, w1: w1, w0M: w0M, less0: w0N.negate()}, nil
 }
 
-// W0 returns w0, as 32 bytes.
+// W0 returns w0, which is as long as the order of the curve's group.
 func (s *Secret) W0() []byte { return s.w0 }
 
 // Record is the registration record of a password, which a verifier holds. It
 // does not let its holder pose as a prover.
 type Record struct {
+	suite      *Suite
 	w0         []byte
-	w0N, less0 *nistec.P256Point // w0*N and -w0*M
-	l          *nistec.P256Point
+	w0N, less0 point // w0*N and -w0*M
+	l          point
 }
 
 // Record makes the registration record.
 func (s *Secret) Record() (*Record, error) {
-	l, err := nistec.NewP256Point().ScalarBaseMult(s.w1)
+	l, err := s.suite.baseMult(s.w1)
 	if err != nil {
 		return nil, err
 	}
-	return &Record{
-		w0: s.w0, l: l,
-		w0N: nistec.NewP256Point().Negate(s.less0), less0: nistec.NewP256Point().Negate(s.w0M),
-	}, nil
+	return &Record{suite: s.suite, w0: s.w0, l: l, w0N: s.less0.negate(), less0: s.w0M.negate()}, nil
 }
 
 // Prover is the prover's half of one exchange.
@@ -130,10 +95,10 @@ type Prover struct {
 }
 
 // Prove starts an exchange.
-func (s *Secret) Prove() (*Prover, error) { return s.prove(randomScalar()) }
+func (s *Secret) Prove() (*Prover, error) { return s.prove(s.suite.randomScalar()) }
 
 func (s *Secret) prove(x []byte) (*Prover, error) {
-	share, err := blind(x, s.w0M)
+	share, err := s.suite.blind(x, s.w0M)
 	return &Prover{secret: s, x: x, share: share}, err
 }
 
@@ -144,11 +109,12 @@ func (p *Prover) Share() []byte { return p.share }
 // succeeded only when the verifier's confirmation is Keys.ConfirmV. The error
 // wraps [ErrShare].
 func (p *Prover) Finish(b Binding, shareV []byte) (Keys, error) {
-	y, err := parseShare(shareV)
+	suite := p.secret.suite
+	y, err := suite.parseShare(shareV)
 	if err != nil {
 		return Keys{}, err
 	}
-	h := nistec.NewP256Point().Add(y, p.secret.less0)
+	h := y.add(p.secret.less0)
 	z, err := agree(h, p.x)
 	if err != nil {
 		return Keys{}, err
@@ -157,7 +123,7 @@ func (p *Prover) Finish(b Binding, shareV []byte) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	return schedule(b, p.share, y.Bytes(), z, v, p.secret.w0)
+	return suite.schedule(suite.transcript(b, p.share, y.bytes(), z, v, p.secret.w0), p.share, y.bytes())
 }
 
 // Verifier is the verifier's half of one exchange.
@@ -168,10 +134,10 @@ type Verifier struct {
 }
 
 // Verify starts an exchange.
-func (r *Record) Verify() (*Verifier, error) { return r.verify(randomScalar()) }
+func (r *Record) Verify() (*Verifier, error) { return r.verify(r.suite.randomScalar()) }
 
 func (r *Record) verify(y []byte) (*Verifier, error) {
-	share, err := blind(y, r.w0N)
+	share, err := r.suite.blind(y, r.w0N)
 	return &Verifier{record: r, y: y, share: share}, err
 }
 
@@ -182,12 +148,12 @@ func (v *Verifier) Share() []byte { return v.share }
 // succeeded only when the prover's confirmation is Keys.ConfirmP. The error
 // wraps [ErrShare].
 func (v *Verifier) Finish(b Binding, shareP []byte) (Keys, error) {
-	x, err := parseShare(shareP)
+	suite := v.record.suite
+	x, err := suite.parseShare(shareP)
 	if err != nil {
 		return Keys{}, err
 	}
-	h := nistec.NewP256Point().Add(x, v.record.less0)
-	z, err := agree(h, v.y)
+	z, err := agree(x.add(v.record.less0), v.y)
 	if err != nil {
 		return Keys{}, err
 	}
@@ -195,25 +161,25 @@ func (v *Verifier) Finish(b Binding, shareP []byte) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	return schedule(b, x.Bytes(), v.share, z, w, v.record.w0)
+	return suite.schedule(suite.transcript(b, x.bytes(), v.share, z, w, v.record.w0), x.bytes(), v.share)
 }
 
 // blind returns scalar*G + mask.
-func blind(scalar []byte, mask *nistec.P256Point) ([]byte, error) {
-	p, err := nistec.NewP256Point().ScalarBaseMult(scalar)
+func (s *Suite) blind(scalar []byte, mask point) ([]byte, error) {
+	p, err := s.baseMult(scalar)
 	if err != nil {
 		return nil, err
 	}
-	return p.Add(p, mask).Bytes(), nil
+	return p.add(mask).bytes(), nil
 }
 
-// parseShare decodes a point. The length is looked at first, since the
-// library takes a single zero byte for infinity.
-func parseShare(share []byte) (*nistec.P256Point, error) {
-	if len(share) != ShareSize && len(share) != compressedSize {
+// parseShare decodes a point, compressed or not. The length is looked at first,
+// since the library takes a single zero byte for infinity.
+func (s *Suite) parseShare(share []byte) (point, error) {
+	if len(share) != s.pointSize && len(share) != 2*s.pointSize-1 {
 		return nil, ErrShare
 	}
-	p, err := nistec.NewP256Point().SetBytes(share)
+	p, err := s.parse(share)
 	if err != nil {
 		return nil, ErrShare
 	}
@@ -222,60 +188,46 @@ func parseShare(share []byte) (*nistec.P256Point, error) {
 
 // agree returns scalar*p, which must not be infinity: then the key would be
 // known to anybody.
-func agree(p *nistec.P256Point, scalar []byte) ([]byte, error) {
-	z, err := nistec.NewP256Point().ScalarMult(p, scalar)
+func agree(p point, scalar []byte) ([]byte, error) {
+	z, err := p.mult(scalar)
 	if err != nil {
 		return nil, err
 	}
-	if z.IsInfinity() == 1 {
+	if z.isInfinity() {
 		return nil, ErrShare
 	}
-	return z.Bytes(), nil
+	return z.bytes(), nil
 }
 
 // schedule derives the keys from the transcript (RFC 9383, section 3.4).
-func schedule(b Binding, shareP, shareV, z, v, w0 []byte) (Keys, error) {
-	main := sha256.Sum256(transcript(b, shareP, shareV, z, v, w0))
-	keyP, keyV, err := confirmationKeys(main[:])
+func (s *Suite) schedule(transcript, shareP, shareV []byte) (Keys, error) {
+	main := s.digest(transcript)
+	keyP, keyV, err := s.confirmationKeys(main)
 	if err != nil {
 		return Keys{}, err
 	}
-	shared, err := hkdf.Key(sha256.New, main[:], nil, "SharedKey", KeySize)
+	shared, err := s.kdf(main, "SharedKey", len(main))
 	if err != nil {
 		return Keys{}, err
 	}
-	return Keys{ConfirmP: mac(keyP, shareV), ConfirmV: mac(keyV, shareP), Shared: shared}, nil
+	return Keys{ConfirmP: s.mac(keyP, shareV), ConfirmV: s.mac(keyV, shareP), Shared: shared}, nil
 }
 
-func confirmationKeys(main []byte) (keyP, keyV []byte, err error) {
-	both, err := hkdf.Key(sha256.New, main, nil, "ConfirmationKeys", 2*sha256.Size)
+func (s *Suite) confirmationKeys(main []byte) (keyP, keyV []byte, err error) {
+	both, err := s.kdf(main, "ConfirmationKeys", 2*len(main))
 	if err != nil {
 		return nil, nil, err
 	}
-	return both[:sha256.Size], both[sha256.Size:], nil
+	return both[:len(main)], both[len(main):], nil
 }
 
-func transcript(b Binding, shareP, shareV, z, v, w0 []byte) []byte {
+func (s *Suite) transcript(b Binding, shareP, shareV, z, v, w0 []byte) []byte {
 	var tt []byte
 	for _, item := range [][]byte{
-		b.Context, b.IDProver, b.IDVerifier, pointM.Bytes(), pointN.Bytes(), shareP, shareV, z, v, w0,
+		b.Context, b.IDProver, b.IDVerifier, s.m.bytes(), s.n.bytes(), shareP, shareV, z, v, w0,
 	} {
 		tt = binary.LittleEndian.AppendUint64(tt, uint64(len(item)))
 		tt = append(tt, item...)
 	}
 	return tt
-}
-
-func mac(key, message []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write(message)
-	return h.Sum(nil)
-}
-
-// randomScalar returns a number from 1 to n-1. The bias of the reduction is
-// below 2^-63; zero does not happen.
-func randomScalar() []byte {
-	var wide [wideSize]byte
-	rand.Read(wide[:])
-	return reduce(wide[:])
 }

@@ -5,12 +5,9 @@ package spake2plus
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"math/big"
 	"os"
 	"testing"
 
@@ -45,7 +42,8 @@ type exchange struct {
 
 func (e exchange) check(t *testing.T) {
 	t.Helper()
-	secret, err := newSecret(e.w0, e.w1)
+	suite := P256SHA256HMAC
+	secret, err := newSecret(suite, e.w0, e.w1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +51,7 @@ func (e exchange) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "L", record.l.Bytes(), e.l)
+	equal(t, "L", record.l.bytes(), e.l)
 	prover, err := secret.prove(e.x)
 	if err != nil {
 		t.Fatal(err)
@@ -65,11 +63,11 @@ func (e exchange) check(t *testing.T) {
 	equal(t, "shareP", prover.Share(), e.shareP)
 	equal(t, "shareV", verifier.Share(), e.shareV)
 
-	y, err := parseShare(verifier.Share())
+	y, err := suite.parseShare(verifier.Share())
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := nistec.NewP256Point().Add(y, secret.less0)
+	h := y.add(secret.less0)
 	z, errZ := agree(h, e.x)
 	v, errV := agree(h, e.w1)
 	if err := errors.Join(errZ, errV); err != nil {
@@ -77,13 +75,13 @@ func (e exchange) check(t *testing.T) {
 	}
 	equal(t, "Z", z, e.z)
 	equal(t, "V", v, e.v)
-	tt := transcript(e.binding, prover.Share(), verifier.Share(), z, v, e.w0)
+	tt := suite.transcript(e.binding, prover.Share(), verifier.Share(), z, v, e.w0)
 	if e.transcript != "" {
 		equal(t, "TT", tt, e.transcript)
 	}
-	main := sha256.Sum256(tt)
-	equal(t, "K_main", main[:], e.main)
-	keyP, keyV, err := confirmationKeys(main[:])
+	main := suite.digest(tt)
+	equal(t, "K_main", main, e.main)
+	keyP, keyV, err := suite.confirmationKeys(main)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +148,14 @@ func TestTPAP(t *testing.T) {
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "M", pointM.Bytes(), vectors.Inputs.M)
-	equal(t, "N", pointN.Bytes(), vectors.Inputs.N)
+	equal(t, "M", P256SHA256HMAC.m.bytes(), vectors.Inputs.M)
+	equal(t, "N", P256SHA256HMAC.n.bytes(), vectors.Inputs.N)
 	if len(vectors.Handshakes) != 3 {
 		t.Fatalf("%d logins, want 3", len(vectors.Handshakes))
 	}
 	for _, h := range vectors.Handshakes {
 		t.Run(h.Name, func(t *testing.T) {
-			secret, err := NewSecret(unhex(t, h.PBKDF2))
+			secret, err := NewSecret(P256SHA256HMAC, unhex(t, h.PBKDF2))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +176,7 @@ func TestTPAP(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	secret, err := NewSecret(bytes.Repeat([]byte{7}, 80))
+	secret, err := NewSecret(P256SHA256HMAC, bytes.Repeat([]byte{7}, 80))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,23 +189,24 @@ func TestShares(t *testing.T) {
 	if err := errors.Join(errP, errV); err != nil {
 		t.Fatal(err)
 	}
+	shareSize := len(verifier.Share())
 	offCurve := bytes.Clone(verifier.Share())
-	offCurve[ShareSize-1] ^= 1
+	offCurve[shareSize-1] ^= 1
 	for name, share := range map[string][]byte{
 		"nothing":         nil,
 		"infinity":        {0},
-		"zeros":           make([]byte, ShareSize),
+		"zeros":           make([]byte, shareSize),
 		"off the curve":   offCurve,
-		"one byte short":  verifier.Share()[:ShareSize-1],
+		"one byte short":  verifier.Share()[:shareSize-1],
 		"one byte more":   append(bytes.Clone(verifier.Share()), 0),
 		"beyond the base": append([]byte{4}, bytes.Repeat([]byte{0xff}, 64)...),
-		"H is infinity":   record.w0N.Bytes(), // w0*N, so that nothing is left
+		"H is infinity":   record.w0N.bytes(), // w0*N, so that nothing is left
 	} {
 		if _, err := prover.Finish(Binding{}, share); !errors.Is(err, ErrShare) {
 			t.Errorf("prover, %s: %v", name, err)
 		}
 	}
-	if _, err := verifier.Finish(Binding{}, secret.w0M.Bytes()); !errors.Is(err, ErrShare) {
+	if _, err := verifier.Finish(Binding{}, secret.w0M.bytes()); !errors.Is(err, ErrShare) {
 		t.Errorf("verifier, H is infinity: %v", err)
 	}
 
@@ -223,41 +222,13 @@ func TestShares(t *testing.T) {
 	if err != nil || !bytes.Equal(got.Shared, want.Shared) {
 		t.Errorf("a compressed share leads to other keys: %v", err)
 	}
-	if _, err := NewSecret(make([]byte, 64)); err == nil {
+	if _, err := NewSecret(P256SHA256HMAC, make([]byte, 64)); err == nil {
 		t.Error("64 bytes made a secret")
 	}
 }
 
-func TestReduce(t *testing.T) {
-	n, ok := new(big.Int).SetString("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
-	if !ok {
-		t.Fatal("bad order")
-	}
-	check := func(wide []byte) {
-		t.Helper()
-		want := new(big.Int).Mod(new(big.Int).SetBytes(wide), n)
-		if got := reduce(wide); len(got) != 32 || new(big.Int).SetBytes(got).Cmp(want) != 0 {
-			t.Errorf("%x: got %x, want %x", wide, got, want)
-		}
-	}
-	for _, multiple := range []int64{0, 1, 2, 1 << 40} {
-		for _, off := range []int64{-1, 0, 1} {
-			v := new(big.Int).Add(new(big.Int).Mul(n, big.NewInt(multiple)), big.NewInt(off))
-			if v.Sign() >= 0 {
-				check(v.FillBytes(make([]byte, wideSize)))
-			}
-		}
-	}
-	check(bytes.Repeat([]byte{0xff}, wideSize))
-	for range 2000 {
-		wide := make([]byte, wideSize)
-		rand.Read(wide)
-		check(wide)
-	}
-}
-
 func TestExchangesDiffer(t *testing.T) {
-	secret, err := NewSecret(bytes.Repeat([]byte{7}, 80))
+	secret, err := NewSecret(P256SHA256HMAC, bytes.Repeat([]byte{7}, 80))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func Derive(credential string, salt []byte, iterations int) (*spake2plus.Secret,
 	if err != nil {
 		return nil, err
 	}
-	return spake2plus.NewSecret(derived)
+	return spake2plus.NewSecret(spake2plus.P256SHA256HMAC, derived)
 }
 
 // Deriver derives secrets and remembers the last, so that logging in again
