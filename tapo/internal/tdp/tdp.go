@@ -24,6 +24,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/pkcs7"
 )
 
 // Port is where devices listen.
@@ -142,9 +144,8 @@ func (e Encrypted) Open(key *rsa.PrivateKey) ([]byte, error) {
 	}
 	plain := make([]byte, len(e.Data))
 	cipher.NewCBCDecrypter(block, secret[aes.BlockSize:]).CryptBlocks(plain, e.Data)
-	padding := int(plain[len(plain)-1])
-	if padding == 0 || padding > aes.BlockSize || !bytes.HasSuffix(plain, bytes.Repeat([]byte{byte(padding)}, padding)) {
+	if plain, err = pkcs7.Unpad(plain); err != nil {
 		return nil, ErrEncrypted
 	}
-	return plain[:len(plain)-padding], nil
+	return plain, nil
 }

@@ -23,6 +23,8 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/pkcs7"
 )
 
 const (
@@ -38,7 +40,6 @@ const (
 var (
 	ErrFrame     = errors.New("the frame's length is impossible")
 	ErrSignature = errors.New("the signature does not match")
-	ErrPadding   = errors.New("the padding is wrong")
 )
 
 // A Version is a family of hash formulas.
@@ -110,13 +111,8 @@ func (c *Cipher) InitialSeq() int32 { return c.initial }
 // Seal encrypts and signs a message. A request and its reply have the same
 // sequence number.
 func (c *Cipher) Seal(seq int32, plain []byte) []byte {
-	pad := aes.BlockSize - len(plain)%aes.BlockSize
-	frame := make([]byte, sigSize+len(plain)+pad)
+	frame := pkcs7.Pad(make([]byte, sigSize, sigSize+len(plain)+aes.BlockSize), plain)
 	ct := frame[sigSize:]
-	copy(ct, plain)
-	for i := len(plain); i < len(ct); i++ {
-		ct[i] = byte(pad)
-	}
 	cipher.NewCBCEncrypter(c.block, c.iv(seq)).CryptBlocks(ct, ct)
 	sig := c.sign(seq, ct)
 	copy(frame, sig[:])
@@ -134,7 +130,7 @@ func (c *Cipher) Open(seq int32, frame []byte, verify bool) ([]byte, error) {
 		return nil, ErrSignature
 	}
 	cipher.NewCBCDecrypter(c.block, c.iv(seq)).CryptBlocks(ct, ct)
-	return unpad(ct)
+	return pkcs7.Unpad(ct)
 }
 
 func (c *Cipher) iv(seq int32) []byte {
@@ -153,20 +149,6 @@ func (c *Cipher) sign(seq int32, ct []byte) (sig [sigSize]byte) {
 
 func appendSeq(b []byte, seq int32) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(seq)) //nolint:gosec // the same bits
-}
-
-// unpad takes off PKCS#7 padding.
-func unpad(plain []byte) ([]byte, error) {
-	pad := int(plain[len(plain)-1])
-	if pad == 0 || pad > aes.BlockSize {
-		return nil, ErrPadding
-	}
-	for _, b := range plain[len(plain)-pad:] {
-		if int(b) != pad {
-			return nil, ErrPadding
-		}
-	}
-	return plain[:len(plain)-pad], nil
 }
 
 func hash(parts ...[]byte) []byte {

@@ -29,6 +29,7 @@ import (
 	"fmt"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/pkcs7"
 )
 
 // KeyBits is the only size of RSA key that plugs take.
@@ -197,11 +198,7 @@ func NewCipher(keyAndIV []byte) (*Cipher, error) {
 
 // Seal encrypts a message to base64.
 func (c *Cipher) Seal(plain []byte) string {
-	pad := aes.BlockSize - len(plain)%aes.BlockSize
-	ct := append(make([]byte, 0, len(plain)+pad), plain...)
-	for range pad {
-		ct = append(ct, byte(pad))
-	}
+	ct := pkcs7.Pad(make([]byte, 0, len(plain)+aes.BlockSize), plain)
 	cipher.NewCBCEncrypter(c.block, c.iv).CryptBlocks(ct, ct)
 	return base64.StdEncoding.EncodeToString(ct)
 }
@@ -224,9 +221,5 @@ func (c *Cipher) decrypt(message string) ([]byte, error) {
 		return nil, ErrDecrypt
 	}
 	cipher.NewCBCDecrypter(c.block, c.iv).CryptBlocks(ct, ct)
-	pad := int(ct[len(ct)-1])
-	if pad == 0 || pad > aes.BlockSize || !bytes.Equal(ct[len(ct)-pad:], bytes.Repeat([]byte{byte(pad)}, pad)) {
-		return nil, ErrDecrypt
-	}
-	return ct[:len(ct)-pad], nil
+	return pkcs7.Unpad(ct)
 }
