@@ -163,9 +163,11 @@ type details struct {
 func parse(packet []byte, from netip.Addr, key *rsa.PrivateKey) (Device, error) {
 	var r reply
 	err := json.NewDecoder(bytes.NewReader(tdp.Payload(packet))).Decode(&r) // more may follow
-	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd && !isType[base64.CorruptInputError](err) {
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	_, corrupt := errors.AsType[base64.CorruptInputError](err)
+	if err != nil && !mistyped && !corrupt { // such members stay empty
 		return Device{}, errNotADevice
-	} // members of odd types stay empty
+	}
 	v := &r.Result
 	if r.ErrorCode.Value != 0 || v.DeviceID == "" && v.MAC == "" {
 		return Device{}, errNotADevice
@@ -205,11 +207,6 @@ func small(n lenient.Number) int {
 		return int(n.Value)
 	}
 	return 0
-}
-
-func isType[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
 }
 
 func or(a, b lenient.Text) lenient.Text {
