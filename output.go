@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/atomicfile"
 )
 
 // toStdout is the output that is not a file.
@@ -29,11 +31,10 @@ func checkOutput(path string) error {
 	if direct {
 		return nil
 	}
-	trial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
+	if err := atomicfile.Check(path); err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
-	return errors.Join(trial.Close(), os.Remove(trial.Name()))
+	return nil
 }
 
 // destination follows links to where a file is. What is not a regular file, such
@@ -65,18 +66,5 @@ func writeOutput(path string, stdout io.Writer, write func(io.Writer) error) err
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	if err = write(temporary); err == nil {
-		err = errors.Join(temporary.Chmod(mode), temporary.Sync())
-	}
-	if err = errors.Join(err, temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
+	return atomicfile.Write(path, mode, write)
 }

@@ -12,11 +12,14 @@ package rejections
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/atomicfile"
 )
 
 // File is a [tapo.RejectionStore]. Its methods are safe for concurrent use. A
@@ -70,26 +73,17 @@ func (f *File) Save(address string, state []byte) {
 	}
 }
 
-// write replaces the file in one step, so that it is never half written.
+// write replaces the file, which only its owner can read.
 func (f *File) write() error {
 	data, err := json.MarshalIndent(f.states, "", "  ")
 	if err != nil {
 		return err
 	}
-	directory := filepath.Dir(f.path)
-	if err := os.MkdirAll(directory, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(directory, filepath.Base(f.path)+".*") // readable by its owner alone
-	if err != nil {
+	return atomicfile.Write(f.path, 0o600, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	_, err = temporary.Write(data)
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), f.path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
+	})
 }
