@@ -34,10 +34,8 @@ const (
 	// headTime is what Prometheus keeps in its head block, and promtool's
 	// documentation warns of.
 	headTime = 3 * time.Hour
-	// plugsAtATime is how many plugs are read at a time, plugTime the longest that
-	// one may take.
-	plugsAtATime = 8
-	plugTime     = 5 * time.Minute
+	// plugTime is the longest that reading one plug's history may take.
+	plugTime = 5 * time.Minute
 )
 
 // errBackfill says that a plug has not been read, which has been told already.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/check"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -60,19 +61,18 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 	if c.rejections != "" {
 		checker.Rejections = rejections.Open(c.rejections, logger)
 	}
-	const atATime = 8
-	slots := make(chan struct{}, atATime)
 	results := make([]chan check.Report, len(targets))
 	for i := range targets {
 		results[i] = make(chan check.Report, 1)
 	}
 	go func() {
+		var group errgroup.Group
+		group.SetLimit(plugsAtATime)
 		for i, t := range targets {
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
+			group.Go(func() error {
 				results[i] <- checker.Target(ctx, t)
-			}()
+				return nil
+			})
 		}
 	}()
 	reports := make([]check.Report, len(targets))

@@ -20,6 +20,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
+// plugsAtATime is how many plugs a command reads at a time.
+const plugsAtATime = 8
+
 // targetArgs name targets on the command line.
 type targetArgs struct {
 	names []string
