@@ -1,0 +1,56 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// configFlags name the configuration.
+type configFlags struct {
+	configFile string
+	configSet  bool // the user named the file
+}
+
+func (f *configFlags) register(cmd *kingpin.CmdClause) {
+	cmd.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
+}
+
+// path returns the file to load. The default one may be missing, and then
+// the environment is all there is.
+func (f *configFlags) path() string {
+	if _, err := os.Stat(f.configFile); !f.configSet && errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return f.configFile
+}
+
+// explain adds to an error what somebody without any configuration needs.
+func (f *configFlags) explain(err error) error {
+	if err != nil && f.path() == "" {
+		return fmt.Errorf("there is no %s here (see targets.yml.example, or try --demo): %w", f.configFile, err)
+	}
+	return err
+}
+
+// defaultRejections is a file in the directory that systemd gives the service,
+// or else in the user's cache; "" where there is neither.
+func defaultRejections() string {
+	const name = "rejections.json"
+	if state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); state != "" {
+		return filepath.Join(state, name)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, program, name)
+}
