@@ -71,7 +71,7 @@ func (c *discoverCommand) run(ctx context.Context, stdout, stderr io.Writer) err
 		out.SetIndent("", "  ")
 		err = out.Encode(devices)
 	case "yaml":
-		_, err = io.WriteString(stdout, targetsYAML(devices, c.addresses, username))
+		_, err = io.WriteString(stdout, draft(devices, c.addresses, username).String())
 	default:
 		err = writeTable(stdout, devices, username)
 	}
@@ -149,45 +149,25 @@ func shortAddress(d discovery.Device) string {
 	return strings.TrimSuffix(d.Address.String(), ":80")
 }
 
-// targetsYAML returns a targets.yml with the plugs. What strangers have sent is
-// in comments, and in names and addresses that are checked or made here.
-func targetsYAML(devices []discovery.Device, asked []string, username string) string {
+// draft returns a targets.yml with the plugs. Names and addresses are checked or
+// made by discovery; all else that strangers have sent is in comments.
+func draft(devices []discovery.Device, asked []string, username string) config.Draft {
 	hasPassword := os.Getenv("TAPO_PASSWORD")+os.Getenv("TAPO_PASSWORD_FILE") != ""
-	var b strings.Builder
-	b.WriteString("# Made by `tapo_exporter discover`. All settings: docs/configuration.md.\n\n")
-	if username != "" && hasPassword {
-		b.WriteString("# The account is that of TAPO_USERNAME and its password in the environment.\n")
-	} else {
-		b.WriteString("auths:\n  home:\n    username: me@example.com # change these two to those of your TP-Link account; letter case counts\n    password: " + config.ExamplePassword + "\n")
-	}
-	names := map[string]bool{}
-	var targets, others strings.Builder
-	for _, d := range devices {
-		about := strings.Join(slices.DeleteFunc([]string{fullModel(d), d.Hardware, d.Firmware, string(d.Protocol()), remark(d, username)}, func(s string) bool { return s == "" }), ", ")
-		if !d.IsPlug() || isForeign(d, username) {
-			fmt.Fprintf(&others, "# %s at %s: %s\n", orWhat(d.Model), shortAddress(d), remark(d, username))
+	d := config.Draft{AccountFromEnvironment: username != "" && hasPassword}
+	for _, found := range devices {
+		if !found.IsPlug() || isForeign(found, username) {
+			d.Others = append(d.Others, fmt.Sprintf("%s at %s: %s", orWhat(found.Model), shortAddress(found), remark(found, username)))
 			continue
 		}
-		name := d.Name()
-		if names[name] {
-			name += "-" + strings.ReplaceAll(shortAddress(d), ":", "-")
-		}
-		names[name] = true
-		fmt.Fprintf(&targets, "  - name: %s # %s\n    address: %s\n    # mac: %s # instead of the address, to follow the plug through DHCP\n", name, about, shortAddress(d), d.MAC)
-		if d.Protocol() == tapo.Passthrough {
-			targets.WriteString("    # allow_passthrough: true # read docs/security.md first\n")
-		}
-	}
-	if targets.Len() == 0 {
-		b.WriteString("\ntargets: []\n")
-	} else {
-		b.WriteString("\ntargets:\n" + targets.String())
+		about := []string{fullModel(found), found.Hardware, found.Firmware, string(found.Protocol()), remark(found, username)}
+		d.Targets = append(d.Targets, config.DraftTarget{
+			Name: found.Name(), Address: shortAddress(found), MAC: found.MAC,
+			About:       strings.Join(slices.DeleteFunc(about, func(s string) bool { return s == "" }), ", "),
+			OldFirmware: found.Protocol() == tapo.Passthrough,
+		})
 	}
 	if !slices.Equal(asked, []string{discovery.Broadcast}) {
-		b.WriteString("\n# Where plugs that are listed by their mac are searched for.\ndiscovery:\n  addresses: [" + strings.Join(asked, ", ") + "]\n")
+		d.Addresses = asked
 	}
-	if others.Len() > 0 {
-		b.WriteString("\n# Found as well:\n" + others.String())
-	}
-	return b.String()
+	return d
 }
