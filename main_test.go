@@ -6,40 +6,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/tapo-exporter/tapo_exporter/internal/demo"
-	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
-
-// syncBuffer is a buffer that may be written to and read at a time.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 // TestMain keeps what plugs refuse here out of the home directory.
 func TestMain(m *testing.M) {
@@ -51,112 +27,6 @@ func TestMain(m *testing.M) {
 	exit := m.Run()
 	_ = os.RemoveAll(state)
 	os.Exit(exit)
-}
-
-// process is a run in the background.
-type process struct {
-	url            string
-	stop           context.CancelFunc
-	exit           chan int
-	stdout, stderr syncBuffer
-}
-
-var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-// start runs the program until the test ends and waits until it listens.
-func start(t testing.TB, args ...string) *process {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{stop: cancel, exit: make(chan int, 1)}
-	go func() {
-		p.exit <- run(ctx, append([]string{"--web.listen-address=127.0.0.1:0"}, args...), &p.stdout, &p.stderr)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-p.exit:
-		case <-time.After(30 * time.Second):
-			t.Error("the program does not end")
-		}
-	})
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if m := listening.FindStringSubmatch(p.stderr.String()); m != nil {
-			p.url = "http://" + m[1]
-			return p
-		}
-		if len(p.exit) > 0 {
-			break
-		}
-	}
-	t.Fatalf("the program does not listen:\n%s", p.stderr.String())
-	return nil
-}
-
-func get(t testing.TB, url string) string {
-	t.Helper()
-	body, err := httpGet(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-func httpGet(url string) (string, error) {
-	resp, err := http.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return string(body), err
-}
-
-func writeConfig(t testing.TB, path string, plugs ...*simulator.Plug) {
-	t.Helper()
-	text := "auths: {home: {username: u, password: p}}\ntargets:\n"
-	for i, p := range plugs {
-		text += fmt.Sprintf("- {name: plug%d, address: '%s'}\n", i, p.Addr())
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func startPlug(t testing.TB, p *simulator.Plug) *simulator.Plug {
-	t.Helper()
-	p.Username, p.Password = "u", "p"
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
-// TestRejectionsOutliveRestarts: restarts do not lock a plug.
-func TestRejectionsOutliveRestarts(t *testing.T) {
-	plug := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP})
-	plug.SetCredentials("u", "another")
-	path := filepath.Join(t.TempDir(), "targets.yml")
-	writeConfig(t, path, plug)
-	state := filepath.Join(os.Getenv("STATE_DIRECTORY"), "rejections.json")
-	for i, want := range []struct {
-		reason   string
-		failures int
-	}{{"bad_credentials", 1}, {"login_backoff", 1}, {"login_backoff", 1}, {"bad_credentials", 2}} {
-		if i == 3 { // as the documentation says
-			if err := os.Remove(state); err != nil {
-				t.Fatal(err)
-			}
-		}
-		p := start(t, "--config.file="+path)
-		if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, `reason="`+want.reason+`"`) {
-			t.Errorf("run %d:\n%s", i, body)
-		}
-		if got := plug.Stats().LoginFailures; got != want.failures {
-			t.Errorf("run %d: %d failures, want %d", i, got, want.failures)
-		}
-		p.stop()
-	}
 }
 
 func TestExitCodes(t *testing.T) {
@@ -219,19 +89,6 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestServeFromEnvironmentAlone(t *testing.T) {
-	t.Chdir(t.TempDir())
-	t.Setenv("TAPO_USERNAME", "u")
-	t.Setenv("TAPO_PASSWORD", "p")
-	p := start(t)
-	if body := get(t, p.url+"/sd"); strings.TrimSpace(body) != "[]" {
-		t.Errorf("/sd: %s", body)
-	}
-	if body := get(t, p.url+"/config"); !strings.Contains(body, "default:") || strings.Contains(body, "password: p") {
-		t.Errorf("/config: %s", body)
-	}
-}
-
 func TestLogFormats(t *testing.T) {
 	for format, want := range map[string]string{"logfmt": "level=info", "json": `"level":"info"`} {
 		var stdout, stderr bytes.Buffer
@@ -244,43 +101,6 @@ func TestLogFormats(t *testing.T) {
 		}
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("%s: %s", format, stderr.String())
-		}
-	}
-}
-
-func TestDemo(t *testing.T) {
-	t.Chdir(t.TempDir())
-	p := start(t, "--demo")
-	get(t, p.url+"/-/ready")
-	said := p.stdout.String()
-	for _, want := range []string{demo.Username, demo.Password, p.url + "/sd", "scrape_configs:", "kettle", "klap", "tpap", "passthrough"} {
-		if !strings.Contains(said, want) {
-			t.Errorf("no %q in\n%s", want, said)
-		}
-	}
-	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, ">tpap</td>") != 2 || strings.Contains(page, "not read yet") {
-		t.Errorf("the page shows no power:\n%s", page)
-	}
-	d, err := startDemo() // for the list of its targets
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.close()
-	if len(d.appliances) < 6 {
-		t.Errorf("%d plugs", len(d.appliances))
-	}
-	for _, a := range d.appliances {
-		body := get(t, p.url+"/probe?target="+a.Name)
-		if !strings.Contains(body, "tapo_up 1\n") {
-			t.Errorf("%s:\n%s", a.Name, body)
-		}
-		if _, has := d.config.Target(a.Name); !has || a.Plug.Addr().Port() == 0 {
-			t.Errorf("%s is not a target", a.Name)
-		}
-	}
-	for _, target := range d.config.Targets {
-		if target.Credentials != d.config.Auths[target.Auth].Credentials() {
-			t.Errorf("%s has other credentials than its auth", target.Name)
 		}
 	}
 }
@@ -300,6 +120,37 @@ func TestFlagsAreDocumented(t *testing.T) {
 	for _, f := range flags {
 		if !slices.Contains([]string{"version", "help-man"}, f[1]) && !strings.Contains(string(docs), "| `--"+f[1]+"` |") {
 			t.Errorf("no row for --%s", f[1])
+		}
+	}
+}
+
+// TestCompletion: the README's scripts are there, and complete.
+func TestCompletion(t *testing.T) {
+	printed := func(args ...string) string {
+		t.Helper()
+		file, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		stdout := os.Stdout
+		os.Stdout = file // where kingpin prints them
+		defer func() { os.Stdout = stdout }()
+		ended(t, 0, args...)
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, shell := range []string{"bash", "zsh"} {
+		if script := printed("--completion-script-" + shell); !strings.Contains(script, "comp") || !strings.Contains(script, "_"+program) {
+			t.Errorf("%s: %s", shell, script)
+		}
+	}
+	for _, tc := range []struct{ want, typed string }{{"check", ""}, {"discover", "disc"}, {"backfill", "back"}, {"--demo", "--"}} {
+		if words := printed("--completion-bash", tc.typed); !strings.Contains(words, tc.want) {
+			t.Errorf("%s: %s", tc.typed, words)
 		}
 	}
 }

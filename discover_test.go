@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -14,21 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tapo-exporter/tapo_exporter/internal/check"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
-
-// ended runs the program to its end and wants an exit code.
-func ended(t *testing.T, exit int, args ...string) (stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	if got := run(t.Context(), args, &out, &errs); got != exit {
-		t.Errorf("%v: exit %d, want %d\n%s%s", args, got, exit, out.String(), errs.String())
-	}
-	return out.String(), errs.String()
-}
 
 // discoverable starts plugs that reply to discovery probes.
 func discoverable(t *testing.T, models ...simulator.Model) (plugs []*simulator.Plug, args []string) {
@@ -148,104 +136,6 @@ func TestDiscoverNobody(t *testing.T) {
 		stdout, stderr := ended(t, 1, "discover", "--timeout=100ms", "--format="+format, "--address="+udp.LocalAddr().String())
 		if !strings.Contains(stderr, "nobody has replied") || format == "json" && stdout != "[]\n" || format == "yaml" && !strings.Contains(stdout, "targets: []") {
 			t.Errorf("%s: %q, %q", format, stdout, stderr)
-		}
-	}
-}
-
-func TestCheck(t *testing.T) {
-	good := startPlug(t, &simulator.Plug{Name: "Good", Load: simulator.Constant(60)})
-	tpap := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP})
-	bad := &simulator.Plug{Username: "U", Password: "p"}
-	if err := bad.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer bad.Close()
-	path := filepath.Join(t.TempDir(), "targets.yml")
-	writeConfig(t, path, good, tpap, bad)
-
-	report, _ := ended(t, 1, "check", "--config.file="+path)
-	if strings.Count(report, "✓") != 8+8+4 || strings.Count(report, "✗") != 1 || !strings.Contains(report, "bad_credentials: ") || strings.Contains(report, "\x1b") {
-		t.Error(report)
-	}
-	if one, two, three := strings.Index(report, "plug0"), strings.Index(report, "plug1"), strings.Index(report, "plug2"); one < 0 || two < one || three < two {
-		t.Errorf("in another order:\n%s", report)
-	}
-	if report, _ = ended(t, 0, "check", "--config.file="+path, "plug0", tpap.Addr().String()); strings.Count(report, "✓") != 16 || strings.Contains(report, "plug2") {
-		t.Error(report)
-	}
-
-	text, _ := ended(t, 1, "check", "--config.file="+path, "--format=json")
-	var reports []check.Report
-	if err := json.Unmarshal([]byte(text), &reports); err != nil || len(reports) != 3 || !reports[0].OK || reports[2].OK || reports[2].Reason != "bad_credentials" {
-		t.Errorf("%v: %s", err, text)
-	}
-
-	if _, stderr := ended(t, 2, "--config.file="+path, "check"); !strings.Contains(stderr, "the command goes before its flags") {
-		t.Error(stderr)
-	}
-	if _, stderr := ended(t, 2, "check", "--config.file="+path, "Plug0"); !strings.Contains(stderr, `listed: "plug0" "plug1" "plug2"`) {
-		t.Error(stderr)
-	}
-	if !strings.HasSuffix(report, "\n2 of 2 targets are good\n") {
-		t.Error(report)
-	}
-
-	t.Setenv("TAPO_USERNAME", "u")
-	t.Setenv("TAPO_PASSWORD", "p")
-	t.Chdir(t.TempDir())
-	ended(t, 0, "check", good.Addr().String()) // the account is all that is needed
-	if _, stderr := ended(t, 1, "check"); !strings.Contains(stderr, "no targets are listed") {
-		t.Error(stderr)
-	}
-	for want, args := range map[string][]string{
-		"neither an address nor listed": {"http://x/"},
-		`"kettle" is neither`:           {"kettle"},
-		"unknown --auth":                {"--auth=x"},
-		"--timeout must be positive":    {"--timeout=0s"},
-		"enum value must be one of":     {"--format=xml"},
-	} {
-		if _, stderr := ended(t, 2, append([]string{"check"}, args...)...); !strings.Contains(stderr, want) {
-			t.Errorf("%v: %s", args, stderr)
-		}
-	}
-	for want, args := range map[string][]string{
-		"want an IPv4 address":       {"--address=plug.lan"},
-		"--timeout must be positive": {"--timeout=-1s"},
-		"enum value must be one of":  {"--format=xml"},
-	} {
-		if _, stderr := ended(t, 2, append([]string{"discover"}, args...)...); !strings.Contains(stderr, want) {
-			t.Errorf("%v: %s", args, stderr)
-		}
-	}
-}
-
-// TestCompletion: the README's scripts are there, and complete.
-func TestCompletion(t *testing.T) {
-	printed := func(args ...string) string {
-		t.Helper()
-		file, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		stdout := os.Stdout
-		os.Stdout = file // where kingpin prints them
-		defer func() { os.Stdout = stdout }()
-		ended(t, 0, args...)
-		text, err := os.ReadFile(file.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	for _, shell := range []string{"bash", "zsh"} {
-		if script := printed("--completion-script-" + shell); !strings.Contains(script, "comp") || !strings.Contains(script, "_"+program) {
-			t.Errorf("%s: %s", shell, script)
-		}
-	}
-	for _, tc := range []struct{ want, typed string }{{"check", ""}, {"discover", "disc"}, {"backfill", "back"}, {"--demo", "--"}} {
-		if words := printed("--completion-bash", tc.typed); !strings.Contains(words, tc.want) {
-			t.Errorf("%s: %s", tc.typed, words)
 		}
 	}
 }

@@ -1,0 +1,81 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/check"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+func TestCheck(t *testing.T) {
+	good := startPlug(t, &simulator.Plug{Name: "Good", Load: simulator.Constant(60)})
+	tpap := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP})
+	bad := &simulator.Plug{Username: "U", Password: "p"}
+	if err := bad.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer bad.Close()
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	writeConfig(t, path, good, tpap, bad)
+
+	report, _ := ended(t, 1, "check", "--config.file="+path)
+	if strings.Count(report, "✓") != 8+8+4 || strings.Count(report, "✗") != 1 || !strings.Contains(report, "bad_credentials: ") || strings.Contains(report, "\x1b") {
+		t.Error(report)
+	}
+	if one, two, three := strings.Index(report, "plug0"), strings.Index(report, "plug1"), strings.Index(report, "plug2"); one < 0 || two < one || three < two {
+		t.Errorf("in another order:\n%s", report)
+	}
+	if report, _ = ended(t, 0, "check", "--config.file="+path, "plug0", tpap.Addr().String()); strings.Count(report, "✓") != 16 || strings.Contains(report, "plug2") {
+		t.Error(report)
+	}
+
+	text, _ := ended(t, 1, "check", "--config.file="+path, "--format=json")
+	var reports []check.Report
+	if err := json.Unmarshal([]byte(text), &reports); err != nil || len(reports) != 3 || !reports[0].OK || reports[2].OK || reports[2].Reason != "bad_credentials" {
+		t.Errorf("%v: %s", err, text)
+	}
+
+	if _, stderr := ended(t, 2, "--config.file="+path, "check"); !strings.Contains(stderr, "the command goes before its flags") {
+		t.Error(stderr)
+	}
+	if _, stderr := ended(t, 2, "check", "--config.file="+path, "Plug0"); !strings.Contains(stderr, `listed: "plug0" "plug1" "plug2"`) {
+		t.Error(stderr)
+	}
+	if !strings.HasSuffix(report, "\n2 of 2 targets are good\n") {
+		t.Error(report)
+	}
+
+	t.Setenv("TAPO_USERNAME", "u")
+	t.Setenv("TAPO_PASSWORD", "p")
+	t.Chdir(t.TempDir())
+	ended(t, 0, "check", good.Addr().String()) // the account is all that is needed
+	if _, stderr := ended(t, 1, "check"); !strings.Contains(stderr, "no targets are listed") {
+		t.Error(stderr)
+	}
+	for want, args := range map[string][]string{
+		"neither an address nor listed": {"http://x/"},
+		`"kettle" is neither`:           {"kettle"},
+		"unknown --auth":                {"--auth=x"},
+		"--timeout must be positive":    {"--timeout=0s"},
+		"enum value must be one of":     {"--format=xml"},
+	} {
+		if _, stderr := ended(t, 2, append([]string{"check"}, args...)...); !strings.Contains(stderr, want) {
+			t.Errorf("%v: %s", args, stderr)
+		}
+	}
+	for want, args := range map[string][]string{
+		"want an IPv4 address":       {"--address=plug.lan"},
+		"--timeout must be positive": {"--timeout=-1s"},
+		"enum value must be one of":  {"--format=xml"},
+	} {
+		if _, stderr := ended(t, 2, append([]string{"discover"}, args...)...); !strings.Contains(stderr, want) {
+			t.Errorf("%v: %s", args, stderr)
+		}
+	}
+}

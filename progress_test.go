@@ -1,0 +1,28 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+)
+
+// TestBackfillProgress: a terminal shows how far the work is, in one line, and
+// what there is to say of each target above it.
+func TestBackfillProgress(t *testing.T) {
+	var shown bytes.Buffer
+	p := progress{w: &shown, live: true, plugs: 2}
+	p.request()
+	p.done("fridge", nil, nil)
+	p.request()
+	p.done("desk", nil, context.DeadlineExceeded)
+	want := "\r\x1b[K0 of 2 plugs, 1 requests" +
+		"\r\x1b[Kfridge: nothing that Prometheus does not have\n" +
+		"\r\x1b[K1 of 2 plugs, 1 requests\r\x1b[K1 of 2 plugs, 2 requests" +
+		"\r\x1b[Kdesk: context deadline exceeded\n"
+	if shown.String() != want {
+		t.Errorf("%q, want %q", shown.String(), want)
+	}
+}

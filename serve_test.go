@@ -1,0 +1,53 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// TestRejectionsOutliveRestarts: restarts do not lock a plug.
+func TestRejectionsOutliveRestarts(t *testing.T) {
+	plug := startPlug(t, &simulator.Plug{Model: simulator.P110TPAP})
+	plug.SetCredentials("u", "another")
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	writeConfig(t, path, plug)
+	state := filepath.Join(os.Getenv("STATE_DIRECTORY"), "rejections.json")
+	for i, want := range []struct {
+		reason   string
+		failures int
+	}{{"bad_credentials", 1}, {"login_backoff", 1}, {"login_backoff", 1}, {"bad_credentials", 2}} {
+		if i == 3 { // as the documentation says
+			if err := os.Remove(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := start(t, "--config.file="+path)
+		if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, `reason="`+want.reason+`"`) {
+			t.Errorf("run %d:\n%s", i, body)
+		}
+		if got := plug.Stats().LoginFailures; got != want.failures {
+			t.Errorf("run %d: %d failures, want %d", i, got, want.failures)
+		}
+		p.stop()
+	}
+}
+
+func TestServeFromEnvironmentAlone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("TAPO_USERNAME", "u")
+	t.Setenv("TAPO_PASSWORD", "p")
+	p := start(t)
+	if body := get(t, p.url+"/sd"); strings.TrimSpace(body) != "[]" {
+		t.Errorf("/sd: %s", body)
+	}
+	if body := get(t, p.url+"/config"); !strings.Contains(body, "default:") || strings.Contains(body, "password: p") {
+		t.Errorf("/config: %s", body)
+	}
+}
