@@ -52,7 +52,7 @@ var sampleLine = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} ([0-9.]+) ([0-9]+)$`)
 // TestBackfill writes what plugs remember, to a file and to the standard output,
 // with the labels of their targets.
 func TestBackfill(t *testing.T) {
-	t.Setenv("TZ", "Pacific/Auckland") // which has nothing to do with the plugs
+	t.Parallel()
 	strip := &simulator.Plug{Model: simulator.P210M, Region: "Asia/Kolkata", Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}, {Load: simulator.Constant(60)}}}
 	config := remembering(t, &simulator.Plug{Region: "Europe/Berlin"}, strip)
 	path := filepath.Join(t.TempDir(), "history.txt")
@@ -99,7 +99,7 @@ func TestBackfill(t *testing.T) {
 func TestBackfillCost(t *testing.T) {
 	t.Parallel()
 	var plugs []*simulator.Plug
-	for range 50 {
+	for range 20 {
 		plugs = append(plugs, &simulator.Plug{Latency: 20 * time.Millisecond})
 	}
 	config := remembering(t, plugs...)
@@ -131,7 +131,7 @@ func TestBackfillCost(t *testing.T) {
 	if most > plugsAtATime+4 || most < 3 { // plugs see their connections closed a little later
 		t.Errorf("%d conversations at a time", most)
 	}
-	if took := time.Since(began); took < 7*5*250*time.Millisecond { // seven rounds of six requests
+	if took := time.Since(began); took < 3*5*250*time.Millisecond { // three rounds of six requests
 		t.Errorf("all plugs in %v", took)
 	}
 	for i, p := range plugs {
@@ -145,23 +145,10 @@ func TestBackfillCost(t *testing.T) {
 	}
 }
 
-// TestBackfillLargestStrip counts what six sockets take.
-func TestBackfillLargestStrip(t *testing.T) {
-	t.Parallel()
-	p := &simulator.Plug{Model: simulator.P316M}
-	for range p.Model.Strip.Outlets {
-		p.Outlets = append(p.Outlets, simulator.Outlet{Load: simulator.Constant(60)})
-	}
-	config := remembering(t, p)
-	out, _ := ended(t, 0, "backfill", "--config.file="+config, "a")
-	if got := p.Stats().Requests; got > 40 || !strings.Contains(out, `outlet="6"`) {
-		t.Errorf("%d requests", got)
-	}
-}
-
 // TestBackfillFails: what a plug cannot tell is said, nothing of it is written,
 // and what others tell is not lost.
 func TestBackfillFails(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		model  simulator.Model
 		change func(*simulator.Plug)
@@ -297,7 +284,7 @@ func TestBackfillUsage(t *testing.T) {
 			"--check-overlap=ftp://host a", "--check-overlap=http://me:hidden@host:bad a",
 			"nobody", "--from", "--auth=other a", "--job= a", "--output= a",
 		},
-		1: {"--output=/nonexistent/history.txt a", "--output=" + t.TempDir() + " a", "--check-overlap=http://127.0.0.1:1 a"},
+		1: {"--output=" + filepath.Join(belowFile(t), "history.txt") + " a", "--output=" + t.TempDir() + " a", "--check-overlap=http://127.0.0.1:1 a"},
 	} {
 		for _, command := range commands {
 			out, errs := ended(t, exit, append([]string{"backfill", "--config.file=" + config}, strings.Fields(command)...)...)
@@ -306,7 +293,7 @@ func TestBackfillUsage(t *testing.T) {
 			}
 		}
 	}
-	if _, errs := ended(t, 1, "backfill", "--config.file=/nonexistent", "a"); !strings.Contains(errs, "nonexistent") {
+	if _, errs := ended(t, 1, "backfill", "--config.file="+belowFile(t), "a"); !strings.Contains(errs, "below-a-file") {
 		t.Error(errs)
 	}
 }

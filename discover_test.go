@@ -87,17 +87,6 @@ func TestDiscover(t *testing.T) {
 	if got := strings.Count(report, "✓ clock"); got != 3 || !strings.Contains(report, "passthrough_not_allowed") {
 		t.Errorf("%d of the targets are good:\n%s", got, report)
 	}
-	found := filepath.Join(t.TempDir(), "found.yml") // nothing is listed
-	all := make([]string, 0, len(plugs))
-	for _, p := range plugs {
-		all = append(all, p.DiscoveryAddr().String())
-	}
-	if err := os.WriteFile(found, []byte("discovery: {enabled: true, addresses: ["+strings.Join(all, ", ")+"]}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if report, _ := ended(t, 1, "check", "--config.file="+found); !strings.Contains(report, "\n3 of 4 targets are good; not good: p100-") {
-		t.Error(report)
-	}
 	mac := filepath.Join(t.TempDir(), "mac.yml") // as the comments say
 	swapped := strings.ReplaceAll(strings.ReplaceAll(yaml, "    address: ", "    # address: "), "    # mac: ", "    mac: ")
 	if err := os.WriteFile(mac, []byte(swapped), 0o600); err != nil {
@@ -127,6 +116,7 @@ func TestDiscoverWithoutAccount(t *testing.T) {
 }
 
 func TestDiscoverNobody(t *testing.T) {
+	t.Parallel()
 	udp, err := net.ListenPacket("udp4", "127.0.0.1:0") // who does not reply
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +126,18 @@ func TestDiscoverNobody(t *testing.T) {
 		stdout, stderr := ended(t, 1, "discover", "--timeout=100ms", "--format="+format, "--address="+udp.LocalAddr().String())
 		if !strings.Contains(stderr, "nobody has replied") || format == "json" && stdout != "[]\n" || format == "yaml" && !strings.Contains(stdout, "targets: []") {
 			t.Errorf("%s: %q, %q", format, stdout, stderr)
+		}
+	}
+}
+
+func TestDiscoverUsage(t *testing.T) {
+	for want, args := range map[string][]string{
+		"want an IPv4 address":       {"--address=plug.lan"},
+		"--timeout must be positive": {"--timeout=-1s"},
+		"enum value must be one of":  {"--format=xml"},
+	} {
+		if _, stderr := ended(t, 2, append([]string{"discover"}, args...)...); !strings.Contains(stderr, want) {
+			t.Errorf("%v: %s", args, stderr)
 		}
 	}
 }

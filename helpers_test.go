@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"testing"
@@ -123,4 +124,15 @@ func ended(t *testing.T, exit int, args ...string) (stdout, stderr string) {
 		t.Errorf("%v: exit %d, want %d\n%s%s", args, got, exit, out.String(), errs.String())
 	}
 	return out.String(), errs.String()
+}
+
+// belowFile returns a path that neither is there nor can be made, not even by
+// root.
+func belowFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(file, "below-a-file")
 }

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"net"
 	"os"
@@ -17,8 +18,18 @@ import (
 	"time"
 )
 
-// TestMain keeps what plugs refuse here out of the home directory.
+// TestMain keeps what plugs refuse here out of the home directory, and makes the
+// computer's time zone one that no plug is in. Many tests run at a time, since
+// most of them wait: a plug is asked for its history with pauses.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	if time.Local, err = time.LoadLocation("Pacific/Auckland"); err != nil {
+		panic(err)
+	}
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	state, err := os.MkdirTemp("", "")
 	if err != nil {
 		panic(err)
