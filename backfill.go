@@ -68,8 +68,8 @@ var resolutions = map[string]tapo.Interval{"5m": tapo.FiveMinutes, "1h": tapo.Ho
 func (c *backfillCommand) register(app *kingpin.Application) {
 	cmd := app.Command("backfill", "Write what plugs remember of their energy and power as OpenMetrics, for Prometheus to import.")
 	c.configFlags.register(cmd)
-	const moments = "a time (2026-11-01T18:00:00Z), a date (2026-11-01, which begins at the plug's midnight), or how long ago (30d)"
-	cmd.Flag("from", "The first samples: "+moments+". Default is all that the plug remembers.").StringVar(&c.from)
+	const bounds = "a time (2026-11-01T18:00:00Z), a date (2026-11-01, which begins at the plug's midnight), or how long ago (30d)"
+	cmd.Flag("from", "The first samples: "+bounds+". Default is all that the plug remembers.").StringVar(&c.from)
 	cmd.Flag("to", "The last samples, likewise. Default is the full hour three hours ago: what is younger is in Prometheus's head block, into which it is not safe to import.").
 		StringVar(&c.to)
 	cmd.Flag("resolution", "The finest that is used of what plugs remember: powers by 5m, energies by 1h, 1d or 30d.").Default("5m").EnumVar(&c.resolution, "5m", "1h", "1d", "30d")
@@ -110,19 +110,19 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 		fmt.Fprintln(stderr, "--to reaches into the last three hours, which it is not safe to import into Prometheus, whether it runs or not: see docs/backfill.md")
 	}
 	c.progress = progress{w: stderr, live: isTerminal(stderr), plugs: len(targets)}
-	past, failed := c.readAll(ctx, targets)
+	histories, failed := c.readAll(ctx, targets)
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted; nothing has been written")
-	case len(past) == 0:
+	case len(histories) == 0:
 		return errBackfill
 	}
-	err = writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, past) })
+	err = writeOutput(c.output, stdout, func(w io.Writer) error { return collector.WriteOpenMetrics(w, c.job, histories) })
 	if err != nil {
 		return err
 	}
 	if len(targets) > 1 {
-		fmt.Fprintf(stderr, "%d of %d targets written\n", len(past), len(targets))
+		fmt.Fprintf(stderr, "%d of %d targets written\n", len(histories), len(targets))
 	}
 	if failed {
 		return errBackfill
@@ -134,8 +134,8 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 // returns what those remember that could be read. Where all that are listed are
 // read, one that cannot remember anything has not failed: there are lamps in many
 // homes.
-func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) (past []*collector.Past, failed bool) {
-	past = make([]*collector.Past, len(targets))
+func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) (histories []*collector.Past, failed bool) {
+	histories = make([]*collector.Past, len(targets))
 	group := errgroup.Group{}
 	group.SetLimit(plugsAtATime)
 	for i, t := range targets {
@@ -147,7 +147,7 @@ func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) 
 			c.progress.done(t.Name, outlets, err)
 			switch {
 			case err == nil:
-				past[i] = &collector.Past{Target: t, Outlets: outlets}
+				histories[i] = &collector.Past{Target: t, Outlets: outlets}
 			case c.all && errors.Is(err, tapo.ErrNoHistory):
 				return nil
 			}
@@ -155,7 +155,7 @@ func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) 
 		})
 	}
 	failed = group.Wait() != nil
-	return slices.DeleteFunc(past, func(p *collector.Past) bool { return p == nil }), failed
+	return slices.DeleteFunc(histories, func(p *collector.Past) bool { return p == nil }), failed
 }
 
 // check checks and reads the flags.
@@ -177,13 +177,13 @@ func (c *backfillCommand) check() (err error) {
 		c.server = &backfill.Prometheus{URL: server, Names: collector.BackfillNames()}
 	}
 	if c.from != "" {
-		if c.wanted.From, err = backfill.ParseMoment(c.from, c.wanted.Now); err != nil {
+		if c.wanted.From, err = backfill.ParseBound(c.from, c.wanted.Now); err != nil {
 			return errUsage("--from " + err.Error())
 		}
 	}
 	c.wanted.To = backfill.At(c.wanted.Now.Add(-headTime).Truncate(time.Hour))
 	if c.to != "" {
-		if c.wanted.To, err = backfill.ParseMoment(c.to, c.wanted.Now); err != nil {
+		if c.wanted.To, err = backfill.ParseBound(c.to, c.wanted.Now); err != nil {
 			return errUsage("--to " + err.Error())
 		}
 	}
@@ -199,7 +199,7 @@ func (c *backfillCommand) readNew(ctx context.Context, t config.Target) ([]backf
 	if err != nil || c.server == nil {
 		return outlets, err
 	}
-	err = c.server.LeaveOut(ctx, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
+	err = c.server.RemoveOverlap(ctx, cmp.Or(t.Labels["job"], c.job), t.Name, outlets)
 	if err != nil {
 		return nil, fmt.Errorf("--check-overlap: %w", err)
 	}

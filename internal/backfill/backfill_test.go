@@ -33,7 +33,7 @@ func everything(now time.Time) Range {
 	return Range{To: At(now.Add(-3 * time.Hour)), Finest: tapo.FiveMinutes, Now: now}
 }
 
-func readOne(t *testing.T, m *memory, r Range) Outlet {
+func readOne(t *testing.T, m *fakePlug, r Range) Outlet {
 	t.Helper()
 	outlets, err := Read(t.Context(), m, r)
 	if err != nil {
@@ -60,17 +60,17 @@ func value(samples []Sample, at time.Time) float64 {
 func TestCounter(t *testing.T) {
 	loc := berlin(t)
 	for name, now := range map[string]time.Time{
-		"into winter": time.Date(2026, 11, 1, 17, 21, 3, 0, loc), // whose hours begin on the day of 25 hours
+		"into winter": time.Date(2026, 11, 1, 17, 21, 3, 0, loc), // whose hours begin on the day of 25 hourly
 		"into summer": time.Date(2026, 4, 3, 11, 2, 59, 0, loc),
 		"new year":    time.Date(2027, 1, 1, 4, 0, 0, 0, loc),
 		"late":        time.Date(2026, 8, 31, 23, 59, 59, 0, loc),
 	} {
 		for _, r := range []rounding{together, truncated, nearest} {
 			t.Run(fmt.Sprint(name, r), func(t *testing.T) {
-				m := &memory{watts: living, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: r}
+				m := &fakePlug{watts: dailyLoad, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: r}
 				o := readOne(t, m, everything(now))
-				if m.asked != 4 {
-					t.Errorf("%d histories", m.asked)
+				if m.requests != 4 {
+					t.Errorf("%d histories", m.requests)
 				}
 				checkSeries(t, o)
 				end := now.Add(-3 * time.Hour)
@@ -145,7 +145,7 @@ func checkSeries(t *testing.T, o Outlet) {
 func TestPower(t *testing.T) {
 	now := time.Date(2026, 8, 20, 15, 20, 0, 0, time.UTC) // so that the last sample begins a slot
 	for _, finest := range []tapo.Interval{tapo.FiveMinutes, tapo.Hourly, tapo.Daily, tapo.Monthly} {
-		m := &memory{watts: living, since: now.AddDate(-1, 0, 0), now: now, location: time.UTC}
+		m := &fakePlug{watts: dailyLoad, since: now.AddDate(-1, 0, 0), now: now, location: time.UTC}
 		r := everything(now)
 		r.Finest = finest
 		o := readOne(t, m, r)
@@ -153,7 +153,7 @@ func TestPower(t *testing.T) {
 		for _, s := range o.Power {
 			from, width := s.Time, fiveMinutes
 			switch age := now.Sub(s.Time); {
-			case age < powersKept && finest <= tapo.FiveMinutes:
+			case age < powerRetention && finest <= tapo.FiveMinutes:
 			case !s.Time.Before(time.Date(2026, 8, 13, 0, 0, 0, 0, time.UTC)) && finest <= tapo.Hourly:
 				from, width = s.Time.Truncate(time.Hour), time.Hour
 			case !s.Time.Before(time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)) && finest <= tapo.Daily:
@@ -186,8 +186,8 @@ func TestPower(t *testing.T) {
 	}
 }
 
-// TestOddMemories: what plugs forget is taken from what they have not forgotten.
-func TestOddMemories(t *testing.T) {
+// TestIncompleteHistories: a gap in one history is filled from the others.
+func TestIncompleteHistories(t *testing.T) {
 	loc := berlin(t)
 	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
 	constant := func(time.Time) float64 { return 60 }
@@ -195,7 +195,7 @@ func TestOddMemories(t *testing.T) {
 		return time.Date(2026, month, day, hour, 0, 0, 0, loc)
 	}
 	for name, tc := range map[string]struct {
-		forgets    func(i tapo.Interval, start time.Time) bool
+		drops      func(i tapo.Interval, start time.Time) bool
 		since      time.Time
 		begins     time.Time
 		sources    []Source
@@ -231,12 +231,12 @@ func TestOddMemories(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "hours of some days" || name == "days of the month so far" {
-				forgets := tc.forgets
-				tc.forgets = func(i tapo.Interval, start time.Time) bool { // hours go with their days
-					return forgets(i, start) || i == tapo.Hourly && forgets(tapo.Daily, start)
+				drops := tc.drops
+				tc.drops = func(i tapo.Interval, start time.Time) bool { // hours go with their days
+					return drops(i, start) || i == tapo.Hourly && drops(tapo.Daily, start)
 				}
 			}
-			m := &memory{watts: constant, since: tc.since, now: now, location: loc, forgets: tc.forgets}
+			m := &fakePlug{watts: constant, since: tc.since, now: now, location: loc, drops: tc.drops}
 			o := readOne(t, m, everything(now))
 			checkSeries(t, o)
 			if diff := cmp.Diff(tc.sources, o.Sources); diff != "" {
@@ -266,7 +266,7 @@ func TestSmallLoads(t *testing.T) {
 	loc := berlin(t)
 	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
 	for watts, resolution := range map[float64]tapo.Interval{0.15: tapo.Daily, 0.02: tapo.Monthly} {
-		m := &memory{watts: func(time.Time) float64 { return watts }, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: truncated}
+		m := &fakePlug{watts: func(time.Time) float64 { return watts }, since: now.AddDate(0, -6, 0), now: now, location: loc, rounding: truncated}
 		o := readOne(t, m, everything(now))
 		checkSeries(t, o)
 		from, to := time.Date(2026, 8, 1, 0, 0, 0, 0, loc), time.Date(2026, 9, 1, 0, 0, 0, 0, loc)
@@ -290,7 +290,7 @@ func TestSmallLoads(t *testing.T) {
 func TestNotPassed(t *testing.T) {
 	for hour := range 24 {
 		now := time.Date(2026, 9, 1, hour, 10, 0, 0, time.UTC)
-		m := &memory{watts: func(time.Time) float64 { return 0.6 }, since: now.AddDate(0, -1, 0), now: now, location: time.UTC, rounding: nearest}
+		m := &fakePlug{watts: func(time.Time) float64 { return 0.6 }, since: now.AddDate(0, -1, 0), now: now, location: time.UTC, rounding: nearest}
 		r := everything(now)
 		r.To = At(now)
 		o := readOne(t, m, r)
@@ -310,8 +310,8 @@ func TestSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		for month := time.January; month <= time.December; month++ {
-			s := stretch{start: firstOf(2026, month, loc), end: firstOf(2026, month+1, loc), from: tapo.Monthly}
-			steps := s.steps()
+			w := window{start: firstOf(2026, month, loc), end: firstOf(2026, month+1, loc), resolution: tapo.Monthly}
+			steps := w.sampleTimes()
 			if days := time.Date(2026, month+1, 0, 0, 0, 0, 0, time.UTC).Day(); len(steps) != days {
 				t.Errorf("%s: %d steps in %v", region, len(steps), month)
 			}
@@ -324,14 +324,14 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestRanges: samples lie between the times that were asked for, and only what is
-// needed for them is asked.
+// TestRanges: samples lie within the range, and only the histories that it needs
+// are requested.
 func TestRanges(t *testing.T) {
 	loc := berlin(t)
 	now := time.Date(2026, 9, 16, 12, 10, 0, 0, loc)
 	for _, tc := range []struct {
 		from, to, first, last string // the latter of energy
-		asked                 int
+		requests              int
 	}{
 		{"2026-09-14", "3h", "2026-09-14T00:00:00+02:00", "2026-09-16T09:10:00+02:00", 4},
 		{"30h", "20h", "2026-09-15T06:10:00+02:00", "2026-09-15T16:10:00+02:00", 3},
@@ -340,13 +340,13 @@ func TestRanges(t *testing.T) {
 		{"2020-01-01", "2026-02-02T12:00:00+03:00", "2025-10-01T00:00:00+02:00", "2026-02-02T00:00:00+01:00", 1},
 		{"2h", "0s", "2026-09-16T10:10:00+02:00", "2026-09-16T12:00:00+02:00", 4},
 	} {
-		m := &memory{watts: living, since: time.Date(2025, 10, 1, 0, 0, 0, 0, loc), now: now, location: loc}
+		m := &fakePlug{watts: dailyLoad, since: time.Date(2025, 10, 1, 0, 0, 0, 0, loc), now: now, location: loc}
 		r := everything(now)
-		r.From, r.To = moment(t, tc.from, now), moment(t, tc.to, now)
+		r.From, r.To = bound(t, tc.from, now), bound(t, tc.to, now)
 		o := readOne(t, m, r)
 		checkSeries(t, o)
-		if got := [2]string{o.Energy[0].Time.In(loc).Format(time.RFC3339), o.Energy[len(o.Energy)-1].Time.In(loc).Format(time.RFC3339)}; got != [2]string{tc.first, tc.last} || m.asked != tc.asked {
-			t.Errorf("from %s to %s: %v with %d histories", tc.from, tc.to, got, m.asked)
+		if got := [2]string{o.Energy[0].Time.In(loc).Format(time.RFC3339), o.Energy[len(o.Energy)-1].Time.In(loc).Format(time.RFC3339)}; got != [2]string{tc.first, tc.last} || m.requests != tc.requests {
+			t.Errorf("from %s to %s: %v with %d histories", tc.from, tc.to, got, m.requests)
 		}
 		all := readOne(t, m, everything(now))
 		for _, s := range o.Energy {
@@ -356,15 +356,15 @@ func TestRanges(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "yesterday", "2026-13-01", "1", "2026-09-16 12:00:00"} {
-		if _, err := ParseMoment(bad, now); err == nil {
-			t.Errorf("%q is a moment", bad)
+		if _, err := ParseBound(bad, now); err == nil {
+			t.Errorf("%q is a bound", bad)
 		}
 	}
 }
 
-func moment(t *testing.T, text string, now time.Time) Moment {
+func bound(t *testing.T, text string, now time.Time) Bound {
 	t.Helper()
-	m, err := ParseMoment(text, now)
+	m, err := ParseBound(text, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,7 @@ func moment(t *testing.T, text string, now time.Time) Moment {
 // and what goes wrong is returned.
 func TestNothing(t *testing.T) {
 	now := time.Date(2026, 9, 16, 12, 10, 0, 0, time.UTC)
-	m := &memory{watts: living, since: now, now: now, location: time.UTC, noPower: true}
+	m := &fakePlug{watts: dailyLoad, since: now, now: now, location: time.UTC, noPower: true}
 	if _, err := Read(t.Context(), m, everything(now)); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
@@ -408,7 +408,7 @@ func TestNothing(t *testing.T) {
 		t.Error(err)
 	}
 	for _, failing := range []int{1, 2, 3, 4} {
-		m := &failing4th{memory: memory{watts: living, since: now.AddDate(0, 0, -3), now: now, location: time.UTC}, left: failing}
+		m := &failing4th{fakePlug: fakePlug{watts: dailyLoad, since: now.AddDate(0, 0, -3), now: now, location: time.UTC}, left: failing}
 		if outlets, err := Read(t.Context(), m, everything(now)); err == nil || len(outlets) > 0 {
 			t.Error(err)
 		}
@@ -417,7 +417,7 @@ func TestNothing(t *testing.T) {
 
 // failing4th is a plug that goes away.
 type failing4th struct {
-	memory
+	fakePlug
 	left int
 }
 
@@ -427,14 +427,14 @@ func (f *failing4th) EnergyHistory(ctx context.Context, outlet int, i tapo.Inter
 	if f.left--; f.left == 0 {
 		return nil, errGone
 	}
-	return f.memory.EnergyHistory(ctx, outlet, i, from, to)
+	return f.fakePlug.EnergyHistory(ctx, outlet, i, from, to)
 }
 
 func (f *failing4th) PowerHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error) {
 	if f.left--; f.left == 0 {
 		return nil, errGone
 	}
-	return f.memory.PowerHistory(ctx, outlet, i, from, to)
+	return f.fakePlug.PowerHistory(ctx, outlet, i, from, to)
 }
 
 // TestLargestStrip counts what six outlets take. The pauses pass in simulated

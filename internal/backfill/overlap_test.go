@@ -17,16 +17,16 @@ import (
 var names = Names{Energy: "energy", Power: "power", Outlet: "outlet"}
 
 // server answers as Prometheus does: with one value for each of some hours of
-// the energies, another one of the powers, and what was asked.
-func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time) (p Prometheus, asked *[]url.Values) {
+// the energies, another one of the powers, and returns the queries.
+func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time) (p Prometheus, queries *[]url.Values) {
 	t.Helper()
-	asked = &[]url.Values{}
+	queries = &[]url.Values{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/prom/api/v1/query_range" || r.ParseForm() != nil {
 			http.NotFound(w, r)
 			return
 		}
-		*asked = append(*asked, r.PostForm)
+		*queries = append(*queries, r.PostForm)
 		values := map[time.Time]float64{}
 		switch query := r.PostForm.Get("query"); {
 		case strings.Contains(query, "power"):
@@ -49,19 +49,19 @@ func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Prometheus{URL: u, Names: names}, asked
+	return Prometheus{URL: u, Names: names}, queries
 }
 
-// TestLeaveOut: hours that a server has are left out, of each series its own, and
-// the counter stays between what it has before and after, in the same month.
-func TestLeaveOut(t *testing.T) {
+// TestRemoveOverlap: the hours that a server has are removed from each series, and
+// the counter stays between its values before and after, in the same month.
+func TestRemoveOverlap(t *testing.T) {
 	loc := berlin(t)
 	hour := func(month time.Month, day, hour int) time.Time {
 		return time.Date(2026, month, day, hour, 0, 0, 0, time.UTC)
 	}
 	least := map[time.Time]float64{hour(9, 1, 3): 500, hour(9, 1, 9): 1700}
 	most := map[time.Time]float64{hour(9, 1, 3): 600, hour(9, 1, 9): 1800}
-	p, asked := server(t, least, most, []time.Time{hour(9, 1, 5)})
+	p, queries := server(t, least, most, []time.Time{hour(9, 1, 5)})
 	o := Outlet{Number: 1, Location: loc}
 	for at := hour(8, 31, 20); at.Before(hour(9, 1, 12)); at = at.Add(30 * time.Minute) {
 		v := at.Sub(hour(9, 1, 0)).Hours() * 200 // 600 at three o'clock, 2000 at ten
@@ -71,7 +71,7 @@ func TestLeaveOut(t *testing.T) {
 		}
 	}
 	outlets := []Outlet{o}
-	if err := p.LeaveOut(t.Context(), `j"ob`, "fridge", outlets); err != nil {
+	if err := p.RemoveOverlap(t.Context(), `j"ob`, "fridge", outlets); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range outlets[0].Energy {
@@ -101,29 +101,29 @@ func TestLeaveOut(t *testing.T) {
 	if n := len(outlets[0].Power); n != 32-2 {
 		t.Errorf("%d powers", n)
 	}
-	for _, form := range *asked {
+	for _, form := range *queries {
 		if !strings.Contains(form.Get("query"), `{job="j\"ob",instance="fridge"}[1h]`) || form.Get("step") != "1h" || !strings.HasSuffix(form.Get("start"), "59:59.999Z") {
 			t.Errorf("%v", form)
 		}
 	}
 }
 
-// TestFit: an hour in which a month ends somewhere is no measure, and what is far
-// off is another plug's.
-func TestFit(t *testing.T) {
+// TestClamp: an hour in which a month ends in the plug's zone clamps nothing, nor
+// does a value that is far off, which is another plug's.
+func TestClamp(t *testing.T) {
 	kolkata, err := time.LoadLocation("Asia/Kolkata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	border := time.Date(2026, 8, 31, 18, 0, 0, 0, time.UTC) // the month ends at half past
-	h := hours{border: {0, 9000}}
+	h := hourly{border: {0, 9000}}
 	samples := []Sample{{border.Add(-time.Hour), 7000}, {border.Add(90 * time.Minute), 100}}
-	h.fit(samples, samples, kolkata)
+	h.clamp(samples, samples, kolkata)
 	if samples[0].Value != 7000 || samples[1].Value != 100 {
 		t.Errorf("%v", samples)
 	}
-	h = hours{border.Add(-10 * time.Hour): {6e8, 6e8}}
-	h.fit(samples, samples, kolkata)
+	h = hourly{border.Add(-10 * time.Hour): {6e8, 6e8}}
+	h.clamp(samples, samples, kolkata)
 	if samples[0].Value != 7000 {
 		t.Errorf("%v", samples)
 	}
@@ -135,14 +135,14 @@ func TestMonthEnds(t *testing.T) {
 	end := time.Date(2026, 8, 31, 23, 0, 0, 0, time.UTC)
 	samples := []Sample{{end.Add(30 * time.Minute), 3000}, {end.Add(time.Hour - time.Second), 4500}, {end.Add(time.Hour), 0}}
 	for _, tc := range []struct {
-		h    hours
+		h    hourly
 		want int
 	}{
-		{hours{end: {2000, 3100}}, 2},
-		{hours{end: {2000, 5000}}, 1},
-		{hours{end: {2000, 3100}, end.Add(time.Hour): {0, 10}}, 0},
+		{hourly{end: {2000, 3100}}, 2},
+		{hourly{end: {2000, 5000}}, 1},
+		{hourly{end: {2000, 3100}, end.Add(time.Hour): {0, 10}}, 0},
 	} {
-		if left := tc.h.leaveOutEnergies(slices.Clone(samples), time.UTC); len(left) != tc.want {
+		if left := tc.h.withoutEnergies(slices.Clone(samples), time.UTC); len(left) != tc.want {
 			t.Errorf("%v: %v", tc.h, left)
 		}
 	}
@@ -159,8 +159,8 @@ func TestRoundedTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Prometheus{URL: u, Names: names}.has(t.Context(), "m", "j", "i", time.Unix(0, 0), time.Unix(20000, 0))
-	if _, first := got[2][time.Unix(3600, 0).UTC()]; err != nil || !first || len(got[2]) != 2 || got[2][time.Unix(10800, 0).UTC()].least != 6 {
+	got, err := Prometheus{URL: u, Names: names}.coverage(t.Context(), "m", "j", "i", time.Unix(0, 0), time.Unix(20000, 0))
+	if _, first := got[2][time.Unix(3600, 0).UTC()]; err != nil || !first || len(got[2]) != 2 || got[2][time.Unix(10800, 0).UTC()].lowest != 6 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -181,23 +181,23 @@ func TestOtherJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	outlets := []Outlet{{Number: 1, Energy: []Sample{{time.Now(), 1}}}}
-	if err := (Prometheus{URL: u, Names: names}).LeaveOut(t.Context(), "tapo", "fridge", outlets); err == nil || !strings.Contains(err.Error(), "give --job=plugs") {
+	if err := (Prometheus{URL: u, Names: names}).RemoveOverlap(t.Context(), "tapo", "fridge", outlets); err == nil || !strings.Contains(err.Error(), "give --job=plugs") {
 		t.Error(err)
 	}
-	if err := (Prometheus{URL: u, Names: names}).LeaveOut(t.Context(), "plugs", "fridge", outlets); err != nil {
+	if err := (Prometheus{URL: u, Names: names}).RemoveOverlap(t.Context(), "plugs", "fridge", outlets); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestLongRange: a server is asked for no more points than it may give.
+// TestLongRange: no query is about more points than a server allows.
 func TestLongRange(t *testing.T) {
-	p, asked := server(t, nil, nil, nil)
+	p, queries := server(t, nil, nil, nil)
 	to := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
-	if _, err := p.has(t.Context(), "m", "j", "i", to.AddDate(-2, 0, 0), to); err != nil || len(*asked) != 4 {
-		t.Errorf("%d queries, %v", len(*asked), err)
+	if _, err := p.coverage(t.Context(), "m", "j", "i", to.AddDate(-2, 0, 0), to); err != nil || len(*queries) != 4 {
+		t.Errorf("%d queries, %v", len(*queries), err)
 	}
 	last := ""
-	for _, form := range *asked {
+	for _, form := range *queries {
 		start, err1 := time.Parse(time.RFC3339, form.Get("start"))
 		end, err2 := time.Parse(time.RFC3339, form.Get("end"))
 		if err1 != nil || err2 != nil || end.Sub(start) >= 11000*time.Hour || end.Before(start) {
@@ -229,12 +229,12 @@ func TestServerTrouble(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		err = Prometheus{URL: u, Names: names}.LeaveOut(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		err = Prometheus{URL: u, Names: names}.RemoveOverlap(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s: %v", answer, err)
 		}
 		s.Close()
-		err = Prometheus{URL: u, Names: names}.LeaveOut(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
+		err = Prometheus{URL: u, Names: names}.RemoveOverlap(t.Context(), "j", "i", []Outlet{{Energy: []Sample{{now, 1}}}})
 		if err == nil || strings.Contains(err.Error(), "hidden") {
 			t.Error(err)
 		}

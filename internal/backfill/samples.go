@@ -13,13 +13,13 @@ import (
 
 const fiveMinutes = 5 * time.Minute
 
-// steps returns the times of the samples in a stretch, its start included and its
-// end not.
-func (s stretch) steps() []time.Time {
-	var steps []time.Time
-	for t := s.start; t.Before(s.end); {
-		steps = append(steps, t)
-		switch s.from {
+// sampleTimes returns the times of the samples in a window, its start included
+// and its end not.
+func (w window) sampleTimes() []time.Time {
+	var times []time.Time
+	for t := w.start; t.Before(w.end); {
+		times = append(times, t)
+		switch w.resolution {
 		case tapo.Monthly:
 			t = latest(t.Add(time.Hour), tapo.StartOfDay(t.Year(), t.Month(), t.Day()+1, t.Location())).In(t.Location())
 		case tapo.Daily:
@@ -28,30 +28,31 @@ func (s stretch) steps() []time.Time {
 			t = t.Add(fiveMinutes)
 		}
 	}
-	return steps
+	return times
 }
 
-// counter returns the samples of a counter that begins at zero with each of the
-// plug's months. What it has come to in one is a sample a second before the next.
-func counter(stretches []stretch) []Sample {
+// energySamples returns the samples of a counter that begins at zero with each of
+// the plug's months. Its last value in a month is a sample one second before the
+// next month.
+func energySamples(windows []window) []Sample {
 	var samples []Sample
 	count := 0.0
 	add := func(t time.Time, joules float64) { samples = append(samples, Sample{t.UTC(), math.Round(joules)}) }
-	for i, s := range stretches {
-		follows := i > 0 && s.start.Equal(stretches[i-1].end)
-		if i > 0 && !sameMonth(s.start, stretches[i-1].start) {
+	for i, w := range windows {
+		follows := i > 0 && w.start.Equal(windows[i-1].end)
+		if i > 0 && !sameMonth(w.start, windows[i-1].start) {
 			count, follows = 0, false
 		}
-		for n, t := range s.steps() {
-			if n > 0 || !follows { // else it has been the end of the one before
-				add(t, count+s.joules*t.Sub(s.start).Seconds()/s.end.Sub(s.start).Seconds())
+		for n, t := range w.sampleTimes() {
+			if n > 0 || !follows { // else the window before has a sample at its end
+				add(t, count+w.joules*t.Sub(w.start).Seconds()/w.end.Sub(w.start).Seconds())
 			}
 		}
-		count += s.joules
-		if sameMonth(s.start, s.end) {
-			add(s.end, count)
+		count += w.joules
+		if sameMonth(w.start, w.end) {
+			add(w.end, count)
 		} else {
-			add(s.end.Add(-time.Second), count)
+			add(w.end.Add(-time.Second), count)
 		}
 	}
 	return samples
@@ -59,22 +60,22 @@ func counter(stretches []stretch) []Sample {
 
 func sameMonth(a, b time.Time) bool { return a.Month() == b.Month() && a.Year() == b.Year() }
 
-// powers returns the average powers, those of five minutes where there are any.
-// There are none from before the first energy.
-func powers(stretches []stretch, fine []tapo.PowerSlot) []Sample {
+// powerSamples returns the average powers, those of five minutes where there are
+// any. There are none from before the first energy.
+func powerSamples(windows []window, fine []tapo.PowerSlot) []Sample {
 	var samples []Sample
 	known := map[int64]bool{}
 	slot := func(t time.Time) int64 { return t.Unix() / int64(fiveMinutes/time.Second) }
 	for _, p := range fine {
-		if len(stretches) == 0 || p.Start.Before(stretches[0].start) {
+		if len(windows) == 0 || p.Start.Before(windows[0].start) {
 			continue
 		}
 		samples = append(samples, Sample{p.Start, p.Watts})
 		known[slot(p.Start)] = true
 	}
-	for _, s := range stretches {
-		watts := s.joules / s.end.Sub(s.start).Seconds()
-		for _, t := range s.steps() {
+	for _, w := range windows {
+		watts := w.joules / w.end.Sub(w.start).Seconds()
+		for _, t := range w.sampleTimes() {
 			if !known[slot(t)] {
 				samples = append(samples, Sample{t.UTC(), math.Round(watts*1000) / 1000})
 			}

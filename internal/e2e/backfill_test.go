@@ -318,7 +318,7 @@ func (s story) leaveOut(t *testing.T, server string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (backfill.Prometheus{URL: at, Names: collector.BackfillNames()}).LeaveOut(t.Context(), "tapo", "desk", s.outlets); err != nil {
+	if err := (backfill.Prometheus{URL: at, Names: collector.BackfillNames()}).RemoveOverlap(t.Context(), "tapo", "desk", s.outlets); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -21,26 +21,26 @@ const (
 	nearest
 )
 
-// memory is a plug that remembers what a load has drawn since a time.
-type memory struct {
+// fakePlug is a plug that has stored what a load has drawn since a time.
+type fakePlug struct {
 	watts    func(time.Time) float64
 	since    time.Time
 	now      time.Time
 	location *time.Location
 	rounding rounding
 	noPower  bool
-	forgets  func(i tapo.Interval, start time.Time) bool // says zero
-	lost     func(i tapo.Interval, start time.Time) bool // says nothing
+	drops    func(i tapo.Interval, start time.Time) bool // slots that it reports as zero
+	lost     func(i tapo.Interval, start time.Time) bool // slots that it does not report
 	refuses  tapo.Interval
-	asked    int
+	requests int
 }
 
-func (m *memory) Describe(context.Context) (tapo.Description, error) {
+func (m *fakePlug) Describe(context.Context) (tapo.Description, error) {
 	return tapo.Description{Location: m.location, Outlets: []int{1}}, nil
 }
 
 // wattHours integrates in steps of five minutes.
-func (m *memory) wattHours(from, to time.Time) (sum float64) {
+func (m *fakePlug) wattHours(from, to time.Time) (sum float64) {
 	for t := from; t.Before(to) && t.Before(m.now); t = t.Add(fiveMinutes) {
 		if !t.Before(m.since) {
 			sum += m.watts(t) / 12
@@ -49,7 +49,7 @@ func (m *memory) wattHours(from, to time.Time) (sum float64) {
 	return sum
 }
 
-func (m *memory) count(from, to time.Time) float64 {
+func (m *fakePlug) count(from, to time.Time) float64 {
 	switch wh := m.wattHours(from, to); m.rounding {
 	case truncated:
 		return math.Floor(wh + 1e-6)
@@ -61,8 +61,8 @@ func (m *memory) count(from, to time.Time) float64 {
 	return math.Floor(m.wattHours(month, to)+1e-6) - math.Floor(m.wattHours(month, from)+1e-6)
 }
 
-func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error) {
-	if m.asked++; i == m.refuses {
+func (m *fakePlug) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error) {
+	if m.requests++; i == m.refuses {
 		return nil, fmt.Errorf("no: %w", tapo.ErrNoHistory)
 	}
 	var slots []tapo.EnergySlot
@@ -82,7 +82,7 @@ func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, 
 			next = at.AddDate(0, 0, 1)
 		}
 		s := tapo.EnergySlot{Start: at.UTC(), End: next.UTC(), Joules: m.count(at, next) * 3600}
-		if m.forgets != nil && m.forgets(i, at) {
+		if m.drops != nil && m.drops(i, at) {
 			s.Joules = 0
 		}
 		if next.After(m.now) {
@@ -96,8 +96,8 @@ func (m *memory) EnergyHistory(_ context.Context, _ int, i tapo.Interval, from, 
 	return slots, nil
 }
 
-func (m *memory) PowerHistory(_ context.Context, _ int, _ tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error) {
-	m.asked++
+func (m *fakePlug) PowerHistory(_ context.Context, _ int, _ tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error) {
+	m.requests++
 	if m.noPower {
 		return nil, fmt.Errorf("no: %w", tapo.ErrNoHistory)
 	}
@@ -108,8 +108,8 @@ func (m *memory) PowerHistory(_ context.Context, _ int, _ tapo.Interval, from, t
 	return slots, nil
 }
 
-// living draws nothing at night, little in the morning, and much at times.
-func living(at time.Time) float64 {
+// dailyLoad is a load that draws nothing at night, little in the morning, and much at times.
+func dailyLoad(at time.Time) float64 {
 	switch hour := at.Unix() / 3600 % 24; {
 	case hour < 5:
 		return 0
