@@ -16,15 +16,15 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/demo"
 )
 
-// household is the simulated plugs of --demo.
-type household struct {
+// demoHome is the simulated plugs of --demo.
+type demoHome struct {
 	appliances []demo.Appliance
 	config     *config.Config
 }
 
-func startDemo() (*household, error) {
-	h := &household{}
-	for _, a := range demo.Household() {
+func startDemo() (*demoHome, error) {
+	h := &demoHome{}
+	for _, a := range demo.Home() {
 		if err := a.Plug.Start(); err != nil {
 			h.close()
 			return nil, fmt.Errorf("simulated plug: %w", err)
@@ -35,7 +35,7 @@ func startDemo() (*household, error) {
 	return h, nil
 }
 
-func (h *household) close() {
+func (h *demoHome) close() {
 	for _, a := range h.appliances {
 		a.Plug.Close()
 	}
@@ -44,7 +44,7 @@ func (h *household) close() {
 // handler reads all plugs whenever somebody looks at the page, as Prometheus
 // would at other times, so that it shows living values without one. Otherwise
 // the plugs are left to whoever else tries them: each keeps one session.
-func (h *household) handler(next http.Handler) http.Handler {
+func (h *demoHome) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			var group sync.WaitGroup
@@ -67,7 +67,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
 // welcome prints where everything is.
-func (h *household) welcome(w io.Writer, listening net.Addr) {
+func (h *demoHome) welcome(w io.Writer, listening net.Addr) {
 	at := listening.String()
 	if host, port, err := net.SplitHostPort(at); err == nil && net.ParseIP(host).IsUnspecified() {
 		at = net.JoinHostPort("localhost", port)

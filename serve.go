@@ -108,7 +108,7 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
 	store := config.NewStore(c.path, logger)
-	var simulated *household
+	var simulated *demoHome
 	if c.demo {
 		var err error
 		if simulated, err = startDemo(); err != nil {

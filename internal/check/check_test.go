@@ -34,8 +34,8 @@ const (
 	password = "Test-Passw0rd!"
 )
 
-// house is a plug and its checker, in a bubble of testing/synctest.
-type house struct {
+// home is a plug and its checker, in a bubble of testing/synctest.
+type home struct {
 	*testing.T
 	*Checker
 	plug   *simulator.Plug
@@ -44,7 +44,7 @@ type house struct {
 	asked  []string           // whom searches have asked
 }
 
-func newHouse(t *testing.T, p *simulator.Plug) *house {
+func newHome(t *testing.T, p *simulator.Plug) *home {
 	t.Helper()
 	time.Sleep(time.Until(time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)))
 	network := new(simulator.Network)
@@ -57,7 +57,7 @@ func newHouse(t *testing.T, p *simulator.Plug) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	h := &house{T: t, plug: p}
+	h := &home{T: t, plug: p}
 	h.target = config.Target{
 		Name: "plug", Address: "192.0.2.1", Auth: "home", Credentials: tapo.Credentials{Username: username, Password: password},
 		AllowPassthrough: p.Model.Protocol == simulator.Passthrough,
@@ -88,7 +88,7 @@ func newHouse(t *testing.T, p *simulator.Plug) *house {
 }
 
 // text checks the target and returns the report for people.
-func (h *house) text() string {
+func (h *home) text() string {
 	h.Helper()
 	r := h.Target(h.Context(), h.target)
 	var b strings.Builder
@@ -145,7 +145,7 @@ func TestFaults(t *testing.T) {
 				}
 				for _, step := range k.steps {
 					synctest.Test(t, func(t *testing.T) {
-						h := newHouse(t, &simulator.Plug{Model: k.model})
+						h := newHome(t, &simulator.Plug{Model: k.model})
 						f.Fault.Path = step
 						h.plug.Inject(f.Fault)
 						text := h.text()
@@ -171,8 +171,8 @@ func TestSituations(t *testing.T) {
 	device := func(owner string) discovery.Device {
 		return discovery.Device{Address: netip.MustParseAddrPort("192.0.2.1:80"), MAC: mac, Type: "SMART.TAPOPLUG", Model: "P110", Owner: owner}
 	}
-	wrong := func(plug, configured tapo.Credentials) func(*house) {
-		return func(h *house) {
+	wrong := func(plug, configured tapo.Credentials) func(*home) {
+		return func(h *home) {
 			h.plug.SetCredentials(plug.Username, string(plug.Password))
 			h.target.Credentials = configured
 		}
@@ -182,86 +182,86 @@ func TestSituations(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		model simulator.Model
-		make  func(*house)
+		make  func(*home)
 	}{
-		{"a good plug", simulator.P110, func(*house) {}},
-		{"a good plug, TPAP", simulator.P110TPAP, func(*house) {}},
-		{"a good plug, securePassthrough", simulator.P110Passthrough, func(*house) {}},
-		{"a plug without a meter, switched off", simulator.P100, func(h *house) { h.plug.SetRelay(false) }},
-		{"a strip", simulator.P304M, func(*house) {}},
-		{"by its name", simulator.P110, func(h *house) { h.target.Address = "plug.lan" }},
-		{"a name that nobody knows", simulator.P110, func(h *house) { h.target.Address = "plug.example" }},
-		{"an address that is none", simulator.P110, func(h *house) { h.target.Address = "http://192.0.2.1/" }},
-		{"nobody at the address", simulator.P110, func(h *house) { h.plug.Close() }},
-		{"asleep", simulator.P110TPAP, func(h *house) {
+		{"a good plug", simulator.P110, func(*home) {}},
+		{"a good plug, TPAP", simulator.P110TPAP, func(*home) {}},
+		{"a good plug, securePassthrough", simulator.P110Passthrough, func(*home) {}},
+		{"a plug without a meter, switched off", simulator.P100, func(h *home) { h.plug.SetRelay(false) }},
+		{"a strip", simulator.P304M, func(*home) {}},
+		{"by its name", simulator.P110, func(h *home) { h.target.Address = "plug.lan" }},
+		{"a name that nobody knows", simulator.P110, func(h *home) { h.target.Address = "plug.example" }},
+		{"an address that is none", simulator.P110, func(h *home) { h.target.Address = "http://192.0.2.1/" }},
+		{"nobody at the address", simulator.P110, func(h *home) { h.plug.Close() }},
+		{"asleep", simulator.P110TPAP, func(h *home) {
 			if err := h.plug.Sleep(); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"by its MAC, not found", simulator.P110, func(h *house) { h.target.Address, h.target.MAC = "", mac }},
-		{"by its MAC, another plug there", simulator.P110, func(h *house) {
+		{"by its MAC, not found", simulator.P110, func(h *home) { h.target.Address, h.target.MAC = "", mac }},
+		{"by its MAC, another plug there", simulator.P110, func(h *home) {
 			h.target.Address, h.target.MAC, h.found = "", mac, []discovery.Device{device("")}
 		}},
-		{"old firmware, not allowed", simulator.P110Passthrough, func(h *house) { h.target.AllowPassthrough = false }},
-		{"compatibility off, TPAP out of the question", simulator.P110TPAP, func(h *house) { h.target.Protocol = tapo.KLAP }},
-		{"replies not verified", simulator.P110, func(h *house) { h.target.VerifyReplies = new(bool) }},
-		{"clock of the year 2000", simulator.P110, func(h *house) { h.plug.SetClock(-26 * 365 * 24 * time.Hour) }},
-		{"clock 12 minutes fast", simulator.P110, func(h *house) { h.plug.SetClock(12 * time.Minute) }},
-		{"energies refused", simulator.P110, func(h *house) { h.plug.Refuse("get_energy_usage", -2201) }},
-		{"get_device_info refused", simulator.P110, func(h *house) { h.plug.Refuse("get_device_info", -1001) }},
-		{"components refused", simulator.P110, func(h *house) { h.plug.Refuse("component_nego", -1002) }},
+		{"old firmware, not allowed", simulator.P110Passthrough, func(h *home) { h.target.AllowPassthrough = false }},
+		{"compatibility off, TPAP out of the question", simulator.P110TPAP, func(h *home) { h.target.Protocol = tapo.KLAP }},
+		{"replies not verified", simulator.P110, func(h *home) { h.target.VerifyReplies = new(bool) }},
+		{"clock of the year 2000", simulator.P110, func(h *home) { h.plug.SetClock(-26 * 365 * 24 * time.Hour) }},
+		{"clock 12 minutes fast", simulator.P110, func(h *home) { h.plug.SetClock(12 * time.Minute) }},
+		{"energies refused", simulator.P110, func(h *home) { h.plug.Refuse("get_energy_usage", -2201) }},
+		{"get_device_info refused", simulator.P110, func(h *home) { h.plug.Refuse("get_device_info", -1001) }},
+		{"components refused", simulator.P110, func(h *home) { h.plug.Refuse("component_nego", -1002) }},
 		{"e-mail in capitals", simulator.P110, wrong(right, tapo.Credentials{Username: "User@Example.com", Password: password})},
 		{"e-mail with blanks", simulator.P110, wrong(right, tapo.Credentials{Username: " " + username, Password: password})},
 		{"set-up credentials", simulator.P110, wrong(tapo.Credentials{Username: "test@tp-link.net", Password: "test"}, right)},
 		{"password with blanks", simulator.P110, wrong(right, tapo.Credentials{Username: username, Password: password + " "})},
 		{"another password", simulator.P110, wrong(right, tapo.Credentials{Username: username, Password: "another"})},
-		{"another password, the owner is ours", simulator.P110, func(h *house) {
+		{"another password, the owner is ours", simulator.P110, func(h *home) {
 			wrong(right, tapo.Credentials{Username: username, Password: "another"})(h)
 			h.found = []discovery.Device{device(discovery.Owner(username))}
 		}},
-		{"another password, TPAP, the owner is ours", simulator.P110TPAP, func(h *house) {
+		{"another password, TPAP, the owner is ours", simulator.P110TPAP, func(h *home) {
 			wrong(right, tapo.Credentials{Username: username, Password: "another"})(h)
 			h.found = []discovery.Device{device(discovery.Owner(username))}
 		}},
-		{"e-mail in capitals, securePassthrough, the owner is in lower case", simulator.P110Passthrough, func(h *house) {
+		{"e-mail in capitals, securePassthrough, the owner is in lower case", simulator.P110Passthrough, func(h *home) {
 			wrong(right, tapo.Credentials{Username: "User@Example.com", Password: password})(h)
 			h.found = []discovery.Device{device(discovery.Owner(username))}
 		}},
-		{"e-mail with blanks, securePassthrough, the owner is without", simulator.P110Passthrough, func(h *house) {
+		{"e-mail with blanks, securePassthrough, the owner is without", simulator.P110Passthrough, func(h *home) {
 			wrong(right, tapo.Credentials{Username: username + " ", Password: password})(h)
 			h.found = []discovery.Device{device(discovery.Owner(username))}
 		}},
 		{"e-mail in capitals, securePassthrough, no reply", simulator.P110Passthrough, wrong(right, tapo.Credentials{Username: "User@Example.com", Password: password})},
-		{"the owner is another account of the configuration", simulator.P110, func(h *house) {
+		{"the owner is another account of the configuration", simulator.P110, func(h *home) {
 			wrong(tapo.Credentials{Username: "office@example.com", Password: "x"}, right)(h)
 			h.found = []discovery.Device{device(discovery.Owner("office@example.com"))}
 		}},
-		{"the owner is somebody else", simulator.P110, func(h *house) {
+		{"the owner is somebody else", simulator.P110, func(h *home) {
 			wrong(tapo.Credentials{Username: "somebody@example.com", Password: "x"}, right)(h)
 			h.found = []discovery.Device{device(discovery.Owner("somebody@example.com"))}
 		}},
-		{"the owner is nobody", simulator.P110, func(h *house) {
+		{"the owner is nobody", simulator.P110, func(h *home) {
 			wrong(tapo.Credentials{Username: "somebody@example.com", Password: "x"}, right)(h)
 			h.found = []discovery.Device{device("")}
 		}},
-		{"another password, TPAP, the owner's e-mail in lower case", simulator.P110TPAP, func(h *house) {
+		{"another password, TPAP, the owner's e-mail in lower case", simulator.P110TPAP, func(h *home) {
 			wrong(right, tapo.Credentials{Username: "User@Example.com", Password: "another"})(h)
 			h.found = []discovery.Device{device(discovery.Owner(username))}
 		}},
-		{"a strip that does not list its sockets", simulator.P304M, func(h *house) { h.plug.Refuse("get_child_device_list", -1001) }},
-		{"a clock of the year 2000 in no zone", simulator.P110, func(h *house) {
+		{"a strip that does not list its sockets", simulator.P304M, func(h *home) { h.plug.Refuse("get_child_device_list", -1001) }},
+		{"a clock of the year 2000 in no zone", simulator.P110, func(h *home) {
 			h.plug.Answer("get_device_info", `{"device_id":"1","model":"P110\u001b[2J\n","device_on":true}`)
 			h.plug.SetClock(-26 * 365 * 24 * time.Hour)
 		}},
-		{"the example's account", simulator.P110, func(h *house) { h.target.Credentials.Password = config.ExamplePassword }},
-		{"refused before", simulator.P110TPAP, func(h *house) {
+		{"the example's account", simulator.P110, func(h *home) { h.target.Credentials.Password = config.ExamplePassword }},
+		{"refused before", simulator.P110TPAP, func(h *home) {
 			wrong(right, tapo.Credentials{Username: username, Password: "another"})(h)
 			h.Rejections = memory{}
 			h.Target(h.Context(), h.target)
 		}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t, &simulator.Plug{Model: tc.model})
+			h := newHome(t, &simulator.Plug{Model: tc.model})
 			tc.make(h)
 			fmt.Fprintf(&all, "== %s\n%s\n", tc.name, h.text())
 			for _, a := range h.asked {
@@ -283,7 +283,7 @@ func (m memory) Save(address string, state []byte) { m[address] = state }
 // TestNoHarm: a check costs one login at most, whatever the outcome.
 func TestNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, &simulator.Plug{Model: simulator.P110TPAP})
+		h := newHome(t, &simulator.Plug{Model: simulator.P110TPAP})
 		h.target.Credentials.Password = "wrong"
 		h.Rejections = memory{}
 		for range 5 {
@@ -300,7 +300,7 @@ func TestNoHarm(t *testing.T) {
 func TestSamePlugTwice(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110TPAP, simulator.P304M, simulator.P110Passthrough} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t, &simulator.Plug{Model: m})
+			h := newHome(t, &simulator.Plug{Model: m})
 			var group sync.WaitGroup
 			for range 8 {
 				group.Go(func() {
@@ -328,7 +328,7 @@ func TestSamePlugTwice(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, &simulator.Plug{})
+		h := newHome(t, &simulator.Plug{})
 		h.target.Credentials.Password = "wrong"
 		r := h.Target(t.Context(), h.target)
 		data, err := json.Marshal(r)

@@ -1,8 +1,8 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package demo is a household of simulated plugs of every protocol, with living
-// loads: what --demo serves, and what dashboards and pages are tried on.
+// Package demo is a home with simulated plugs of every protocol, whose loads
+// change over time. --demo serves it, and tests of dashboards and pages use it.
 package demo
 
 import (
@@ -27,8 +27,8 @@ type Appliance struct {
 	Plug   *simulator.Plug
 }
 
-// Household returns all appliances; their plugs are still to be started.
-func Household() []Appliance {
+// Home returns all appliances. Their plugs are not started yet.
+func Home() []Appliance {
 	var all []Appliance
 	add := func(name, title, room, kind string, plug *simulator.Plug) {
 		plug.Name, plug.Username, plug.Password = title, Username, Password

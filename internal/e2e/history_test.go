@@ -36,7 +36,7 @@ const (
 )
 
 // history writes, in OpenMetrics format, what Prometheus would have of the
-// household of --demo if it had scraped the exporter at an address for a day,
+// home of --demo if it had scraped the exporter at an address for a day,
 // until just now. The day passes in simulated time. It was not an easy one: a
 // plug did not answer for half an hour, one had another password for an hour, and
 // the desk's session was lost now and then.
@@ -54,9 +54,9 @@ func history(t *testing.T, exporterAddress string) (path string) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(ends.Add(-historyTime)))
 		network := new(simulator.Network)
-		household := demo.Household()
+		home := demo.Home()
 		plugs := map[string]*simulator.Plug{}
-		for i, a := range household {
+		for i, a := range home {
 			a.Plug.Network, a.Plug.Listen = network, fmt.Sprintf("192.0.2.%d:80", i+1)
 			a.Plug.TPAP.Iterations = 10
 			if err := a.Plug.Start(); err != nil {
@@ -65,7 +65,7 @@ func history(t *testing.T, exporterAddress string) (path string) {
 			defer a.Plug.Close()
 			plugs[a.Name] = a.Plug
 		}
-		store := config.NewStaticStore(demo.Config(household), slog.New(slog.DiscardHandler))
+		store := config.NewStaticStore(demo.Config(home), slog.New(slog.DiscardHandler))
 		exporter := collector.New(collector.Options{Store: store, DialContext: network.DialContext})
 		if err := store.Reload(); err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func history(t *testing.T, exporterAddress string) (path string) {
 				plugs["desk"].LoseSession()
 			}
 			now := time.Now()
-			for _, a := range household {
+			for _, a := range home {
 				labels := maps.Clone(a.Labels)
 				labels["job"], labels["instance"] = "tapo", a.Name
 				scrape(t, w, exporter, "/probe?target="+a.Name, labels, now)

@@ -29,14 +29,14 @@ const picture = root + "/docs/images/status.png"
 // hostile is a name that wants to be more than a name.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}`
 
-// home starts an exporter of the household of --demo and of whatever else is
-// listed, and returns its URL and the household's plugs by name.
-func home(t *testing.T, more string) (string, map[string]*simulator.Plug) {
+// serveHome starts an exporter of the home of --demo and of the targets in more.
+// It returns its URL and the home's plugs by name.
+func serveHome(t *testing.T, more string) (string, map[string]*simulator.Plug) {
 	t.Helper()
 	plugs := map[string]*simulator.Plug{}
 	var targets strings.Builder
 	fmt.Fprintf(&targets, "auths: {home: {username: %s, password: %s}}\ntargets:\n", demo.Username, demo.Password)
-	for _, a := range demo.Household() {
+	for _, a := range demo.Home() {
 		if err := a.Plug.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ const contrasts = `(() => {
 func TestPagesInChromium(t *testing.T) {
 	t.Parallel()
 	tool(t, "chromium")
-	address, plugs := home(t, "  - {name: heater, address: '127.0.0.1:1', labels: {room: bathroom}}\n")
+	address, plugs := serveHome(t, "  - {name: heater, address: '127.0.0.1:1', labels: {room: bathroom}}\n")
 	for range 12 {
 		probeAll(t, address)
 		time.Sleep(100 * time.Millisecond)
@@ -202,7 +202,7 @@ func TestHostileNamesInChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plug.Close()
-	address, _ := home(t, fmt.Sprintf("  - {name: '%s', address: '%s', labels: {room: '%s'}}\n  - {name: '%s2', address: '127.0.0.1:1'}\n  - {name: %s, address: '127.0.0.1:1', labels: {room: %s}}\n",
+	address, _ := serveHome(t, fmt.Sprintf("  - {name: '%s', address: '%s', labels: {room: '%s'}}\n  - {name: '%s2', address: '127.0.0.1:1'}\n  - {name: %s, address: '127.0.0.1:1', labels: {room: %s}}\n",
 		hostile, plug.Addr(), hostile, hostile, strings.Repeat("n", 100), strings.Repeat("r", 100)))
 	probeAll(t, address)
 	b := newBrowser(t)
@@ -234,7 +234,7 @@ func TestHostileNamesInChromium(t *testing.T) {
 func TestPagesWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	tool(t, "chromium")
-	address, _ := home(t, "")
+	address, _ := serveHome(t, "")
 	probeAll(t, address)
 	b := newBrowser(t)
 	b.call(nil, "Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
