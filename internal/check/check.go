@@ -44,19 +44,19 @@ type Step struct {
 	Detail  string  `json:"detail"`
 }
 
-// The steps.
+// The names of steps, in their order.
 const (
-	resolve    = "resolve"
-	connect    = "connect"
-	wakeUp     = "wake-up"
-	protocol   = "protocol"
-	login      = "login"
-	components = "components"
-	read       = "read"
-	clock      = "clock"
+	stepResolve    = "resolve"
+	stepConnect    = "connect"
+	stepWakeUp     = "wake-up"
+	stepProtocol   = "protocol"
+	stepLogin      = "login"
+	stepComponents = "components"
+	stepRead       = "read"
+	stepClock      = "clock"
 )
 
-var stepNames = []string{resolve, connect, wakeUp, protocol, login, components, read, clock}
+var stepNames = []string{stepResolve, stepConnect, stepWakeUp, stepProtocol, stepLogin, stepComponents, stepRead, stepClock}
 
 // Report is what a check has found out.
 type Report struct {
@@ -113,14 +113,14 @@ func (c *Checker) Target(ctx context.Context, t config.Target) Report {
 		r.report.Steps = append(r.report.Steps, Step{Name: name, Status: Skipped})
 	}
 	if t.SkipReplyVerification() {
-		r.note("verify_replies: false takes replies that anyone on the network could have written")
+		r.addNote("verify_replies: false takes replies that anyone on the network could have written")
 	}
 	if t.AllowPassthrough && t.MAC == "" {
-		r.note("allow_passthrough gives the account's password to whoever answers at the address")
+		r.addNote("allow_passthrough gives the account's password to whoever answers at the address")
 	}
 	switch {
 	case t.HasExampleAccount():
-		r.fail(login, 0, tapo.BadCredentials, "the account in the configuration is still the example's",
+		r.fail(stepLogin, 0, tapo.BadCredentials, "the account in the configuration is still the example's",
 			"Put the e-mail and the password of your TP-Link account into the configuration.")
 	case r.resolve(ctx):
 		r.read(ctx)
@@ -154,7 +154,7 @@ type run struct {
 	report Report
 }
 
-func (r *run) note(text string) { r.report.Notes = append(r.report.Notes, text) }
+func (r *run) addNote(text string) { r.report.Notes = append(r.report.Notes, text) }
 
 func (r *run) step(name string) *Step { return &r.report.Steps[slices.Index(stepNames, name)] }
 
@@ -180,16 +180,16 @@ func (r *run) resolve(ctx context.Context) bool {
 		at := r.find(ctx)
 		if at == "" {
 			missing := tapo.NotFound(r.target.MAC)
-			r.fail(resolve, took(), missing.Reason, missing.Err.Error(), missing.Advice)
+			r.fail(stepResolve, took(), missing.Reason, missing.Err.Error(), missing.Advice)
 			return false
 		}
 		r.target.Address, r.report.Address = at, at
-		r.pass(resolve, took(), r.target.MAC+" is at "+at)
+		r.pass(stepResolve, took(), r.target.MAC+" is at "+at)
 		return true
 	}
 	address, err := tapo.ParseAddress(r.target.Address)
 	if err != nil {
-		r.fail(resolve, took(), tapo.Unreachable, err.Error(), "Correct the address.")
+		r.fail(stepResolve, took(), tapo.Unreachable, err.Error(), "Correct the address.")
 		return false
 	}
 	r.report.Address = address
@@ -198,16 +198,16 @@ func (r *run) resolve(ctx context.Context) bool {
 		host = address
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		r.pass(resolve, took(), "an IP address")
+		r.pass(stepResolve, took(), "an IP address")
 		return true
 	}
 	addresses, err := r.LookupIP(ctx, "ip", host)
 	if unknown, _ := errors.AsType[*net.DNSError](err); err != nil && (unknown == nil || !unknown.IsNotFound) {
-		r.fail(resolve, took(), tapo.Unreachable, "the name server does not answer", "Check this computer's network, or give the plug's address instead of its name.")
+		r.fail(stepResolve, took(), tapo.Unreachable, "the name server does not answer", "Check this computer's network, or give the plug's address instead of its name.")
 		return false
 	}
 	if err != nil {
-		r.fail(resolve, took(), tapo.Unreachable, "nobody knows the name "+host,
+		r.fail(stepResolve, took(), tapo.Unreachable, "nobody knows the name "+host,
 			"Correct the name in the configuration, or give the plug's address instead: the Tapo app shows it in the plug's settings under Device Info.")
 		return false
 	}
@@ -215,7 +215,7 @@ func (r *run) resolve(ctx context.Context) bool {
 	for i, a := range addresses {
 		texts[i] = a.Unmap().String()
 	}
-	r.pass(resolve, took(), strings.Join(texts, ", "))
+	r.pass(stepResolve, took(), strings.Join(texts, ", "))
 	return true
 }
 
@@ -224,20 +224,20 @@ func (r *run) find(ctx context.Context) string {
 	search := discovery.Search{Addresses: r.Config.Discovery.Addresses, Timeout: SearchTime}
 	at, err := discovery.Find(ctx, r.target.MAC, func(ctx context.Context, found func(discovery.Device)) error { return r.Search(ctx, search, found) })
 	if err != nil {
-		r.note("the search could not be sent: " + err.Error())
+		r.addNote("the search could not be sent: " + err.Error())
 	}
 	return at
 }
 
 // read reads the plug, and tells the steps of that apart.
 func (r *run) read(ctx context.Context) {
-	t := r.trace()
+	t := r.newTrace()
 	conversation, guard := r.places.Enter(r.report.Address, r.Rejections)
 	select {
 	case conversation <- struct{}{}:
 		defer func() { <-conversation }()
 	case <-ctx.Done():
-		r.fail(connect, 0, tapo.Timeout, "the plug was being checked under another name all the time", tapo.Timeout.Advice())
+		r.fail(stepConnect, 0, tapo.Timeout, "the plug was being checked under another name all the time", tapo.Timeout.Advice())
 		return
 	}
 	device, err := tapo.New(tapo.Config{
@@ -246,7 +246,7 @@ func (r *run) read(ctx context.Context) {
 		Trace: t.hooks(), DialContext: t.dial, Guard: guard, Now: r.Now,
 	})
 	if err != nil {
-		r.fail(resolve, 0, tapo.Unreachable, err.Error(), "Correct the configuration.")
+		r.fail(stepResolve, 0, tapo.Unreachable, err.Error(), "Correct the configuration.")
 		return
 	}
 	defer device.Close()
@@ -254,44 +254,44 @@ func (r *run) read(ctx context.Context) {
 	failed, _ := errors.AsType[*tapo.Error](err)
 	r.report.Model, r.report.Firmware, r.report.Protocol = reading.Info.Model, reading.Info.Firmware, reading.Protocol
 
-	if len(t.dials) == 0 { // it may not even be asked
-		r.fail(login, 0, failed.Reason, failed.Err.Error(), r.advise(ctx, failed))
+	if len(t.attempts) == 0 { // it may not even be asked
+		r.fail(stepLogin, 0, failed.Reason, failed.Err.Error(), r.advise(ctx, failed))
 		return
 	}
-	if r.connected(t, failed); r.report.Reason != "" {
+	if r.connection(t, failed); r.report.Reason != "" {
 		return
 	}
-	at := ""
+	failedStep := ""
 	if failed != nil {
-		at = t.failedAt(failed)
+		failedStep = t.failedStep(failed)
 	}
-	listedAll := device.Components()
+	all := device.Components()
 	for _, s := range []struct {
 		name   string
 		took   time.Duration
 		detail func() string
 	}{
-		{protocol, t.spent[tapo.PhaseAsk], func() string { return spoken(reading, failed, t) }},
-		{login, t.spent[tapo.PhaseLogIn], func() string { return "the plug accepts the account" }},
-		{components, 0, func() string { return listed(listedAll, len(reading.Outlets)) }},
-		{read, t.spent[tapo.PhaseRead], func() string { return summary(reading, t.requests) }},
+		{stepProtocol, t.spent[tapo.PhaseAsk], func() string { return protocolDetail(reading, failed, t) }},
+		{stepLogin, t.spent[tapo.PhaseLogIn], func() string { return "the plug accepts the account" }},
+		{stepComponents, 0, func() string { return componentsDetail(all, len(reading.Outlets)) }},
+		{stepRead, t.spent[tapo.PhaseRead], func() string { return readDetail(reading, t.requests) }},
 	} {
-		if s.name == at {
+		if s.name == failedStep {
 			r.fail(s.name, s.took, failed.Reason, problem(failed), r.advise(ctx, failed))
 			return
 		}
-		if s.name == components && listedAll == nil {
-			r.pass(components, 0, "the plug does not list them")
+		if s.name == stepComponents && all == nil {
+			r.pass(stepComponents, 0, "the plug does not list them")
 			continue
 		}
 		r.pass(s.name, s.took, s.detail())
 	}
 	r.clock(reading)
-	if text := t.refusals(); text != "" {
-		r.note(text)
+	if text := t.refusalsText(); text != "" {
+		r.addNote(text)
 	}
-	if len(reading.Outlets) == 0 && t.refused[listOfSockets] != 0 {
-		r.fail(read, t.spent[tapo.PhaseRead], tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
+	if len(reading.Outlets) == 0 && t.refused[childList] != 0 {
+		r.fail(stepRead, t.spent[tapo.PhaseRead], tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
 	}
 }
 
@@ -303,22 +303,22 @@ func problem(failed *tapo.Error) string {
 	return failed.Err.Error()
 }
 
-// connected tells how connecting went.
-func (r *run) connected(t *trace, failed *tapo.Error) {
-	first := t.dials[0]
+// connection reports the steps until a connection is established.
+func (r *run) connection(t *trace, failed *tapo.Error) {
+	first := t.attempts[0]
 	woken := !t.woken.IsZero()
 	switch {
-	case first.err != nil && woken && t.connected:
-		r.pass(connect, first.took, "refused at first")
-		r.pass(wakeUp, t.wakeTook, "a discovery packet has opened the plug's port")
-	case !t.connected && woken:
-		r.fail(connect, first.took, tapo.Unreachable, "nothing accepts connections at "+r.report.Address, failed.Advice)
-		r.skip(wakeUp, "a discovery packet has not changed that")
-	case t.connected:
-		r.pass(connect, first.took, "")
-		r.pass(wakeUp, 0, "not needed")
+	case first.err != nil && woken && t.established:
+		r.pass(stepConnect, first.took, "refused at first")
+		r.pass(stepWakeUp, t.wakeTook, "a discovery packet has opened the plug's port")
+	case !t.established && woken:
+		r.fail(stepConnect, first.took, tapo.Unreachable, "nothing accepts connections at "+r.report.Address, failed.Advice)
+		r.skip(stepWakeUp, "a discovery packet has not changed that")
+	case t.established:
+		r.pass(stepConnect, first.took, "")
+		r.pass(stepWakeUp, 0, "not needed")
 	default:
-		r.fail(connect, first.took, failed.Reason, problem(failed), failed.Advice)
+		r.fail(stepConnect, first.took, failed.Reason, problem(failed), failed.Advice)
 	}
 }
 
@@ -327,13 +327,13 @@ func (r *run) clock(reading tapo.Reading) {
 	offset, known := reading.ClockOffset.Get()
 	switch {
 	case !known:
-		r.pass(clock, 0, "the plug does not tell the time")
+		r.pass(stepClock, 0, "the plug does not tell the time")
 	case offset.Abs() > maxClock:
-		r.fail(clock, 0, "", "the plug's clock is "+wrong(offset)+", so its energy counters mean nothing and are not shown",
+		r.fail(stepClock, 0, "", "the plug's clock is "+clockDetail(offset)+", so its energy counters mean nothing and are not shown",
 			"The plug sets its clock over the internet (pool.ntp.org). Let it go online for a moment: check that the router does not block it. Check this computer's clock as well.")
 	case offset.Abs() > clockSlack:
-		r.pass(clock, 0, wrong(offset)+"; the day of its counters begins then, too")
+		r.pass(stepClock, 0, clockDetail(offset)+"; the day of its counters begins then, too")
 	default:
-		r.pass(clock, 0, "right")
+		r.pass(stepClock, 0, "right")
 	}
 }

@@ -20,31 +20,44 @@ type trace struct {
 	now     func() time.Time
 	network func(ctx context.Context, network, address string) (net.Conn, error)
 
-	dials     []dial    // over TCP
-	connected bool      // one of them has succeeded
-	woken     time.Time // when the wake-up was sent, if one was
-	wakeTook  time.Duration
+	attempts    []attempt // to connect over TCP
+	established bool      // one of them has succeeded
+	woken       time.Time // when the wake-up was sent, if one was
+	wakeTook    time.Duration
 
 	spent    map[tapo.Phase]time.Duration // in requests
 	requests int
 	protocol tapo.Protocol  // of the login, once it has succeeded
-	listed   bool           // component_nego has been answered, or refused
+	listed   bool           // componentList has been answered or refused
 	refused  map[string]int // methods that the plug knows and refuses for now, with its error codes
 }
 
-// What plugs answer about methods that they do not have.
+// Methods of plugs whose outcome decides a step or a note: docs/protocols.md,
+// "What it costs a plug".
 const (
-	unknownMethod = -1002
-	wrongParams   = -1008
+	componentList = "component_nego"
+	childList     = "get_child_device_list" // which a strip must answer
+	energyUsage   = "get_energy_usage"
 )
 
-// dial is an attempt to connect.
-type dial struct {
+// Error codes of plugs, as in tapo/internal/plugerr.
+const (
+	codeUnknownMethod = -1002 // this and the next: the plug does not have the method
+	codeWrongParams   = -1008
+	codeStatistics    = -2201 // this and the next: the clock has not been set yet
+	codeTime          = -1601
+	codeTimeSys       = -1602
+	codeTimeSave      = -1603
+)
+
+// attempt is one to connect over TCP.
+type attempt struct {
 	took time.Duration
 	err  error
 }
 
-func (r *run) trace() *trace {
+// newTrace returns the trace of a read.
+func (r *run) newTrace() *trace {
 	t := &trace{now: r.Now, network: r.DialContext, spent: map[tapo.Phase]time.Duration{}, refused: map[string]int{}}
 	if t.network == nil {
 		t.network = (&net.Dialer{}).DialContext
@@ -52,7 +65,7 @@ func (r *run) trace() *trace {
 	return t
 }
 
-// dial connects, and notes how that went. A datagram is the wake-up.
+// dial connects, and records how that went. A connection over UDP is the wake-up.
 func (t *trace) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	start := t.now()
 	if network == "udp" {
@@ -60,8 +73,8 @@ func (t *trace) dial(ctx context.Context, network, address string) (net.Conn, er
 		return t.network(ctx, network, address)
 	}
 	conn, err := t.network(ctx, network, address)
-	t.dials = append(t.dials, dial{t.now().Sub(start), err})
-	t.connected = t.connected || err == nil
+	t.attempts = append(t.attempts, attempt{t.now().Sub(start), err})
+	t.established = t.established || err == nil
 	if !t.woken.IsZero() && t.wakeTook == 0 {
 		t.wakeTook = t.now().Sub(t.woken)
 	}
@@ -77,19 +90,16 @@ func (t *trace) hooks() tapo.Trace {
 		},
 		Login: func(p tapo.Protocol) { t.protocol = p },
 		Method: func(name string, code int) {
-			t.listed = t.listed || name == "component_nego"
-			if code != 0 && code != unknownMethod && code != wrongParams {
+			t.listed = t.listed || name == componentList
+			if code != 0 && code != codeUnknownMethod && code != codeWrongParams {
 				t.refused[name] = code
 			}
 		},
 	}
 }
 
-// listOfSockets is the method that a strip must answer.
-const listOfSockets = "get_child_device_list"
-
-// refusals says what the plug has refused for now, "" if nothing.
-func (t *trace) refusals() string {
+// refusalsText says what the plug has refused for now, "" if nothing.
+func (t *trace) refusalsText() string {
 	texts := make([]string, 0, len(t.refused))
 	for _, name := range slices.Sorted(maps.Keys(t.refused)) {
 		texts = append(texts, fmt.Sprintf("%s (error_code %d)", name, t.refused[name]))
@@ -98,31 +108,31 @@ func (t *trace) refusals() string {
 		return ""
 	}
 	text := "the plug refuses for now: " + strings.Join(texts, ", ")
-	switch t.refused["get_energy_usage"] {
-	case -2201, -1601, -1602, -1603:
+	switch t.refused[energyUsage] {
+	case codeStatistics, codeTime, codeTimeSys, codeTimeSave:
 		text += "; it has no energies until its clock is set, which takes internet access"
 	}
 	return text
 }
 
-// failedAt returns the step that a read has failed at once it was connected.
-func (t *trace) failedAt(err *tapo.Error) string {
+// failedStep returns the step at which a read has failed after it had connected.
+func (t *trace) failedStep(err *tapo.Error) string {
 	switch err.Reason {
 	case tapo.NotAPlug, tapo.Unsupported, tapo.PassthroughNotAllowed, tapo.LocalAccessRefused:
 		if t.protocol != "" { // another plug than the one that is wanted
-			return read
+			return stepRead
 		}
-		return protocol
+		return stepProtocol
 	case tapo.BadCredentials, tapo.LoginBackoff, tapo.Locked:
-		return login
+		return stepLogin
 	}
 	switch {
 	case t.protocol != "" && !t.listed:
-		return components
+		return stepComponents
 	case t.protocol != "":
-		return read
+		return stepRead
 	case t.spent[tapo.PhaseLogIn] > 0, err.Protocol != "":
-		return login
+		return stepLogin
 	}
-	return protocol
+	return stepProtocol
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// wrong says how wrong a clock is.
-func wrong(offset time.Duration) string {
+// clockDetail says how wrong a clock is.
+func clockDetail(offset time.Duration) string {
 	direction := "fast"
 	if offset < 0 {
 		direction = "slow"
@@ -24,9 +24,9 @@ func wrong(offset time.Duration) string {
 	return fmt.Sprintf("%v %s", offset.Abs().Round(time.Second), direction)
 }
 
-// spoken names the protocol, which a plug may have shown although the read has
-// failed later.
-func spoken(reading tapo.Reading, failed *tapo.Error, t *trace) string {
+// protocolDetail names the protocol, also of a read that has failed after the
+// plug had announced it.
+func protocolDetail(reading tapo.Reading, failed *tapo.Error, t *trace) string {
 	if failed == nil {
 		return string(reading.Protocol)
 	}
@@ -36,10 +36,10 @@ func spoken(reading tapo.Reading, failed *tapo.Error, t *trace) string {
 	return string(failed.Protocol)
 }
 
-// listed says what a plug can do.
-func listed(all map[string]int, sockets int) string {
+// componentsDetail says what a plug can do, by its component list.
+func componentsDetail(all map[string]int, outlets int) string {
 	can := []string{}
-	if sockets > 1 {
+	if outlets > 1 {
 		can = append(can, "several sockets")
 	}
 	for id, what := range map[string]string{"energy_monitoring": "energy monitoring", "power_protection": "power protection"} {
@@ -48,14 +48,14 @@ func listed(all map[string]int, sockets int) string {
 		}
 	}
 	slices.Sort(can)
-	if all["energy_monitoring"] == 0 && sockets <= 1 {
+	if all["energy_monitoring"] == 0 && outlets <= 1 {
 		can = append(can, "no energy monitoring")
 	}
 	return fmt.Sprintf("%d listed, with %s", len(all), strings.Join(can, ", "))
 }
 
-// summary says what was read.
-func summary(r tapo.Reading, requests int) string {
+// readDetail says what was read.
+func readDetail(r tapo.Reading, requests int) string {
 	parts := []string{strings.TrimSpace(r.Info.Model + " " + r.Info.Firmware)}
 	switch len(r.Outlets) {
 	case 0:
