@@ -137,24 +137,36 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			type fault struct{ name, text string }
+			var faults []*fault
+			t.Run("faults", func(t *testing.T) { // ends when all of them have been tried
+				for _, f := range simulator.Faults() {
+					if f.Only != "" && !strings.Contains(f.Only, name) {
+						continue
+					}
+					for _, step := range k.steps {
+						tried := &fault{name: f.Name + " at " + step}
+						faults = append(faults, tried)
+						t.Run(tried.name, func(t *testing.T) {
+							t.Parallel()
+							synctest.Test(t, func(t *testing.T) {
+								h := newHome(t, &simulator.Plug{Model: k.model})
+								injected := f.Fault
+								injected.Path = step
+								h.plug.Inject(injected)
+								tried.text = h.text()
+							})
+						})
+					}
+				}
+			})
 			about := map[string][]string{}
 			var order []string
-			for _, f := range simulator.Faults() {
-				if f.Only != "" && !strings.Contains(f.Only, name) {
-					continue
+			for _, f := range faults {
+				if about[f.text] == nil {
+					order = append(order, f.text)
 				}
-				for _, step := range k.steps {
-					synctest.Test(t, func(t *testing.T) {
-						h := newHome(t, &simulator.Plug{Model: k.model})
-						f.Fault.Path = step
-						h.plug.Inject(f.Fault)
-						text := h.text()
-						if about[text] == nil {
-							order = append(order, text)
-						}
-						about[text] = append(about[text], f.Name+" at "+step)
-					})
-				}
+				about[f.text] = append(about[f.text], f.name)
 			}
 			var all strings.Builder
 			for _, text := range order {
