@@ -220,6 +220,8 @@ func TestBackfill(t *testing.T) {
 	for name, l := range lives {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			tool(t, "promtool") // before ten days pass for nothing
+			tool(t, "prometheus")
 			s := l.live(t)
 			full := s.openMetrics(t, s.outlets)
 			t.Run("installed today", func(t *testing.T) {

@@ -132,6 +132,7 @@ func documentedConfig(t *testing.T, path, word string, addresses ...string) stri
 
 // TestDocumentedConfigs has the program load the targets of documents.
 func TestDocumentedConfigs(t *testing.T) {
+	t.Parallel()
 	loaded := 0
 	for _, path := range documents(t) {
 		for _, text := range yamlBlocks(t, path) {
