@@ -4,9 +4,7 @@
 package check
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -289,7 +287,8 @@ func TestSituations(t *testing.T) {
 // memory is a tapo.RejectionStore.
 type memory map[string][]byte
 
-func (m memory) Load(address string) []byte        { return m[address] }
+func (m memory) Load(address string) []byte { return m[address] }
+
 func (m memory) Save(address string, state []byte) { m[address] = state }
 
 // TestNoHarm: a check costs one login at most, whatever the outcome.
@@ -335,33 +334,5 @@ func TestSamePlugTwice(t *testing.T) {
 				t.Errorf("%d logins refused", got)
 			}
 		})
-	}
-}
-
-func TestFormats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHome(t, &simulator.Plug{})
-		h.target.Credentials.Password = "wrong"
-		r := h.Target(t.Context(), h.target)
-		data, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back Report
-		if err := json.Unmarshal(data, &back); err != nil || !cmp.Equal(r, back) {
-			t.Errorf("%s: %v", data, err)
-		}
-		if len(r.Steps) != 8 || r.Steps[4].Name != "login" || r.Steps[4].Status != Failed || r.Steps[5].Status != Skipped || r.Reason != tapo.BadCredentials || r.OK {
-			t.Errorf("%s", data)
-		}
-		var colours bytes.Buffer
-		if err := r.Write(&colours, true); err != nil || !strings.Contains(colours.String(), green+"✓"+plain) || !strings.Contains(colours.String(), red+"✗"+plain) {
-			t.Errorf("%q, %v", colours.String(), err)
-		}
-	})
-	for _, line := range wrap(strings.Repeat("word ", 100), 30) {
-		if len(line) > 30 {
-			t.Errorf("%q", line)
-		}
 	}
 }
