@@ -190,62 +190,11 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
-// TestErrors also looks for the word hunter2, which stands wherever a password
-// might be misplaced, and must not be repeated.
-func TestErrors(t *testing.T) {
-	const auths = "auths: {home: {username: u, password: hunter2}}\n"
-	const two = "auths: {home: {username: u, password: hunter2}, office: {username: u, password: hunter2}}\n"
-	for _, tc := range []struct{ name, yaml, want string }{
-		{"nothing", "", "no account"},
-		{"only a comment", "# nothing\n", "no account"},
-		{"unknown key at the top", auths + "target: []", "line 2: target: no such setting here"},
-		{"unknown key in a target", auths + "targets:\n  - name: a\n    addr: hunter2", "line 4: addr: no such setting"},
-		{"unknown key in an auth", "auths:\n  home:\n    username: u\n    passwort: hunter2", "line 4: passwort: no such setting"},
-		{"unknown key in discovery", auths + "discovery: {on: true}", "line 2: on: no such setting"},
-		{"unknown key in unlisted", auths + "unlisted: {network: []}", "line 2: network: no such setting"},
-		{"key twice", "auths:\n  home: {username: u, password: hunter2}\n  home: {username: u, password: hunter2}", "line 3: home: already set in line 2"},
-		{"second document", auths + "---\nauths: {}", "line 2: a second document"},
-		{"second document that is broken", auths + "---\n[", "a second document"},
-		{"name twice", auths + "targets:\n- {name: a, address: x}\n- {name: b, address: x}\n- {name: a, address: y}", `line 5: target "a": the name is taken by the target in line 3`},
-		{"no name", auths + "targets:\n- {address: x}", "line 3: target 1: name is missing"},
-		{"unprintable name", auths + "targets:\n- {name: \"a\\n\", address: x}", "line 3: target 1: the name has unprintable"},
-		{"unknown auth", auths + "targets:\n- {name: a, address: x, auth: other}", `line 3: target "a": there is no auth "other"`},
-		{"no auth among two", two + "targets:\n- {name: a, address: x}", `line 3: target "a": auth is missing`},
-		{"discovery without auth among two", two + "discovery: {enabled: true}", "line 2: discovery: auth is missing"},
-		{"discovery with unknown auth", auths + "discovery: {enabled: true, auth: x}", `line 2: discovery: there is no auth "x"`},
-		{"discovery too often", auths + "discovery: {enabled: true, interval: 1ms}", "line 2: discovery: interval must be at least 1s"},
-		{"discovery interval", auths + "discovery: {interval: often}", "line 2: a text where something else belongs"},
-		{"discovery address", auths + "discovery: {enabled: true, addresses: [everywhere]}", "line 2: discovery: address 1: want an IPv4 address"},
-		{"neither address nor mac", auths + "targets:\n- {name: a}", `line 3: target "a": address or mac is missing`},
-		{"both", auths + "targets:\n- {name: a, address: x, mac: AA-BB-CC-00-11-22}", `line 3: target "a": both address and mac`},
-		{"address is a URL", auths + "targets:\n- name: a\n  address: http://x/", `line 4: target "a": address "http://x/"`},
-		{"address with bad port", auths + "targets:\n- name: a\n  address: x:99999", "line 4: "},
-		{"bad mac", auths + "targets:\n- {name: a, mac: AA-BB}", `line 3: target "a": mac must look like`},
-		{"bad protocol", auths + "targets:\n- {name: a, address: x, protocol: aes}", `line 3: target "a": protocol must be`},
-		{"bad label", auths + "targets:\n- name: a\n  address: x\n  labels: {the-room: x}", `line 5: target "a": label "the-room"`},
-		{"reserved label", auths + "targets:\n- {name: a, address: x, labels: {__address__: x}}", `label "__address__"`},
-		{"instance as label", auths + "targets:\n- {name: a, address: x, labels: {instance: x}}", `label "instance"`},
-		{"outlet as label", auths + "targets:\n- {name: a, address: x, labels: {outlet: x}}", `label "outlet"`},
-		{"no username", "auths:\n  home:\n    password: hunter2", `line 3: auth "home": username is missing`},
-		{"no password", "auths:\n  home: {username: u}", `line 2: auth "home": password or password_file is missing`},
-		{"both passwords", "auths:\n  home: {username: u, password: hunter2, password_file: x}", `line 2: auth "home": both password`},
-		{"missing password file", "auths:\n  home: {username: u, password_file: /does/not/exist}", `line 2: auth "home": password_file: open`},
-		{"unset variable", "auths:\n  home: {username: u, password: '${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
-		{"unset variable inside", "auths:\n  home: {username: u, password: 'hunter2${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
-		{"bad network", auths + "unlisted:\n  networks: [hunter2]", "line 3: unlisted: network 1 must look like"},
-		{"password in place of auths", "auths: hunter2", "line 1: a text where something else belongs"},
-		{"password in place of an auth", "auths: {home: hunter2}", "line 1: a text where something else belongs"},
-		{"password as a list", "auths: {home: {username: u, password: [hunter2]}}", "line 1: a list where something else belongs"},
-		{"password that looks like an alias", "auths: {home: {username: u, password: *hunter2}}", "line 1: a value that starts with * must be in quotes"},
-		{"password that looks like a tag", "auths:\n  home:\n    username: u\n    password: !hunter2", `auth "home": password or password_file is missing`},
-		{"password without a blank before it", "auths:\n  home: {username: u, password:hunter2}", "line 2: password: no such setting here"},
-		{"the same twice", "auths:\n  home: {username: u, password:hunter2, password:hunter2}", "line 2: password: already set in line 2"},
-		{"password with a backtick in place of an auth", "auths:\n  home: 'pa`hunter2`x'", "line 2: a text where something else belongs"},
-		{"password in an address", auths + "targets:\n- {name: a, address: 'user:hunter2@192.168.1.20'}", "line 3: target \"a\": the address has a user in it"},
-		{"password with a bad start", "auths: {home: {username: u, password: @hunter2}}", "that is not in quotes?"},
-		{"not YAML", "auths: {home: {username: u, password: hunter2", "line 1"},
-		{"a tab", "auths:\n\thome: hunter2", "line 2"},
-	} {
+// wantErrors loads files that are wrong. It also looks for the word hunter2, which
+// stands wherever a password might be misplaced, and must not be repeated.
+func wantErrors(t *testing.T, files []wrongFile) {
+	t.Helper()
+	for _, tc := range files {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Load(write(t, "targets.yml", tc.yaml), env{}.lookup)
 			if err == nil {
@@ -259,6 +208,43 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+type wrongFile struct{ name, yaml, want string }
+
+const oneAuth = "auths: {home: {username: u, password: hunter2}}\n"
+
+func TestErrors(t *testing.T) {
+	wantErrors(t, []wrongFile{
+		{"nothing", "", "no account"},
+		{"only a comment", "# nothing\n", "no account"},
+		{"unknown key at the top", oneAuth + "target: []", "line 2: target: no such setting here"},
+		{"unknown key in a target", oneAuth + "targets:\n  - name: a\n    addr: hunter2", "line 4: addr: no such setting"},
+		{"unknown key in an auth", "auths:\n  home:\n    username: u\n    passwort: hunter2", "line 4: passwort: no such setting"},
+		{"unknown key in discovery", oneAuth + "discovery: {on: true}", "line 2: on: no such setting"},
+		{"unknown key in unlisted", oneAuth + "unlisted: {network: []}", "line 2: network: no such setting"},
+		{"key twice", "auths:\n  home: {username: u, password: hunter2}\n  home: {username: u, password: hunter2}", "line 3: home: already set in line 2"},
+		{"second document", oneAuth + "---\nauths: {}", "line 2: a second document"},
+		{"second document that is broken", oneAuth + "---\n[", "a second document"},
+		{"discovery interval", oneAuth + "discovery: {interval: often}", "line 2: a text where something else belongs"},
+		{"no username", "auths:\n  home:\n    password: hunter2", `line 3: auth "home": username is missing`},
+		{"no password", "auths:\n  home: {username: u}", `line 2: auth "home": password or password_file is missing`},
+		{"both passwords", "auths:\n  home: {username: u, password: hunter2, password_file: x}", `line 2: auth "home": both password`},
+		{"missing password file", "auths:\n  home: {username: u, password_file: not-there}", `line 2: auth "home": password_file: open`},
+		{"unset variable", "auths:\n  home: {username: u, password: '${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
+		{"unset variable inside", "auths:\n  home: {username: u, password: 'hunter2${NOT_SET}'}", "line 2: the environment variable NOT_SET is not set"},
+		{"password in place of auths", "auths: hunter2", "line 1: a text where something else belongs"},
+		{"password in place of an auth", "auths: {home: hunter2}", "line 1: a text where something else belongs"},
+		{"password as a list", "auths: {home: {username: u, password: [hunter2]}}", "line 1: a list where something else belongs"},
+		{"password that looks like an alias", "auths: {home: {username: u, password: *hunter2}}", "line 1: a value that starts with * must be in quotes"},
+		{"password that looks like a tag", "auths:\n  home:\n    username: u\n    password: !hunter2", `auth "home": password or password_file is missing`},
+		{"password without a blank before it", "auths:\n  home: {username: u, password:hunter2}", "line 2: password: no such setting here"},
+		{"the same twice", "auths:\n  home: {username: u, password:hunter2, password:hunter2}", "line 2: password: already set in line 2"},
+		{"password with a backtick in place of an auth", "auths:\n  home: 'pa`hunter2`x'", "line 2: a text where something else belongs"},
+		{"password with a bad start", "auths: {home: {username: u, password: @hunter2}}", "that is not in quotes?"},
+		{"not YAML", "auths: {home: {username: u, password: hunter2", "line 1"},
+		{"a tab", "auths:\n\thome: hunter2", "line 2"},
+	})
 }
 
 func TestAllErrorsAreTold(t *testing.T) {

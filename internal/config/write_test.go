@@ -4,25 +4,21 @@
 package config
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// loadText loads a file with an account in the environment.
-func loadText(t *testing.T, text string) (*Config, error) {
+// loadDraft loads a draft, with an account in the environment if the draft has
+// none.
+func loadDraft(t *testing.T, text string) (*Config, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "targets.yml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	account := env{}
+	if !strings.Contains(text, "auths:") {
+		account = env{"TAPO_USERNAME": "me@example.com", "TAPO_PASSWORD": "secret"}
 	}
-	return Load(path, func(name string) (string, bool) {
-		value, ok := map[string]string{"TAPO_USERNAME": "me@example.com", "TAPO_PASSWORD": "secret"}[name]
-		return value, ok && !strings.Contains(text, "auths:")
-	})
+	return Load(write(t, "targets.yml", text), account.lookup)
 }
 
 // TestDraftLoads: a draft is a configuration, and so is one with its comments
@@ -39,7 +35,7 @@ func TestDraftLoads(t *testing.T) {
 	}
 	for _, fromEnvironment := range []bool{false, true} {
 		d.AccountFromEnvironment = fromEnvironment
-		c, err := loadText(t, d.String())
+		c, err := loadDraft(t, d.String())
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, d)
 		}
@@ -59,7 +55,7 @@ func TestDraftLoads(t *testing.T) {
 
 		used := strings.ReplaceAll(strings.ReplaceAll(d.String(), "    address: ", "    # address: "), "    # mac: ", "    mac: ")
 		used = strings.ReplaceAll(used, "# allow_passthrough:", "allow_passthrough:")
-		if c, err = loadText(t, used); err != nil {
+		if c, err = loadDraft(t, used); err != nil {
 			t.Fatalf("%v in\n%s", err, used)
 		}
 		if c.Targets[0].MAC != "AA-BB-CC-00-11-22" || c.Targets[0].AllowPassthrough || !c.Targets[1].AllowPassthrough {
@@ -70,7 +66,7 @@ func TestDraftLoads(t *testing.T) {
 
 func TestEmptyDraft(t *testing.T) {
 	text := Draft{AccountFromEnvironment: true}.String()
-	if c, err := loadText(t, text); err != nil || len(c.Targets) > 0 || c.Discovery.Addresses != nil {
+	if c, err := loadDraft(t, text); err != nil || len(c.Targets) > 0 || c.Discovery.Addresses != nil {
 		t.Errorf("%v of\n%s", err, text)
 	}
 	if regexp.MustCompile(`(?m)^(auths|discovery|# Found)`).MatchString(text) {
