@@ -31,14 +31,14 @@ import (
 )
 
 const (
-	// headTime is what Prometheus keeps in its head block, and promtool's
-	// documentation warns of.
+	// headTime is the time span of Prometheus's head block. Promtool's documentation
+	// warns against imports into it.
 	headTime = 3 * time.Hour
 	// plugTime is the longest that reading one plug's history may take.
 	plugTime = 5 * time.Minute
 )
 
-// errBackfill says that a plug has not been read, which has been told already.
+// errBackfill says that a plug has not been read. The progress has said why.
 var errBackfill = errors.New("not all targets have been read")
 
 // backfillCommand is the command backfill.
@@ -62,7 +62,7 @@ type backfillCommand struct {
 	progress progress
 }
 
-// resolutions are the histories that plugs have.
+// resolutions are the values of --resolution.
 var resolutions = map[string]tapo.Interval{"5m": tapo.FiveMinutes, "1h": tapo.Hourly, "1d": tapo.Daily, "30d": tapo.Monthly}
 
 func (c *backfillCommand) register(app *kingpin.Application) {
@@ -81,8 +81,8 @@ func (c *backfillCommand) register(app *kingpin.Application) {
 	c.targetArgs.register(cmd, "Names or addresses.")
 }
 
-// run reads the targets, several at a time, and writes all that they remember at
-// once: nothing is written of a target that could not be read to its end.
+// run reads the targets, several at a time, and writes all of their histories at
+// once. It writes nothing of a target whose history could not be read completely.
 func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -130,10 +130,9 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 	return nil
 }
 
-// readAll reads targets, several at a time, tells how each of them went, and
-// returns what those remember that could be read. Where all that are listed are
-// read, one that cannot remember anything has not failed: there are lamps in many
-// homes.
+// readAll reads targets, several at a time, reports the progress, and returns the
+// histories of those that could be read. With --all a plug that stores no history
+// has not failed: many homes have plugs without a meter.
 func (c *backfillCommand) readAll(ctx context.Context, targets []config.Target) (histories []*collector.Past, failed bool) {
 	histories = make([]*collector.Past, len(targets))
 	group := errgroup.Group{}
@@ -193,7 +192,7 @@ func (c *backfillCommand) check() (err error) {
 	return checkOutput(c.output)
 }
 
-// readNew reads a target's plug, and takes away what Prometheus has.
+// readNew reads a target's plug, and removes what Prometheus has.
 func (c *backfillCommand) readNew(ctx context.Context, t config.Target) ([]backfill.Outlet, error) {
 	outlets, err := c.read(ctx, t)
 	if err != nil || c.server == nil {

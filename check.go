@@ -22,7 +22,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
 )
 
-// errChecks says that a target has failed, which its report has told already.
+// errChecks says that a target has failed. Its report has said why.
 var errChecks = errors.New("not all targets can be read")
 
 // checkCommand is the command check.

@@ -41,9 +41,9 @@ func (h *demoHome) close() {
 	}
 }
 
-// handler reads all plugs whenever somebody looks at the page, as Prometheus
-// would at other times, so that it shows living values without one. Otherwise
-// the plugs are left to whoever else tries them: each keeps one session.
+// handler reads all plugs when the status page is loaded, so that it shows values
+// without a Prometheus. It leaves the plugs alone at other times: each keeps one
+// session, and users try other clients on them.
 func (h *demoHome) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
@@ -59,14 +59,14 @@ func (h *demoHome) handler(next http.Handler) http.Handler {
 	})
 }
 
-// discard is an http.ResponseWriter for an answer that nobody reads.
+// discard is an http.ResponseWriter that drops what it is given.
 type discard struct{}
 
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// welcome prints where everything is.
+// welcome prints the addresses of the plugs and of the pages.
 func (h *demoHome) welcome(w io.Writer, listening net.Addr) {
 	at := listening.String()
 	if host, port, err := net.SplitHostPort(at); err == nil && net.ParseIP(host).IsUnspecified() {

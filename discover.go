@@ -38,7 +38,7 @@ func (c *discoverCommand) register(app *kingpin.Application) {
 	cmd.Flag("format", "table, yaml for a targets.yml, or json for scripts.").Default("table").EnumVar(&c.format, "table", "yaml", "json")
 }
 
-// run searches, shows on stderr that it does, and prints what it has found.
+// run searches, shows the progress on stderr, and prints what it has found.
 func (c *discoverCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if c.timeout <= 0 {
 		return errUsage("--timeout must be positive")
@@ -81,7 +81,7 @@ func (c *discoverCommand) run(ctx context.Context, stdout, stderr io.Writer) err
 	return err
 }
 
-// whyNobody says what may be the matter.
+// whyNobody returns advice on a search that has found nothing.
 func (c *discoverCommand) whyNobody() string {
 	if slices.Equal(c.addresses, []string{discovery.Broadcast}) {
 		return `
@@ -101,8 +101,8 @@ func orWhat(model string) string {
 	return model
 }
 
-// remark says what a user with an account, if that is known, should know of a
-// device.
+// remark returns why a device is not ready to be read, "" if it is. The username
+// may be "".
 func remark(d discovery.Device, username string) string {
 	switch {
 	case strings.HasPrefix(d.Type, "IOT."):

@@ -24,8 +24,8 @@ func (f *configFlags) register(cmd *kingpin.CmdClause) {
 	cmd.Flag("config.file", "The file with accounts and targets.").Default(defaultConfig).IsSetByUser(&f.configSet).StringVar(&f.configFile)
 }
 
-// path returns the file to load. The default one may be missing, and then
-// the environment is all there is.
+// path returns the file to load, "" if there is no default one: then the
+// environment has the configuration.
 func (f *configFlags) path() string {
 	if _, err := os.Stat(f.configFile); !f.configSet && errors.Is(err, fs.ErrNotExist) {
 		return ""
@@ -33,7 +33,7 @@ func (f *configFlags) path() string {
 	return f.configFile
 }
 
-// explain adds to an error what somebody without any configuration needs.
+// explain adds advice to an error if there is no configuration at all.
 func (f *configFlags) explain(err error) error {
 	if err != nil && f.path() == "" {
 		return fmt.Errorf("there is no %s here (see targets.yml.example, or try --demo): %w", f.configFile, err)

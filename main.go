@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command tapo_exporter is a Prometheus exporter for TP-Link Tapo plugs. It
-// follows the multi-target exporter pattern: Prometheus names a plug, the
-// exporter reads it over a session that it keeps, and answers with its state,
-// power and energy.
+// follows the multi-target exporter pattern: Prometheus names a plug, and the
+// exporter reads it over a cached session and answers with its state, power and
+// energy.
 package main
 
 import (
@@ -49,8 +49,7 @@ type errUsage string
 
 func (e errUsage) Error() string { return string(e) }
 
-// run is main with everything that a test wants to replace. It returns the exit
-// code.
+// run is main with parameters that tests replace. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := kingpin.New(program, "Prometheus exporter for TP-Link Tapo plugs. The account may come from TAPO_USERNAME and TAPO_PASSWORD or TAPO_PASSWORD_FILE instead of a file.").UsageWriter(stdout).ErrorWriter(stderr).UsageTemplate(kingpin.LongHelpTemplate)
 	app.HelpFlag.Short('h')
@@ -104,8 +103,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// flagsFirst returns a hint for an error that is about a command after flags,
-// which are taken for those of the command serve.
+// flagsFirst returns a hint for an error about a command that comes after flags:
+// kingpin takes those for flags of the command serve.
 func flagsFirst(app *kingpin.Application, err error) string {
 	for _, cmd := range app.Model().Commands {
 		if err.Error() == "unexpected "+cmd.Name {
@@ -115,8 +114,8 @@ func flagsFirst(app *kingpin.Application, err error) string {
 	return ""
 }
 
-// completesCommand reports whether a shell wants to know what commands there are.
-// Kingpin does not tell where one of them is the default.
+// completesCommand reports whether a shell completes the name of a command.
+// Kingpin lists no commands if one of them is the default.
 func completesCommand(args []string) bool {
 	return len(args) == 2 && args[0] == "--completion-bash" && !strings.HasPrefix(args[1], "-")
 }

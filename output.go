@@ -16,7 +16,7 @@ import (
 // toStdout is the output that is not a file.
 const toStdout = "-"
 
-// checkOutput reports early what would keep a file from being written.
+// checkOutput returns early the error with which writing a file would fail.
 func checkOutput(path string) error {
 	if path == toStdout {
 		return nil
@@ -37,32 +37,33 @@ func checkOutput(path string) error {
 	return nil
 }
 
-// destination follows links to where a file is. What is not a regular file, such
-// as a pipe, is written to directly.
+// destination follows symbolic links. It reports whether the output is no regular
+// file, such as a pipe, and so must be written to directly.
 func destination(path string) (to string, direct bool) {
 	to, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		_, err := os.Lstat(path)
-		return path, err == nil // a link to what has no name, such as /dev/stdout
+		return path, err == nil // a link to a file without a name, such as /dev/stdout
 	}
 	info, err := os.Stat(to)
 	return to, err == nil && !info.Mode().IsRegular()
 }
 
-// writeOutput writes to a file in one step, so that it is never half written.
+// writeOutput writes to a file in one step, so that it is never half written. A
+// file that was there keeps its permissions.
 func writeOutput(path string, stdout io.Writer, write func(io.Writer) error) error {
 	if path == toStdout {
 		return write(stdout)
 	}
 	path, direct := destination(path)
 	if direct {
-		file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // which the user names
+		file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the user names it
 		if err != nil {
 			return err
 		}
 		return errors.Join(write(file), file.Close())
 	}
-	mode := os.FileMode(0o644) // who imports it may be another user
+	mode := os.FileMode(0o644) // another user may import it
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}

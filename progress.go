@@ -15,8 +15,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// progress tells on a terminal how far the work is, and everywhere how each
-// target went.
+// progress prints the outcome of each target, and on a terminal also how many
+// plugs have been read.
 type progress struct {
 	w     io.Writer
 	live  bool
@@ -51,7 +51,7 @@ func (p *progress) show() {
 	}
 }
 
-// outcome says in a line what has been got from a plug, or why nothing.
+// outcome returns a line about the samples of a plug, or why there are none.
 func outcome(outlets []backfill.Outlet, err error) string {
 	if failed, ok := errors.AsType[*tapo.Error](err); ok {
 		return fmt.Sprintf("%v\n  %s", failed.Err, failed.Advice)

@@ -100,8 +100,8 @@ func (c *serveCommand) checkConfig(stdout io.Writer) error {
 	return nil
 }
 
-// serveHTTP serves until ctx ends or a signal asks to stop, then lets probes
-// under way have their answers.
+// serveHTTP serves until ctx ends or a signal arrives. It then waits for the probes
+// in progress.
 func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdout io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -82,8 +82,8 @@ func (a *targetArgs) all(ctx context.Context, cfg *config.Config) ([]config.Targ
 	return targets, nil
 }
 
-// target returns the target of a name, an address or a MAC address. Whoever runs
-// the command may name any plug.
+// target returns the target of a name, an address or a MAC address. It need not be
+// listed: a user of the command line may read any plug.
 func (a *targetArgs) target(cfg *config.Config, name string) (config.Target, error) {
 	mac := tapo.ParseMAC(name)
 	t, listed := cfg.Target(name)

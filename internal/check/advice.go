@@ -16,14 +16,14 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
-// advise returns what to do about a failure. About refused credentials it asks
-// the plug whose it is, which is no login.
+// advise returns what to do about a failure. If the credentials were rejected, it
+// reads the owner's hash from the plug over discovery, which costs no login.
 func (r *run) advise(ctx context.Context, failed *tapo.Error) string {
 	if failed.Reason != tapo.BadCredentials && failed.Reason != tapo.LoginBackoff {
 		return failed.Advice
 	}
 	if failed.Protocol == tapo.KLAP && failed.Advice != failed.Reason.Advice() {
-		return failed.Advice // the plug's proof has shown what is wrong
+		return failed.Advice // the plug's proof has shown which credentials it has
 	}
 	plug, replied := r.introduction(ctx)
 	hashed := failed.Protocol != tapo.TPAP // the e-mail plays no part in most logins over TPAP
@@ -46,7 +46,7 @@ func (r *run) advise(ctx context.Context, failed *tapo.Error) string {
 	return whose
 }
 
-// introduction asks the plug's address for what it says of itself.
+// introduction sends a discovery probe to the plug's address, and returns the reply.
 func (r *run) introduction(ctx context.Context) (plug discovery.Device, replied bool) {
 	host, _, err := net.SplitHostPort(r.report.Address)
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *run) introduction(ctx context.Context) (plug discovery.Device, replied 
 	return plug, err == nil && replied
 }
 
-// whose compares the account that a plug says it belongs to with the one that
-// the configuration has.
+// whose compares the owner that a plug reports with the accounts of the
+// configuration.
 func (r *run) whose(plug discovery.Device) string {
 	email := r.target.Credentials.Username
 	trimmed := strings.TrimSpace(email)
@@ -95,7 +95,7 @@ func (r *run) whose(plug discovery.Device) string {
 	return "The plug says that it belongs to another account, or to one whose e-mail is spelled otherwise: a capital letter makes a difference. In the Tapo app of the plug's owner, Me shows the e-mail."
 }
 
-// spelling points at what is unusual about an e-mail address.
+// spelling returns what is unusual about an e-mail address, "" if nothing.
 func spelling(email string) string {
 	switch {
 	case strings.TrimSpace(email) != email:

@@ -1,13 +1,12 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package check tries a target step by step, and says of the first step that
-// fails what its owner can do about it.
+// Package check reads a target once, step by step, and gives advice on the first
+// step that fails.
 //
-// The plug is read as the exporter reads it, once; the steps are what that read
-// has reported on its way. Nothing is tried that the exporter would not try, so
-// a check spends no login that a plug counts as a wrong one beyond the one that
-// the first probe would have spent.
+// It reads the plug as the exporter does, and makes the steps from what that read
+// reports. It tries nothing that the exporter would not try, so a wrong password
+// costs one login, like the first probe.
 package check
 
 import (
@@ -36,7 +35,7 @@ const (
 	Skipped Status = "skipped" // not needed, or not reached
 )
 
-// Step is one of a check, always the same ones in the same order.
+// Step is a step of a check. All checks have the same steps in the same order.
 type Step struct {
 	Name    string  `json:"name"`
 	Status  Status  `json:"status"`
@@ -58,7 +57,7 @@ const (
 
 var stepNames = []string{stepResolve, stepConnect, stepWakeUp, stepProtocol, stepLogin, stepComponents, stepRead, stepClock}
 
-// Report is what a check has found out.
+// Report is the result of a check.
 type Report struct {
 	Target   string        `json:"target"`
 	Address  string        `json:"address"`
@@ -73,14 +72,14 @@ type Report struct {
 	Notes    []string      `json:"notes,omitempty"` // settings that deserve a second look
 }
 
-// Checker checks targets. Its methods are safe for concurrent use: a plug that
-// several targets have is asked by one of them at a time.
+// Checker checks targets. Its methods are safe for concurrent use: of the targets
+// that name the same plug, one is read at a time.
 type Checker struct {
 	// Config has the accounts, and where to search for plugs.
 	Config *config.Config
 	// Timeout is for each target; 0 means ten seconds.
 	Timeout time.Duration
-	// Rejections is what the exporter remembers of refused logins.
+	// Rejections is what the exporter has stored about rejected logins; may be nil.
 	Rejections tapo.RejectionStore
 	// DialContext, Search and Now replace the network and the clock if they are
 	// not nil.
@@ -95,10 +94,11 @@ type Checker struct {
 
 const (
 	defaultTimeout = 10 * time.Second
-	// SearchTime is for finding plugs, ownerTime for asking one whose it is.
+	// SearchTime is how long to search for plugs, ownerTime how long to wait for the
+	// reply of one plug.
 	SearchTime = 3 * time.Second
 	ownerTime  = time.Second
-	// clockSlack is how wrong a clock may be without a word.
+	// clockSlack is how wrong a clock may be; one beyond maxClock is not set.
 	clockSlack = 2 * time.Minute
 	maxClock   = 26 * time.Hour
 )
@@ -164,7 +164,7 @@ func (r *run) pass(name string, took time.Duration, detail string) {
 
 func (r *run) skip(name, why string) { r.step(name).Detail = why }
 
-// fail notes a cross; the first one decides what is advised.
+// fail records that a step has failed. The first one decides the advice.
 func (r *run) fail(name string, took time.Duration, reason tapo.Reason, problem, advice string) {
 	*r.step(name) = Step{name, Failed, took.Seconds(), problem}
 	if r.report.Reason == "" {
@@ -172,7 +172,7 @@ func (r *run) fail(name string, took time.Duration, reason tapo.Reason, problem,
 	}
 }
 
-// resolve finds out the plug's address.
+// resolve determines the plug's address.
 func (r *run) resolve(ctx context.Context) bool {
 	start := r.Now()
 	took := func() time.Duration { return r.Now().Sub(start) }
@@ -229,7 +229,7 @@ func (r *run) find(ctx context.Context) string {
 	return at
 }
 
-// read reads the plug, and tells the steps of that apart.
+// read reads the plug, and reports the steps of that.
 func (r *run) read(ctx context.Context) {
 	t := r.newTrace()
 	conversation, guard := r.places.Enter(r.report.Address, r.Rejections)
@@ -254,7 +254,7 @@ func (r *run) read(ctx context.Context) {
 	failed, _ := errors.AsType[*tapo.Error](err)
 	r.report.Model, r.report.Firmware, r.report.Protocol = reading.Info.Model, reading.Info.Firmware, reading.Protocol
 
-	if len(t.attempts) == 0 { // it may not even be asked
+	if len(t.attempts) == 0 { // a login that was rejected before is not repeated yet
 		r.fail(stepLogin, 0, failed.Reason, failed.Err.Error(), r.advise(ctx, failed))
 		return
 	}

@@ -21,7 +21,7 @@ const (
 	wide = 74 // how many characters a line of advice has
 )
 
-// Write writes a report for people, in colours if that is a terminal's.
+// Write writes a report as text, with the colours of a terminal if wanted.
 func (r Report) Write(w io.Writer, colours bool) error {
 	r = r.printable()
 	paint := func(colour, text string) string {
@@ -68,7 +68,7 @@ func (r Report) Write(w io.Writer, colours bool) error {
 	return err
 }
 
-// printable replaces what would not stay in its line: plugs say their own names.
+// printable replaces unprintable characters, since names come from plugs.
 func (r Report) printable() Report {
 	clean := func(text string) string {
 		return strings.Map(func(c rune) rune {

@@ -15,7 +15,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// trace is what a read reports on its way.
+// trace collects what a read reports.
 type trace struct {
 	now     func() time.Time
 	network func(ctx context.Context, network, address string) (net.Conn, error)
@@ -29,14 +29,14 @@ type trace struct {
 	requests int
 	protocol tapo.Protocol  // of the login, once it has succeeded
 	listed   bool           // componentList has been answered or refused
-	refused  map[string]int // methods that the plug knows and refuses for now, with its error codes
+	refused  map[string]int // error codes of methods that the plug has but does not answer now
 }
 
 // Methods of plugs whose outcome decides a step or a note: docs/protocols.md,
 // "What it costs a plug".
 const (
 	componentList = "component_nego"
-	childList     = "get_child_device_list" // which a strip must answer
+	childList     = "get_child_device_list" // a strip must answer it
 	energyUsage   = "get_energy_usage"
 )
 
@@ -119,7 +119,7 @@ func (t *trace) refusalsText() string {
 func (t *trace) failedStep(err *tapo.Error) string {
 	switch err.Reason {
 	case tapo.NotAPlug, tapo.Unsupported, tapo.PassthroughNotAllowed, tapo.LocalAccessRefused:
-		if t.protocol != "" { // another plug than the one that is wanted
+		if t.protocol != "" { // it is another plug than the target's
 			return stepRead
 		}
 		return stepProtocol

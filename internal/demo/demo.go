@@ -61,7 +61,7 @@ func later(l simulator.Load, shift time.Duration) simulator.Load {
 	return simulator.LoadFunc(func(at time.Time) float64 { return l.Watts(at.Add(-shift)) })
 }
 
-// Config lists appliances whose plugs have been started.
+// Config returns a configuration with appliances whose plugs have been started.
 func Config(all []Appliance) *config.Config {
 	c := &config.Config{Auths: map[string]config.Auth{Auth: {Username: Username, Password: Password}}}
 	for _, a := range all {

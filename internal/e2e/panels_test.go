@@ -154,7 +154,7 @@ func rangeQuery(server, expr, interval string, instant bool) ([]map[string]strin
 	return series, nil
 }
 
-// testStripOnDashboard looks for a strip's sockets under their own names.
+// testStripOnDashboard looks for a strip's outlets under their own names.
 func testStripOnDashboard(t *testing.T, server string) {
 	for _, p := range dashboards(t)["plug.json"].Panels {
 		if p.Title != "Power" || p.Type != "timeseries" {

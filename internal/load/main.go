@@ -34,7 +34,7 @@ const (
 
 func main() {
 	var o options
-	counts := flag.String("plugs", "1000", "how many plugs, or several such numbers")
+	sizes := flag.String("plugs", "1000", "how many plugs, or several such numbers")
 	flag.DurationVar(&o.duration, "duration", 2*time.Minute, "how long to measure")
 	flag.DurationVar(&o.interval, "interval", 15*time.Second, "how often every plug is scraped")
 	flag.DurationVar(&o.latency, "latency", 25*time.Millisecond, "what a plug takes to answer")
@@ -42,7 +42,7 @@ func main() {
 	serve := flag.Int("serve-plugs", 0, "be the process with so many plugs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *serve, *counts, o, *strict)
+	err := run(ctx, *serve, *sizes, o, *strict)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -50,15 +50,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, serve int, counts string, o options, strict bool) error {
-	if serve > 0 { // which ends with its input, whatever the terminal sends
+func run(ctx context.Context, serve int, sizes string, o options, strict bool) error {
+	if serve > 0 { // ends with its input, not on a signal of the terminal
 		return servePlugs(serve, o.latency, os.Stdin, os.Stdout)
 	}
 	if flag.NArg() > 0 || o.duration < o.interval || o.interval <= 0 || o.latency < 0 {
 		return errors.New("there are no arguments, and the duration must be as long as the interval at least")
 	}
 	var numbers []int
-	for text := range strings.SplitSeq(counts, ",") {
+	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || n < 1 {
 			return fmt.Errorf("not a number of plugs: %q", text)

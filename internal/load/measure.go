@@ -25,7 +25,7 @@ import (
 // result is one measurement.
 type result struct {
 	plugs, scrapes, failed int
-	seen                   counts // by the plugs, while measuring
+	seen                   tally // by the plugs, while measuring
 	p50, p99               time.Duration
 	elapsed, cpuTime       time.Duration
 	memory                 uint64 // bytes resident
@@ -35,7 +35,7 @@ func (r *result) requestsPerRead() float64  { return float64(r.seen.Requests) / 
 func (r *result) cpu() float64              { return r.cpuTime.Seconds() / r.elapsed.Seconds() }
 func (r *result) cpuPerRead() time.Duration { return r.cpuTime / time.Duration(max(1, r.seen.Reads)) }
 
-// judge returns what targets were missed.
+// judge returns the targets that were missed.
 func (r *result) judge(o options, fewer *result, strict bool) error {
 	var missed []error
 	miss := func(format string, args ...any) {
@@ -111,12 +111,12 @@ scrape_configs:
 }
 
 // watch measures for a while.
-func (r *result) watch(ctx context.Context, p *plugs, exporter, prometheus string, o options) error {
-	seen, err := p.counts()
+func (r *result) watch(ctx context.Context, p *plugProcess, exporter, prometheus string, o options) error {
+	seen, err := p.tally()
 	if err != nil {
 		return err
 	}
-	cpu, _, err := process(ctx, exporter)
+	cpu, _, err := usage(ctx, exporter)
 	if err != nil {
 		return err
 	}
@@ -125,12 +125,12 @@ func (r *result) watch(ctx context.Context, p *plugs, exporter, prometheus strin
 		return err
 	}
 	r.elapsed = time.Since(began)
-	after, err := p.counts()
+	after, err := p.tally()
 	if err != nil {
 		return err
 	}
-	r.seen = counts{after.Requests - seen.Requests, after.Reads - seen.Reads, after.Logins - seen.Logins}
-	cpuAfter, memory, err := process(ctx, exporter)
+	r.seen = tally{after.Requests - seen.Requests, after.Reads - seen.Reads, after.Logins - seen.Logins}
+	cpuAfter, memory, err := usage(ctx, exporter)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (r *result) watch(ctx context.Context, p *plugs, exporter, prometheus strin
 	return r.ask(ctx, prometheus, o.duration)
 }
 
-// ask takes what Prometheus has seen.
+// ask reads the results of the scrapes from Prometheus.
 func (r *result) ask(ctx context.Context, prometheus string, window time.Duration) error {
 	now := time.Now()
 	scraped, err := samples(ctx, prometheus, `up{job="tapo"}`, window, now)
@@ -170,8 +170,8 @@ func (r *result) ask(ctx context.Context, prometheus string, window time.Duratio
 	return nil
 }
 
-// process returns the exporter's CPU time in seconds and its resident memory.
-func process(ctx context.Context, exporter string) (cpu, memory float64, err error) {
+// usage returns the exporter's CPU time in seconds and its resident memory.
+func usage(ctx context.Context, exporter string) (cpu, memory float64, err error) {
 	body, err := get(ctx, "http://"+exporter+"/metrics")
 	if err != nil {
 		return 0, 0, err
@@ -248,7 +248,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func freeAddress() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // does not block
 	if err != nil {
-		return "127.0.0.1:0" // which says by itself what is wrong
+		return "127.0.0.1:0" // listening there fails with the cause
 	}
 	defer l.Close()
 	return l.Addr().String()

@@ -21,11 +21,11 @@ import (
 
 const username, password = "load@example.com", "load-password"
 
-// counts is what the plugs have seen together.
-type counts struct{ Requests, Reads, Logins int }
+// tally is what the plugs have received together.
+type tally struct{ Requests, Reads, Logins int }
 
 // servePlugs is the process with the plugs. It writes a targets.yml, and then
-// the counts for every line that it reads.
+// the tally for every line that it reads.
 func servePlugs(n int, latency time.Duration, in io.Reader, out io.Writer) error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	models := []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P115, simulator.P110Passthrough}
@@ -44,11 +44,11 @@ func servePlugs(n int, latency time.Duration, in io.Reader, out io.Writer) error
 	}
 	fmt.Fprintln(out, endOfTargets)
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		var c counts
+		var c tally
 		for _, p := range plugs {
 			s := p.Stats()
 			c.Requests += s.Requests
-			c.Reads += s.Methods["get_device_info"] // which every read asks once
+			c.Reads += s.Methods["get_device_info"] // once in each read
 			c.Logins += s.Logins
 		}
 		if err := json.NewEncoder(out).Encode(c); err != nil {
@@ -60,20 +60,20 @@ func servePlugs(n int, latency time.Duration, in io.Reader, out io.Writer) error
 
 const endOfTargets = "# end of targets"
 
-// plugs is the other end of servePlugs.
-type plugs struct {
+// plugProcess is the other end of servePlugs.
+type plugProcess struct {
 	process *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
 	targets string // a targets.yml
 }
 
-func startPlugs(n int, latency time.Duration) (*plugs, error) {
+func startPlugs(n int, latency time.Duration) (*plugProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &plugs{process: exec.Command(self, "--serve-plugs", strconv.Itoa(n), "--latency", latency.String())} //nolint:gosec,noctx // ourselves; ends with its input
+	p := &plugProcess{process: exec.Command(self, "--serve-plugs", strconv.Itoa(n), "--latency", latency.String())} //nolint:gosec,noctx // ourselves; ends with its input
 	p.process.Stderr = os.Stderr
 	if p.in, err = p.process.StdinPipe(); err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func startPlugs(n int, latency time.Duration) (*plugs, error) {
 	}
 }
 
-func (p *plugs) counts() (c counts, err error) {
+func (p *plugProcess) tally() (c tally, err error) {
 	if _, err := fmt.Fprintln(p.in); err != nil {
 		return c, err
 	}
@@ -112,7 +112,7 @@ func (p *plugs) counts() (c counts, err error) {
 	return c, json.Unmarshal(line, &c)
 }
 
-func (p *plugs) stop() {
+func (p *plugProcess) stop() {
 	p.in.Close()
 	_ = p.process.Wait()
 }

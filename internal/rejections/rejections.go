@@ -1,12 +1,12 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rejections keeps a small file of the plugs that have refused logins.
+// Package rejections stores which credentials plugs have rejected.
 //
-// Plugs with recent firmware count wrong passwords and lock themselves. What
-// one restart of the exporter costs is little, but restarts add up, so what a
-// plug has refused outlives them. The file is JSON, an object by the plugs'
-// addresses; whoever wants a plug to be tried again deletes it.
+// Plugs with recent firmware count wrong passwords and lock themselves. Each
+// restart of the exporter would repeat a rejected login, so the rejections are in
+// a file. It is JSON, an object by the plugs' addresses. A user who deletes it has
+// all plugs tried again.
 package rejections
 
 import (
@@ -22,9 +22,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/atomicfile"
 )
 
-// File is a [tapo.RejectionStore]. Its methods are safe for concurrent use. A
-// file that cannot be read or written is logged, and does not keep plugs from
-// being read.
+// File is a [tapo.RejectionStore]. Its methods are safe for concurrent use. It logs
+// errors of reading and writing the file, and goes on without it.
 type File struct {
 	path   string
 	logger *slog.Logger
@@ -36,11 +35,11 @@ type File struct {
 // Open reads the file at path, if there is one.
 func Open(path string, logger *slog.Logger) *File {
 	f := &File{path: path, logger: logger, states: map[string]json.RawMessage{}}
-	data, err := os.ReadFile(path) //nolint:gosec // named by whoever runs the exporter
+	data, err := os.ReadFile(path) //nolint:gosec // the user names it
 	if err == nil {
 		err = json.Unmarshal(data, &f.states)
 	}
-	if f.states == nil { // as JSON's null makes it
+	if f.states == nil { // the file holds null
 		f.states = map[string]json.RawMessage{}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
