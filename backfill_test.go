@@ -25,9 +25,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// remembering starts plugs that have been there for a while, and writes a
-// targets.yml with them: a, b and so on.
-func remembering(t *testing.T, plugs ...*simulator.Plug) (configFile string) {
+// startUsed starts plugs that have a history, and writes a targets.yml with them:
+// a, b and so on.
+func startUsed(t *testing.T, plugs ...*simulator.Plug) (configFile string) {
 	t.Helper()
 	var targets strings.Builder
 	targets.WriteString("auths: {home: {username: u, password: p}}\ntargets:\n")
@@ -49,12 +49,12 @@ func remembering(t *testing.T, plugs ...*simulator.Plug) (configFile string) {
 
 var sampleLine = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} ([0-9.]+) ([0-9]+)$`)
 
-// TestBackfill writes what plugs remember, to a file and to the standard output,
+// TestBackfill writes the histories of plugs, to a file and to the standard output,
 // with the labels of their targets.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	strip := &simulator.Plug{Model: simulator.P210M, Region: "Asia/Kolkata", Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}, {Load: simulator.Constant(60)}}}
-	config := remembering(t, &simulator.Plug{Region: "Europe/Berlin"}, strip)
+	config := startUsed(t, &simulator.Plug{Region: "Europe/Berlin"}, strip)
 	path := filepath.Join(t.TempDir(), "history.txt")
 	out, errs := ended(t, 0, "backfill", "--config.file="+config, "--all", "--job=plugs", "--output="+path)
 	if out != "" || strings.Contains(errs, "\r") || !strings.Contains(errs, "b: ") || !strings.Contains(errs, "made of 5m, 1h\n") || !strings.Contains(errs, "2 of 2 targets written\n") {
@@ -94,15 +94,15 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
-// TestBackfillCost: a plug is asked no more than it must be, and not all at once;
-// no two conversations with one plug, and no more than eight in all.
+// TestBackfillCost: each plug receives few requests, with pauses. It is in one
+// conversation at a time, and at most eight plugs are.
 func TestBackfillCost(t *testing.T) {
 	t.Parallel()
 	var plugs []*simulator.Plug
 	for range 20 {
 		plugs = append(plugs, &simulator.Plug{Latency: 20 * time.Millisecond})
 	}
-	config := remembering(t, plugs...)
+	config := startUsed(t, plugs...)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -145,8 +145,8 @@ func TestBackfillCost(t *testing.T) {
 	}
 }
 
-// TestBackfillFails: what a plug cannot tell is said, nothing of it is written,
-// and what others tell is not lost.
+// TestBackfillFails: a plug that fails is reported, nothing of it is written, and
+// the histories of others are not lost.
 func TestBackfillFails(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -167,7 +167,7 @@ func TestBackfillFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bad, good := &simulator.Plug{Model: tc.model}, &simulator.Plug{}
-			config := remembering(t, bad, good)
+			config := startUsed(t, bad, good)
 			if tc.change != nil {
 				tc.change(bad)
 			}
@@ -199,7 +199,7 @@ func TestBackfillFails(t *testing.T) {
 // TestBackfillInterrupted: nothing is written.
 func TestBackfillInterrupted(t *testing.T) {
 	t.Parallel()
-	config := remembering(t, &simulator.Plug{})
+	config := startUsed(t, &simulator.Plug{})
 	path := filepath.Join(t.TempDir(), "history.txt")
 	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 	defer cancel()
@@ -212,10 +212,10 @@ func TestBackfillInterrupted(t *testing.T) {
 	}
 }
 
-// TestBackfillOverlap asks a server what it has.
+// TestBackfillOverlap leaves out the hours that a server has.
 func TestBackfillOverlap(t *testing.T) {
 	t.Parallel()
-	config := remembering(t, &simulator.Plug{})
+	config := startUsed(t, &simulator.Plug{})
 	has := `[]`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "me" || password != "hidden" {
@@ -239,13 +239,13 @@ func TestBackfillOverlap(t *testing.T) {
 	}
 }
 
-// TestBackfillTargets: plugs are found by their mac, and asked as their targets
-// say; the account of the example is not tried.
+// TestBackfillTargets: plugs are found by their mac, and read with the settings of
+// their targets. The account of the example is not tried.
 func TestBackfillTargets(t *testing.T) {
 	t.Parallel()
 	found := &simulator.Plug{Listen: "127.0.80.1:0", Discovery: "127.0.80.1:0"}
 	old := &simulator.Plug{Model: simulator.P110Passthrough}
-	remembering(t, found, old)
+	startUsed(t, found, old)
 	search, _ := ended(t, 0, "discover", "--format=json", "--timeout=300ms", "--address="+found.DiscoveryAddr().String())
 	var devices []discovery.Device
 	if err := json.Unmarshal([]byte(search), &devices); err != nil || len(devices) != 1 {
@@ -274,10 +274,10 @@ targets:
 	}
 }
 
-// TestBackfillUsage: what cannot be meant is refused before a plug is asked.
+// TestBackfillUsage: wrong flags are refused before a plug is read.
 func TestBackfillUsage(t *testing.T) {
 	t.Parallel()
-	config := remembering(t, &simulator.Plug{})
+	config := startUsed(t, &simulator.Plug{})
 	for exit, commands := range map[int][]string{
 		2: {
 			"", "--all a", "--from=yesterday a", "--to=2026-13-01 a", "--from=1h a", "--from=2d --to=3d a", "--resolution=2h a", "--check-overlap=localhost:9090 a",

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestWriteOutput: there is the old file until there is the whole new one, and
-// nothing else beside it, whatever happens.
+// TestWriteOutput: a file has its old content until it has all of the new, and no
+// other file stays beside it.
 func TestWriteOutput(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestBackfillProgress: a terminal shows how far the work is, in one line, and
-// what there is to say of each target above it.
-func TestBackfillProgress(t *testing.T) {
+// TestProgress: a terminal shows the number of plugs read in one line, and the
+// outcome of each target above it.
+func TestProgress(t *testing.T) {
 	var shown bytes.Buffer
 	p := progress{w: &shown, live: true, plugs: 2}
 	p.request()

@@ -52,9 +52,9 @@ func value(samples []Sample, at time.Time) float64 {
 	return samples[n].Value
 }
 
-// TestCounter: whatever way a plug rounds, the counter rises by what the plug says
-// of each day and month, within a watt-hour, begins anew with the month, and never
-// passes the live one.
+// TestCounter: the counter rises by the plug's energy of each day and month, within
+// a watt-hour and however the plug rounds. It begins at zero with each month, and
+// never exceeds the scraped one.
 func TestCounter(t *testing.T) {
 	loc := berlin(t)
 	for name, now := range map[string]time.Time{
@@ -139,8 +139,8 @@ func checkSeries(t *testing.T, o Outlet) {
 	}
 }
 
-// TestNothing: a plug that has drawn nothing says so, an old one has no powers,
-// and what goes wrong is returned.
+// TestNothing: a plug without consumption is an error, old firmware has no powers,
+// and errors of requests are returned.
 func TestNothing(t *testing.T) {
 	now := time.Date(2026, 9, 16, 12, 10, 0, 0, time.UTC)
 	m := &fakePlug{watts: dailyLoad, since: now, now: now, location: time.UTC, noPower: true}

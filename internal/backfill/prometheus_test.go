@@ -51,7 +51,7 @@ func server(t *testing.T, least, most map[time.Time]float64, powers []time.Time)
 	return Prometheus{URL: u, Names: names}, queries
 }
 
-// TestRoundedTimes: what a server says of an hour is about that hour, also if it
+// TestRoundedTimes: a server's value for an hour is about that hour, also if it
 // rounds the times of answers.
 func TestRoundedTimes(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -68,8 +68,7 @@ func TestRoundedTimes(t *testing.T) {
 	}
 }
 
-// TestOtherJob: a server that has the instance under another job is no server that
-// has nothing.
+// TestOtherJob: it is an error if a server has the instance under another job.
 func TestOtherJob(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		result := `{"resultType":"matrix","result":[]}`
@@ -113,7 +112,7 @@ func TestLongRange(t *testing.T) {
 	}
 }
 
-// TestServerTrouble: what a server says is passed on, and no password.
+// TestServerTrouble: errors contain the server's message, and no password.
 func TestServerTrouble(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"status":"error","error":"too many points"}`: "too many points",

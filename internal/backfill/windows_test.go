@@ -113,8 +113,8 @@ func TestSmallLoads(t *testing.T) {
 	}
 }
 
-// TestNotPassed: a plug that rounds every hour of a small load up does not make
-// the counter pass the live one.
+// TestNotPassed: the counter does not exceed the scraped one, also if the plug
+// rounds every hour of a small load up.
 func TestNotPassed(t *testing.T) {
 	for hour := range 24 {
 		now := time.Date(2026, 9, 1, hour, 10, 0, 0, time.UTC)

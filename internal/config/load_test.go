@@ -247,7 +247,7 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-func TestAllErrorsAreTold(t *testing.T) {
+func TestAllErrorsAreReported(t *testing.T) {
 	_, err := Load(write(t, "targets.yml", "auths: {home: {username: u, password: p}}\ntargets:\n- {name: a}\n- {name: b, address: x, protocol: y}"), env{}.lookup)
 	if err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), "line 4") {
 		t.Errorf("got %v", err)
