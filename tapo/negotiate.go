@@ -26,8 +26,8 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	if err := l.mayAsk(); err != nil {
 		return nil, err
 	}
-	if cause, next, ok := l.backoff.Allow(l.cfg.Now()); !ok {
-		return nil, backingOff(cause, next)
+	if next, ok := l.backoff.Allow(l.cfg.Now()); !ok {
+		return nil, backingOff(l.backoff.Cause(), next)
 	}
 	s, err := l.negotiate(ctx)
 	if err != nil {

@@ -28,8 +28,8 @@ func (b *Backoff) Record(cause error, now time.Time) {
 	b.cause, b.next = cause, now.Add(b.wait)
 }
 
-// Allow reports whether a login may be tried. If not, it returns how the last one
-// failed, and when the next may be tried.
-func (b *Backoff) Allow(now time.Time) (cause error, next time.Time, ok bool) {
-	return b.cause, b.next, !now.Before(b.next)
-}
+// Allow reports whether a login may be tried; if not, next is when it may.
+func (b *Backoff) Allow(now time.Time) (next time.Time, ok bool) { return b.next, !now.Before(b.next) }
+
+// Cause returns how the last login failed, nil if none did.
+func (b *Backoff) Cause() error { return b.cause }
