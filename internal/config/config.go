@@ -11,7 +11,6 @@ package config
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -26,6 +25,8 @@ type Config struct {
 
 	// Warnings are about settings that are valid but deserve a second look.
 	Warnings []string `yaml:"-"`
+
+	index targetIndex
 }
 
 // Auth is a TP-Link account.
@@ -81,7 +82,7 @@ const DefaultInterval = 5 * time.Minute
 
 // Searches reports whether plugs have to be searched for.
 func (c *Config) Searches() bool {
-	return c.Discovery.Enabled || slices.ContainsFunc(c.Targets, func(t Target) bool { return t.MAC != "" })
+	return c.Discovery.Enabled || len(c.indexed().byMAC) > 0
 }
 
 // Unlisted says which addresses may be probed although no target has them.
@@ -112,26 +113,6 @@ func (t Target) HasExampleAccount() bool { return t.Credentials.Password == Exam
 
 // SkipReplyVerification reports whether the target's replies are taken unsigned.
 func (t Target) SkipReplyVerification() bool { return t.VerifyReplies != nil && !*t.VerifyReplies }
-
-// Target returns a listed target by its name, or by its address with or without
-// the port.
-func (c *Config) Target(nameOrAddress string) (Target, bool) {
-	for _, t := range c.Targets {
-		if t.Name == nameOrAddress {
-			return t, true
-		}
-	}
-	asked, err := tapo.ParseAddress(nameOrAddress)
-	for _, t := range c.Targets {
-		if t.Address == "" || err != nil {
-			continue
-		}
-		if address, _ := tapo.ParseAddress(t.Address); address == asked {
-			return t, true
-		}
-	}
-	return Target{}, false
-}
 
 // OnlyAuth returns the name of the only account there is.
 func (c *Config) OnlyAuth() (string, bool) {

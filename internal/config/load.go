@@ -62,6 +62,7 @@ func parse(data []byte, dir string, lookupEnv func(string) (string, bool)) (*Con
 	if len(l.errs) > 0 {
 		return nil, errors.Join(l.errs...)
 	}
+	c.indexed()
 	return c, nil
 }
 
