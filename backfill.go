@@ -24,7 +24,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/backfill"
 	"github.com/tapo-exporter/tapo_exporter/internal/check"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
-	"github.com/tapo-exporter/tapo_exporter/internal/places"
+	"github.com/tapo-exporter/tapo_exporter/internal/plugs"
 	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
@@ -54,8 +54,7 @@ type backfillCommand struct {
 	overlap    string
 	rejections string
 
-	plugs    places.Places
-	refusals tapo.RejectionStore
+	locks    plugs.Locks
 	cfg      *config.Config
 	wanted   backfill.Range
 	server   *backfill.Prometheus // nil if no overlap is to be checked
@@ -99,7 +98,7 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 		return err
 	}
 	if c.rejections != "" {
-		c.refusals = rejections.Open(c.rejections, logger)
+		c.locks.Rejections = rejections.Open(c.rejections, logger)
 	}
 	if c.server != nil {
 		if err := c.server.Check(ctx); err != nil {
@@ -209,33 +208,26 @@ func (c *backfillCommand) readNew(ctx context.Context, t config.Target) ([]backf
 func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill.Outlet, error) {
 	ctx, cancel := context.WithTimeout(ctx, plugTime)
 	defer cancel()
-	if t.HasExampleAccount() {
-		return nil, errors.New("the account in the configuration is still the example's")
+	if err := plugs.CheckAccount(t); err != nil {
+		return nil, err
 	}
+	var err error
 	if t.MAC != "" {
-		var err error
 		if t.Address, err = c.find(ctx, t.MAC); err != nil {
 			return nil, err
 		}
 	}
-	address, err := tapo.ParseAddress(t.Address)
-	if err != nil {
+	if t.Address, err = tapo.ParseAddress(t.Address); err != nil {
 		return nil, err
 	}
-	conversation, guard := c.plugs.Enter(address, c.refusals)
-	select {
-	case conversation <- struct{}{}:
-		defer func() { <-conversation }()
-	case <-ctx.Done():
+	lock := c.locks.At(t.Address)
+	if lock.Acquire(ctx) != nil {
 		return nil, errors.New("the plug was being read under another name all the time")
 	}
-	device, err := tapo.New(tapo.Config{
-		Address: address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol, AllowPassthrough: t.AllowPassthrough,
-		SkipReplyVerification: t.SkipReplyVerification(), Guard: guard,
-		Trace: tapo.Trace{Exchange: func(tapo.Exchange) { c.progress.request() }},
-	})
-	if err != nil {
-		return nil, err
+	defer lock.Release()
+	device, failed := plugs.Open(t, plugs.Options{Guard: lock.Guard, Trace: tapo.Trace{Exchange: func(tapo.Exchange) { c.progress.request() }}})
+	if failed != nil {
+		return nil, failed
 	}
 	defer device.Close()
 	return backfill.Read(ctx, device, c.wanted)

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
-	"github.com/tapo-exporter/tapo_exporter/internal/places"
+	"github.com/tapo-exporter/tapo_exporter/internal/plugs"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
@@ -88,8 +88,8 @@ type Checker struct {
 	Search      func(ctx context.Context, s discovery.Search, found func(discovery.Device)) error
 	Now         func() time.Time
 
-	once   sync.Once
-	places places.Places
+	once  sync.Once
+	locks plugs.Locks
 }
 
 const (
@@ -118,11 +118,9 @@ func (c *Checker) Target(ctx context.Context, t config.Target) Report {
 	if t.AllowPassthrough && t.MAC == "" {
 		r.addNote("allow_passthrough gives the account's password to whoever answers at the address")
 	}
-	switch {
-	case t.HasExampleAccount():
-		r.fail(stepLogin, 0, tapo.BadCredentials, "the account in the configuration is still the example's",
-			"Put the e-mail and the password of your TP-Link account into the configuration.")
-	case r.resolve(ctx):
+	if failed := plugs.CheckAccount(t); failed != nil {
+		r.fail(stepLogin, 0, failed.Reason, failed.Err.Error(), failed.Advice)
+	} else if r.resolve(ctx) {
 		r.read(ctx)
 	}
 	r.report.OK = !slices.ContainsFunc(r.report.Steps, func(s Step) bool { return s.Status == Failed })
@@ -145,6 +143,7 @@ func (c *Checker) complete() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.locks.Rejections = c.Rejections
 }
 
 // run is one check.
@@ -232,26 +231,20 @@ func (r *run) find(ctx context.Context) string {
 // read reads the plug, and reports the steps of that.
 func (r *run) read(ctx context.Context) {
 	t := r.newTrace()
-	conversation, guard := r.places.Enter(r.report.Address, r.Rejections)
-	select {
-	case conversation <- struct{}{}:
-		defer func() { <-conversation }()
-	case <-ctx.Done():
+	lock := r.locks.At(r.report.Address)
+	if lock.Acquire(ctx) != nil {
 		r.fail(stepConnect, 0, tapo.Timeout, "the plug was being checked under another name all the time", tapo.Timeout.Advice())
 		return
 	}
-	device, err := tapo.New(tapo.Config{
-		Address: r.report.Address, MAC: r.target.MAC, Credentials: r.target.Credentials, Protocol: r.target.Protocol,
-		AllowPassthrough: r.target.AllowPassthrough, SkipReplyVerification: r.target.SkipReplyVerification(),
-		Trace: t.hooks(), DialContext: t.dial, Guard: guard, Now: r.Now,
-	})
-	if err != nil {
-		r.fail(stepResolve, 0, tapo.Unreachable, err.Error(), "Correct the configuration.")
+	defer lock.Release()
+	device, failed := plugs.Open(r.target, plugs.Options{Guard: lock.Guard, Trace: t.hooks(), DialContext: t.dial, Now: r.Now})
+	if failed != nil {
+		r.fail(stepResolve, 0, failed.Reason, failed.Err.Error(), failed.Advice)
 		return
 	}
 	defer device.Close()
 	reading, err := device.Read(ctx)
-	failed, _ := errors.AsType[*tapo.Error](err)
+	failed, _ = errors.AsType[*tapo.Error](err)
 	r.report.Model, r.report.Firmware, r.report.Protocol = reading.Info.Model, reading.Info.Firmware, reading.Protocol
 
 	if len(t.attempts) == 0 { // a login that was rejected before is not repeated yet
