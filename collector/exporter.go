@@ -52,7 +52,7 @@ type Exporter struct {
 	sessions      *Sessions
 	finder        *finder
 	namePause     time.Duration
-	history       *history
+	recentProbes  *recentProbes
 	timeout       time.Duration
 	timeoutOffset time.Duration
 	logger        *slog.Logger
@@ -70,7 +70,7 @@ func New(opts Options) *Exporter {
 	}
 	e := &Exporter{
 		store:         opts.Store,
-		history:       newHistory(opts.HistoryLimit),
+		recentProbes:  newRecentProbes(opts.HistoryLimit),
 		timeout:       opts.Timeout,
 		timeoutOffset: opts.TimeoutOffset,
 		logger:        opts.Logger,

@@ -40,15 +40,15 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	record := startRecord(target)
+	lines := startProbeLog(target)
 	start := time.Now()
-	result := e.read(withRecord(ctx, record), target, listed)
+	result := e.read(withProbeLog(ctx, lines), target, listed)
 	read := plugCollector{reading: result.Reading, took: time.Since(start)}
 	if result.Err != nil {
 		read.reason = result.Err.Reason
 		result.Reading.Info = e.sessions.State(target).Reading.Info
 	}
-	e.history.add(record.finish(read.took, result))
+	e.recentProbes.add(lines.finish(read.took, result))
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(read)

@@ -35,7 +35,7 @@ type step struct {
 
 func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	probe, ok := e.history.find(id)
+	probe, ok := e.recentProbes.find(id)
 	if err != nil || !ok {
 		http.Error(w, "this probe is not kept (any more): --history.limit", http.StatusNotFound)
 		return

@@ -9,15 +9,12 @@ import (
 	"html"
 	"log/slog"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -83,47 +80,6 @@ func TestStepsPairReplies(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, p.Steps()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestFailuresOutliveSuccesses(t *testing.T) {
-	h := newHistory(3)
-	failed := &tapo.Error{Reason: tapo.Timeout}
-	for id := 1; id <= 20; id++ {
-		p := Probe{Target: fmt.Sprint(id)}
-		if id%4 == 0 {
-			p.Err = failed
-		}
-		h.add(p)
-	}
-	var kept []uint64
-	for _, p := range h.recent() {
-		kept = append(kept, p.ID)
-		if found, ok := h.find(p.ID); !ok || found.Target != fmt.Sprint(p.ID) {
-			t.Errorf("%d: %+v", p.ID, found)
-		}
-	}
-	if want := []uint64{20, 19, 18, 16, 12, 8}; !slices.Equal(kept, want) {
-		t.Errorf("%v, want %v", kept, want)
-	}
-}
-
-func TestHistoryIsSafeForConcurrentUse(t *testing.T) {
-	h := newHistory(5)
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for range 50 {
-				h.add(Probe{Target: "x", Took: time.Second})
-				h.recent()
-				h.find(3)
-			}
-		})
-	}
-	group.Wait()
-	recent := h.recent()
-	if len(recent) != 5 || recent[0].ID != 200 || recent[4].ID != 196 {
-		t.Errorf("%+v", recent)
 	}
 }
 

@@ -69,7 +69,7 @@ type Result struct {
 
 func newSessions(opts Options) *Sessions {
 	return &Sessions{
-		patience: max(opts.Timeout-opts.TimeoutOffset-leeway, opts.Timeout/2), logger: slog.New(recordHandler{opts.Logger.Handler()}), dial: opts.DialContext,
+		patience: max(opts.Timeout-opts.TimeoutOffset-leeway, opts.Timeout/2), logger: slog.New(probeLogHandler{opts.Logger.Handler()}), dial: opts.DialContext,
 		rejections: opts.Rejections, metrics: newSelfMetrics(),
 		plugs: map[plugKey]*session{}, guards: map[string]*tapo.Guard{},
 	}

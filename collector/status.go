@@ -63,7 +63,7 @@ const staleAfter = 5 * time.Minute
 func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	c := e.store.Current()
 	filter := r.URL.Query().Get("filter")
-	probes := e.history.recent()
+	probes := e.recentProbes.newestFirst()
 	plugs, total := e.viewPlugs(c, lastFailures(probes))
 	matching := false
 	for i := range plugs {
