@@ -23,6 +23,7 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
@@ -49,7 +50,7 @@ type Options struct {
 // Exporter serves HTTP. Its methods are safe for concurrent use.
 type Exporter struct {
 	store         *config.Store
-	sessions      *Sessions
+	sessions      *sessions.Pool
 	finder        *finder
 	namePause     time.Duration
 	recentProbes  *recentProbes
@@ -78,7 +79,10 @@ func New(opts Options) *Exporter {
 		mux:           http.NewServeMux(),
 		namePause:     namePause,
 	}
-	e.sessions = newSessions(opts)
+	e.sessions = sessions.New(sessions.Options{
+		Timeout: opts.Timeout, TimeoutOffset: opts.TimeoutOffset, Logger: slog.New(probeLogHandler{opts.Logger.Handler()}),
+		Rejections: opts.Rejections, DialContext: opts.DialContext,
+	})
 	e.finder = newFinder(opts.Store, opts.Logger)
 	e.store.OnChange(func(c *config.Config) {
 		e.sessions.Retain(c)

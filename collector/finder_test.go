@@ -4,94 +4,14 @@
 package collector
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
-
-// street is addresses of plugs that reply to discovery probes.
-type street struct {
-	t    *testing.T
-	net  int // 127.0.net.x
-	port int // of UDP
-}
-
-// newStreet has no port in use yet.
-func newStreet(t *testing.T, net int) street { t.Helper(); return street{t, net, 20002} }
-
-func (s street) host(n int) string { return fmt.Sprintf("127.0.%d.%d", s.net, n) }
-
-// plug starts a plug at the n-th address.
-func (s street) plug(n int, p *simulator.Plug) *simulator.Plug {
-	s.t.Helper()
-	p.Listen, p.Discovery = s.host(n)+":0", fmt.Sprintf("%s:%d", s.host(n), s.port)
-	return startPlug(s.t, p)
-}
-
-// yaml is a discovery section that asks the first so many addresses.
-func (s street) yaml(more string, addresses int) string {
-	all := make([]string, addresses)
-	for i := range all {
-		all[i] = s.host(i + 1)
-	}
-	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(all, ", "))
-}
-
-// mac returns what a plug replies as its MAC.
-func mac(t *testing.T, p *simulator.Plug) string {
-	t.Helper()
-	found := ""
-	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
-	if err != nil || found == "" {
-		t.Fatalf("no MAC: %v", err)
-	}
-	return found
-}
-
-// run starts an exporter that searches.
-func run(t *testing.T, yaml string) *fixture {
-	t.Helper()
-	f := newFixture(t, yaml)
-	f.finder.time, f.finder.pause, f.namePause = 500*time.Millisecond, 100*time.Millisecond, time.Second // who replies does so at once
-	go f.Run(t.Context())
-	return f
-}
-
-// sd returns what /sd says, by instance.
-func (f *fixture) sd(t *testing.T) map[string]map[string]string {
-	t.Helper()
-	var groups []targetGroup
-	if err := json.Unmarshal(f.get("/sd").Body.Bytes(), &groups); err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]map[string]string{}
-	for _, g := range groups {
-		all[g.Labels["instance"]] = g.Labels
-	}
-	if len(all) != len(groups) {
-		t.Errorf("instances are not unique: %v", groups)
-	}
-	return all
-}
-
-// eventually waits for something that a search brings about.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 10*time.Second {
-			t.Fatal("never: " + what)
-		}
-	}
-}
-
-// probed returns the exposition of a target.
-func (f *fixture) probed(target string) string { return f.get("/probe?target=" + target).Body.String() }
 
 func TestDiscoveredTargets(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
@@ -83,7 +84,7 @@ func (f *finder) miss(ctx context.Context, t config.Target) *tapo.Error {
 }
 
 // state completes what is known of a target with that its plug cannot be found.
-func (f *finder) state(t config.Target, known State) State {
+func (f *finder) state(t config.Target, known sessions.State) sessions.State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.plugs[t.MAC]; p != nil && p.missed && p.at == "" {
@@ -95,7 +96,7 @@ func (f *finder) state(t config.Target, known State) State {
 // outcome notes how reading a plug at an address went. If the plug may have
 // moved, it is searched for; again says that it has been found elsewhere and
 // that there is time to read it there.
-func (f *finder) outcome(ctx context.Context, t config.Target, r Result) (again bool) {
+func (f *finder) outcome(ctx context.Context, t config.Target, r sessions.Result) (again bool) {
 	p, lost := f.record(ctx, t, r)
 	if !lost {
 		return false
@@ -111,7 +112,7 @@ func (f *finder) outcome(ctx context.Context, t config.Target, r Result) (again 
 
 // record notes how reading a plug at an address went, and reports whether it is to
 // be searched for.
-func (f *finder) record(ctx context.Context, t config.Target, r Result) (p *found, lost bool) {
+func (f *finder) record(ctx context.Context, t config.Target, r sessions.Result) (p *found, lost bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p = f.plug(t.MAC)

@@ -196,77 +196,6 @@ func TestExporterMetricsAreClean(t *testing.T) {
 	f.want(t, "/metrics", 200, "tapo_exporter_build_info{", "go_goroutines", "process_start_time_seconds")
 }
 
-// TestSelfMetrics causes what each metric counts, with every protocol. Shared
-// probes are in TestSharedReads, builds and reloads in TestReloadMetrics.
-func TestSelfMetrics(t *testing.T) {
-	inHouse(t, 30*time.Millisecond, func(t *testing.T, h *house) {
-		for i, target := range []string{"a", "b", "c"} {
-			h.up(target) // a login
-			h.plugs[i].LoseSession()
-			h.up(target) // lost, and another
-			h.plugs[i].SetCredentials(username, "another")
-			h.up(target) // lost, and a failure
-		}
-		h.plugs[0].SetCredentials(username, password)
-		h.write(t, houseYAML("a-third"))
-		h.do(http.MethodPost, "/-/reload")
-		h.write(t, houseYAML(password))
-		h.do(http.MethodPost, "/-/reload")
-		h.up("a") // a session that stands
-		text := h.want(t, "/metrics", 200)
-		want := `
-tapo_exporter_login_failures_total{protocol="klap",reason="bad_credentials"} 1
-tapo_exporter_login_failures_total{protocol="passthrough",reason="bad_credentials"} 1
-tapo_exporter_login_failures_total{protocol="tpap",reason="bad_credentials"} 1
-tapo_exporter_logins_total{protocol="klap"} 3
-tapo_exporter_logins_total{protocol="passthrough"} 2
-tapo_exporter_logins_total{protocol="tpap"} 2
-tapo_exporter_plug_request_duration_seconds_bucket{protocol="klap",le="0.025"} 0
-tapo_exporter_plug_request_duration_seconds_bucket{protocol="klap",le="0.05"} 13
-tapo_exporter_plug_request_duration_seconds_count{protocol="klap"} 13
-tapo_exporter_plug_requests_total{protocol="klap"} 13
-tapo_exporter_plug_requests_total{protocol="passthrough"} 10
-tapo_exporter_plug_requests_total{protocol="tpap"} 14
-tapo_exporter_probes_shared_total 0
-tapo_exporter_sessions_lost_total{protocol="klap"} 2
-tapo_exporter_sessions_lost_total{protocol="passthrough"} 2
-tapo_exporter_sessions_lost_total{protocol="tpap"} 2
-tapo_exporter_sessions{protocol="klap"} 1
-tapo_exporter_sessions{protocol="passthrough"} 0
-tapo_exporter_sessions{protocol="tpap"} 0
-tapo_exporter_targets 3
-`
-		for line := range strings.Lines(strings.TrimPrefix(want, "\n")) {
-			if !strings.Contains(text, "\n"+line) {
-				name, _, _ := strings.Cut(line, "{")
-				t.Errorf("no %sbut:\n%s", line, strings.Join(regexp.MustCompile("(?m)^"+strings.TrimSpace(name)+".*$").FindAllString(text, -1), "\n"))
-			}
-		}
-	})
-}
-
-// TestStolenSessionsDoNotStand, nor do sessions that got no answer.
-func TestStolenSessionsDoNotStand(t *testing.T) {
-	inHouse(t, 0, func(t *testing.T, h *house) {
-		for i, target := range []string{"a", "b", "c"} {
-			h.up(target)
-			h.plugs[i].Inject(simulator.Fault{Kind: simulator.LoseSession, Path: []string{"/app/request", "/ds", "request /app"}[i]})
-		}
-		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 1`, `tapo_exporter_sessions{protocol="passthrough"} 1`, `tapo_exporter_sessions{protocol="tpap"} 1`)
-		for i, target := range []string{"a", "b", "c"} {
-			if h.up(target) {
-				t.Error("read all the same")
-			}
-			h.plugs[i].Heal()
-		}
-		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 0`, `tapo_exporter_sessions{protocol="passthrough"} 0`, `tapo_exporter_sessions{protocol="tpap"} 0`)
-		for _, target := range []string{"a", "b", "c"} {
-			h.up(target)
-		}
-		h.want(t, "/metrics", 200, `tapo_exporter_sessions{protocol="klap"} 1`, `tapo_exporter_sessions{protocol="passthrough"} 1`, `tapo_exporter_sessions{protocol="tpap"} 1`)
-	})
-}
-
 // TestReloadMetrics counts what the configuration does.
 func TestReloadMetrics(t *testing.T) {
 	inHouse(t, 0, func(t *testing.T, h *house) {
@@ -280,6 +209,9 @@ func TestReloadMetrics(t *testing.T) {
 		h.do(http.MethodPost, "/-/reload")
 		later := fmt.Sprintf("tapo_exporter_config_last_reload_success_timestamp_seconds %v\n", float64(time.Now().Unix()))
 		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1\n", later, "tapo_exporter_targets 1\n", "tapo_exporter_build_info{")
+		h.write(t, auths)
+		h.do(http.MethodPost, "/-/reload")
+		h.want(t, "/metrics", 200, "tapo_exporter_targets 0\n")
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
@@ -60,7 +61,7 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 
 // read reads a target's plug. One that is known by its MAC address is read where
 // it was last found or, if it is not there, where it has gone.
-func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) Result {
+func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) sessions.Result {
 	switch {
 	case target.MAC == "":
 		return e.sessions.Read(ctx, target, listed)
@@ -72,7 +73,7 @@ func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) 
 	for again := false; ; again = true {
 		located, err := e.finder.locate(ctx, target)
 		if err != nil {
-			return Result{Err: err}
+			return sessions.Result{Err: err}
 		}
 		result := e.sessions.Read(ctx, located, listed)
 		if !e.finder.outcome(ctx, located, result) || again {

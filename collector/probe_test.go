@@ -169,32 +169,6 @@ func TestUnlistedTargets(t *testing.T) {
 	narrow.want(t, "/probe?target=10.0.0.2", 400, "refused target")
 }
 
-func TestUnlistedPlugsAreForgotten(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{})
-	f := newFixture(t, auths, func(o *Options) {
-		o.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, p.Addr().String())
-		}
-	})
-	addr := netip.MustParseAddr("10.0.0.1")
-	for range 20 {
-		f.want(t, "/probe?target="+addr.String(), 200)
-		addr = addr.Next()
-	}
-	f.sessions.mu.Lock()
-	for _, s := range f.sessions.plugs {
-		s.used = s.used.Add(-25 * time.Hour)
-	}
-	f.sessions.mu.Unlock()
-	f.want(t, "/probe?target="+addr.String(), 200)
-	if n := len(f.sessions.plugs); n != 1 {
-		t.Errorf("%d plugs are remembered", n)
-	}
-	if n := len(f.sessions.guards); n != 1 {
-		t.Errorf("%d guards are remembered", n)
-	}
-}
-
 func TestProbeFailures(t *testing.T) {
 	router := httptest.NewServer(http.NotFoundHandler())
 	defer router.Close()
@@ -273,47 +247,6 @@ func TestProbeTimeout(t *testing.T) {
 		if got, err := probeTimeout(h, tc.limit, tc.offset); err != nil || got != tc.want {
 			t.Errorf("%s: %v, %v, want %v", tc.header, got, err, tc.want)
 		}
-	}
-}
-
-func TestConcurrentProbesShareARead(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{Latency: 50 * time.Millisecond})
-	f := newFixture(t, targetYAML(p))
-	f.want(t, "/probe?target=a", 200, "tapo_up 1")
-	before := p.Stats().Requests
-	var group sync.WaitGroup
-	for range 10 {
-		group.Go(func() { f.want(t, "/probe?target=a", 200, "tapo_up 1") })
-	}
-	group.Wait()
-	if got := p.Stats().Requests - before; got < 1 || got > 2 {
-		t.Errorf("%d requests", got)
-	}
-	body := f.want(t, "/metrics", 200)
-	if !strings.Contains(body, "tapo_exporter_probes_shared_total 9") && !strings.Contains(body, "tapo_exporter_probes_shared_total 8") {
-		t.Error("shared probes are not counted")
-	}
-	f.want(t, "/probe?target=a", 200, "tapo_up 1")
-	if got := p.Stats().Requests - before; got < 2 {
-		t.Error("a finished reading was served again")
-	}
-}
-
-// TestImpatientProbe times out; the patient one that shares the read does not.
-func TestImpatientProbe(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{Latency: 100 * time.Millisecond})
-	f := newFixture(t, targetYAML(p))
-	impatient := make(chan string)
-	go func() { impatient <- f.get("/probe?target=a", timeoutHeader, "0.1").Body.String() }()
-	for p.Stats().Connections == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	f.want(t, "/probe?target=a", 200, "tapo_up 1")
-	if body := <-impatient; !strings.Contains(body, `reason="timeout"`) {
-		t.Errorf("got\n%s", body)
-	}
-	if p.Stats().Logins != 1 {
-		t.Errorf("%d logins", p.Stats().Logins)
 	}
 }
 

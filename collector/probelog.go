@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
@@ -35,7 +36,7 @@ func (l *probeLog) add(line slog.Record) {
 }
 
 // finish returns the probe of which these are the lines.
-func (l *probeLog) finish(took time.Duration, result Result) Probe {
+func (l *probeLog) finish(took time.Duration, result sessions.Result) Probe {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := Probe{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/common/version"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
@@ -92,9 +93,9 @@ func lastFailures(probes []Probe) map[string]uint64 {
 func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs []plugView, total summary) {
 	var watts, joules sum
 	listed := e.targets()
-	for i, t := range append(listed, e.sessions.unlisted(c)...) {
+	for i, t := range append(listed, e.sessions.Unlisted(c)...) {
 		state := e.finder.state(t, e.sessions.State(t))
-		p := viewPlug(t, state, e.sessions.trends(t))
+		p := viewPlug(t, state, e.sessions.Trends(t))
 		p.Failed = failed[t.Name]
 		query := url.Values{"target": {t.Name}}
 		if i >= len(listed) && t.Auth != "" {
@@ -126,7 +127,7 @@ func (s *sum) add(v tapo.Optional[float64]) {
 	}
 }
 
-func viewPlug(t config.Target, state State, history trends) plugView {
+func viewPlug(t config.Target, state sessions.State, trends sessions.Trends) plugView {
 	r := state.Reading
 	p := plugView{Name: t.Name, Room: t.Labels["room"], Model: r.Info.Model, Protocol: string(r.Protocol), Problem: state.Err}
 	if !r.Time.IsZero() {
@@ -136,7 +137,7 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 		p.Protocol = string(state.Err.Protocol)
 	}
 	for _, o := range r.Outlets {
-		p.Rows = append(p.Rows, viewOutlet(t.Name, r, o, state.Err != nil, history[o.Number]))
+		p.Rows = append(p.Rows, viewOutlet(t.Name, r, o, state.Err != nil, trends[o.Number]))
 	}
 	if len(p.Rows) == 0 {
 		row := outletView{}
@@ -154,7 +155,7 @@ func viewPlug(t config.Target, state State, history trends) plugView {
 	return p
 }
 
-func viewOutlet(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []trendPoint) outletView {
+func viewOutlet(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []sessions.TrendPoint) outletView {
 	s := outletView{Trend: drawTrend(points)}
 	if len(r.Outlets) > 1 {
 		s.Outlet = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -303,43 +305,18 @@ func TestFailingPlugShowsItsProtocol(t *testing.T) {
 }
 
 func TestTrend(t *testing.T) {
-	history := trends{}
-	begin := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	read := func(second int, watts float64) {
-		history.add(tapo.Reading{Time: begin.Add(time.Duration(second) * time.Second), Outlets: []tapo.Outlet{
-			{Number: 1, Power: tapo.Some(watts)}, {Number: 2},
-		}})
-	}
-	read(0, 10)
-	if drawTrend(history[1]) != nil {
+	gap := float32(math.NaN())
+	points := []sessions.TrendPoint{{UnixMilli: 0, Watts: 10}, {UnixMilli: 15_000, Watts: 110}, {UnixMilli: 30_000, Watts: gap}, {UnixMilli: 45_000, Watts: 0}, {UnixMilli: 60_000, Watts: 55}}
+	if drawTrend(points[:1]) != nil {
 		t.Error("a trend of one reading")
 	}
-	read(15, 110)
-	for range 3 {
-		history.interrupt(begin.Add(30 * time.Second))
-	}
-	read(45, 0)
-	read(60, 55)
 	want := &trendView{Path: "M0.0 21.0h0L30.0 1.0M90.0 23.0h0L120.0 12.0", Label: "0.0 to 110.0 W in the last 1m0s, the last 55.0"}
-	if diff := cmp.Diff(want, drawTrend(history[1])); diff != "" {
+	if diff := cmp.Diff(want, drawTrend(points)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	zero := []trendPoint{{0, 0}, {1000, 0}}
+	zero := []sessions.TrendPoint{{UnixMilli: 0}, {UnixMilli: 1000}}
 	if got := drawTrend(zero); got == nil || got.Path != "M0.0 23.0h0L120.0 23.0" {
 		t.Errorf("a plug that draws nothing: %+v", got)
-	}
-	read(-3600, 5)
-	if points := history[1]; len(points) != 1 || points[0].watts != 5 {
-		t.Errorf("after the clock was set back: %v", points)
-	}
-	if len(history[2]) > 0 {
-		t.Error("a trend of what was not given")
-	}
-	for second := range 200 {
-		read(100+second, float64(second))
-	}
-	if points := history[1]; len(points) != trendLength || points[0].watts != 140 || points[trendLength-1].watts != 199 {
-		t.Errorf("%d points from %v", len(points), points[0])
 	}
 }
 

@@ -9,51 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 )
-
-// trendLength is how many readings a trend keeps: a quarter of an hour at one
-// every 15 seconds.
-const trendLength = 60
-
-// trends is the power of the last readings, by the socket's number.
-type trends map[int][]trendPoint
-
-// trendPoint is the power at one moment; NaN is a gap.
-type trendPoint struct {
-	at    int64 // milliseconds since 1970
-	watts float32
-}
-
-// add appends what was read.
-func (t trends) add(r tapo.Reading) {
-	for _, o := range r.Outlets {
-		if watts, known := o.Power.Get(); known {
-			t.append(o.Number, trendPoint{r.Time.UnixMilli(), float32(watts)})
-		}
-	}
-}
-
-// interrupt appends a gap: the plug could not be read.
-func (t trends) interrupt(at time.Time) {
-	for number, points := range t {
-		if !math.IsNaN(float64(points[len(points)-1].watts)) {
-			t.append(number, trendPoint{at.UnixMilli(), float32(math.NaN())})
-		}
-	}
-}
-
-func (t trends) append(number int, p trendPoint) {
-	points := t[number]
-	if n := len(points); n > 0 && points[n-1].at > p.at {
-		points = points[:0] // the clock has been set back
-	}
-	if len(points) == trendLength {
-		copy(points, points[1:])
-		points = points[:trendLength-1]
-	}
-	t[number] = append(points, p)
-}
 
 // The size of the picture, which the page scales.
 const trendWidth, trendHeight = 120, 24
@@ -66,11 +23,11 @@ type trendView struct {
 
 // drawTrend returns nil where there is nothing to see yet. Power is drawn from
 // zero.
-func drawTrend(points []trendPoint) *trendView {
+func drawTrend(points []sessions.TrendPoint) *trendView {
 	low, high, last := math.Inf(1), 0.0, 0.0
 	read := 0
 	for _, p := range points {
-		if w := float64(p.watts); !math.IsNaN(w) {
+		if w := float64(p.Watts); !math.IsNaN(w) {
 			low, high, last = min(low, w), max(high, w), w
 			read++
 		}
@@ -78,16 +35,16 @@ func drawTrend(points []trendPoint) *trendView {
 	if read < 2 {
 		return nil
 	}
-	begin, span := points[0].at, points[len(points)-1].at-points[0].at
+	begin, span := points[0].UnixMilli, points[len(points)-1].UnixMilli-points[0].UnixMilli
 	var path strings.Builder
 	command := 'M'
 	for _, p := range points {
-		w := float64(p.watts)
+		w := float64(p.Watts)
 		if math.IsNaN(w) {
 			command = 'M'
 			continue
 		}
-		x := trendWidth * float64(p.at-begin) / float64(max(span, 1))
+		x := trendWidth * float64(p.UnixMilli-begin) / float64(max(span, 1))
 		y := trendHeight - 1 - (trendHeight-2)*w/max(high, 1)
 		fmt.Fprintf(&path, "%c%.1f %.1f", command, x, y)
 		if command == 'M' {

@@ -23,6 +23,7 @@ type Store struct {
 
 	successful prometheus.Gauge
 	lastTime   prometheus.Gauge
+	targets    prometheus.Gauge
 }
 
 // NewStore returns a store that loads from the file that path returns at that
@@ -37,6 +38,10 @@ func NewStore(path func() string, logger *slog.Logger) *Store {
 		lastTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tapo_exporter_config_last_reload_success_timestamp_seconds",
 			Help: "When the configuration in use was loaded.",
+		}),
+		targets: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tapo_exporter_targets",
+			Help: "Targets that the configuration lists.",
 		}),
 	}
 }
@@ -81,6 +86,7 @@ func (s *Store) set(c *Config) {
 	s.current.Store(c)
 	s.successful.Set(1)
 	s.lastTime.Set(float64(time.Now().UnixMilli()) / 1e3)
+	s.targets.Set(float64(len(c.Targets)))
 	if s.onChange != nil {
 		s.onChange(c)
 	}
@@ -90,10 +96,12 @@ func (s *Store) set(c *Config) {
 func (s *Store) Describe(ch chan<- *prometheus.Desc) {
 	s.successful.Describe(ch)
 	s.lastTime.Describe(ch)
+	s.targets.Describe(ch)
 }
 
 // Collect implements [prometheus.Collector].
 func (s *Store) Collect(ch chan<- prometheus.Metric) {
 	s.successful.Collect(ch)
 	s.lastTime.Collect(ch)
+	s.targets.Collect(ch)
 }

@@ -1,7 +1,7 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package collector
+package sessions
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,8 +9,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// selfMetrics are the exporter's own metrics, for /metrics.
-type selfMetrics struct {
+// metrics are what the exporter counts about its sessions.
+type metrics struct {
 	logins          *prometheus.CounterVec
 	loginFailures   *prometheus.CounterVec
 	sessionsLost    *prometheus.CounterVec
@@ -19,8 +19,8 @@ type selfMetrics struct {
 	probesShared    prometheus.Counter
 }
 
-func newSelfMetrics() *selfMetrics {
-	m := &selfMetrics{
+func newMetrics() *metrics {
+	m := &metrics{
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tapo_exporter_logins_total", Help: "Logins to plugs that succeeded.",
 		}, []string{"protocol"}),
@@ -50,12 +50,12 @@ func newSelfMetrics() *selfMetrics {
 	return m
 }
 
-func (m *selfMetrics) collectors() []prometheus.Collector {
+func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.logins, m.loginFailures, m.sessionsLost, m.requests, m.requestDuration, m.probesShared}
 }
 
 // trace counts what devices report.
-func (m *selfMetrics) trace() tapo.Trace {
+func (m *metrics) trace() tapo.Trace {
 	return tapo.Trace{
 		Exchange: func(e tapo.Exchange) {
 			m.requests.WithLabelValues(string(e.Protocol)).Inc()
@@ -67,28 +67,34 @@ func (m *selfMetrics) trace() tapo.Trace {
 	}
 }
 
-var (
-	sessionsDesc = prometheus.NewDesc("tapo_exporter_sessions", "Sessions with plugs that stand.", []string{"protocol"}, nil)
-	targetsDesc  = prometheus.NewDesc("tapo_exporter_targets", "Targets that the configuration lists.", nil, nil)
-)
+var sessionsDesc = prometheus.NewDesc("tapo_exporter_sessions", "Sessions with plugs that stand.", []string{"protocol"}, nil)
 
 // Describe implements [prometheus.Collector].
-func (s *Sessions) Describe(ch chan<- *prometheus.Desc) {
+func (s *Pool) Describe(ch chan<- *prometheus.Desc) {
 	ch <- sessionsDesc
-	ch <- targetsDesc
 	for _, c := range s.metrics.collectors() {
 		c.Describe(ch)
 	}
 }
 
 // Collect implements [prometheus.Collector].
-func (s *Sessions) Collect(ch chan<- prometheus.Metric) {
-	standing := s.standing()
+func (s *Pool) Collect(ch chan<- prometheus.Metric) {
+	n := s.countSessions()
 	for _, p := range tapo.Protocols() {
-		ch <- prometheus.MustNewConstMetric(sessionsDesc, prometheus.GaugeValue, float64(standing[p]), string(p))
+		ch <- prometheus.MustNewConstMetric(sessionsDesc, prometheus.GaugeValue, float64(n[p]), string(p))
 	}
-	ch <- prometheus.MustNewConstMetric(targetsDesc, prometheus.GaugeValue, float64(s.listed()))
 	for _, c := range s.metrics.collectors() {
 		c.Collect(ch)
 	}
+}
+
+// countSessions counts the sessions that stand by protocol.
+func (s *Pool) countSessions() map[tapo.Protocol]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[tapo.Protocol]int{}
+	for _, p := range s.plugs {
+		n[p.device.Protocol()]++
+	}
+	return n
 }
