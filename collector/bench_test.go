@@ -40,7 +40,7 @@ func BenchmarkProbe(b *testing.B) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
 		b.Run(m.Protocol.String(), func(b *testing.B) {
 			p := startPlug(b, &simulator.Plug{Model: m, Load: simulator.Constant(60)})
-			f := newFixture(b, auths+"targets: [{name: a, address: '"+p.Addr().String()+"', allow_passthrough: true}]\n",
+			h := newHome(b, auths+"targets: [{name: a, address: '"+p.Addr().String()+"', allow_passthrough: true}]\n",
 				func(o *Options) { o.HistoryLimit, o.Logger = 100, slog.New(slog.DiscardHandler) })
 			request := httptest.NewRequest(http.MethodGet, "/probe?target=a", nil)
 			request.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "10")
@@ -53,7 +53,7 @@ func BenchmarkProbe(b *testing.B) {
 				body.Reset()
 				w := httptest.NewRecorder()
 				w.Body = body
-				f.ServeHTTP(w, request)
+				h.ServeHTTP(w, request)
 				if !bytes.Contains(body.Bytes(), []byte("tapo_up 1")) {
 					b.Fatalf("%s", body)
 				}

@@ -6,11 +6,14 @@
 // people.
 //
 // A probe goes from its parameters to a target, to a deadline, to a read of the
-// plug over a session that outlives the probe, and only then to metrics: a
-// collector holds a finished reading and never talks to the network.
+// plug, and only then to metrics: a collector holds a finished reading and never
+// talks to the network. Package locate knows the addresses of plugs that have none
+// in the configuration; package sessions reads plugs over sessions that outlive
+// probes.
 package collector
 
 import (
+	"cmp"
 	"context"
 	"log"
 	"log/slog"
@@ -23,6 +26,7 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tapo-exporter/tapo_exporter/collector/locate"
 	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -45,13 +49,16 @@ type Options struct {
 	Rejections tapo.RejectionStore
 	// DialContext replaces the dialer to plugs if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Tests shorten these; 0 means the defaults of package locate, and namePause.
+	searchTime, searchPause, namePause time.Duration
 }
 
 // Exporter serves HTTP. Its methods are safe for concurrent use.
 type Exporter struct {
 	store         *config.Store
 	sessions      *sessions.Pool
-	finder        *finder
+	locator       *locate.Locator
 	namePause     time.Duration
 	recentProbes  *recentProbes
 	timeout       time.Duration
@@ -77,16 +84,19 @@ func New(opts Options) *Exporter {
 		logger:        opts.Logger,
 		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
 		mux:           http.NewServeMux(),
-		namePause:     namePause,
+		namePause:     cmp.Or(opts.namePause, namePause),
 	}
 	e.sessions = sessions.New(sessions.Options{
 		Timeout: opts.Timeout, TimeoutOffset: opts.TimeoutOffset, Logger: slog.New(probeLogHandler{opts.Logger.Handler()}),
 		Rejections: opts.Rejections, DialContext: opts.DialContext,
 	})
-	e.finder = newFinder(opts.Store, opts.Logger)
+	e.locator = locate.New(locate.Options{
+		Store: opts.Store, Logger: opts.Logger, SearchTime: opts.searchTime, SearchPause: opts.searchPause,
+		ReadMAC: func(t config.Target) string { return e.sessions.State(t).Reading.Info.MAC },
+	})
 	e.store.OnChange(func(c *config.Config) {
 		e.sessions.Retain(c)
-		e.finder.changed()
+		e.locator.Wake()
 	})
 	if c := e.store.Current(); c != nil {
 		e.sessions.Retain(c)
@@ -96,16 +106,15 @@ func New(opts Options) *Exporter {
 }
 
 // Run searches for plugs, if the configuration says so, until ctx ends. Those
-// that nobody probes are read once, so that they need not be called by another
-// name first when somebody does.
+// that nobody probes are read once for their names.
 func (e *Exporter) Run(ctx context.Context) {
-	go e.finder.run(ctx)
+	go e.locator.Run(ctx)
 	ticker := time.NewTicker(e.namePause)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			e.nameDiscovered(ctx, e.namePause)
+			e.readNames(ctx, e.namePause)
 		case <-ctx.Done():
 			return
 		}
@@ -119,7 +128,7 @@ func (e *Exporter) routes() {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e.plugsDiscovered(),
+		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e.locator,
 	)
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, Registry: registry, EnableOpenMetrics: true})
 

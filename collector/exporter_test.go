@@ -4,51 +4,91 @@
 package collector
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-func TestHealth(t *testing.T) {
-	f := newFixture(t, auths)
-	f.want(t, "/-/healthy", 200, "Healthy")
-	f.want(t, "/-/ready", 200, "Ready")
-	f.want(t, "/nowhere", 404)
-	f.want(t, "/debug/pprof/", 404)
-	if w := f.do(http.MethodPost, "/probe?target=a"); w.Code != http.StatusMethodNotAllowed {
+func TestManagementEndpoints(t *testing.T) {
+	h := newHome(t, auths)
+	h.want(t, "/-/healthy", 200, "Healthy")
+	h.want(t, "/-/ready", 200, "Ready")
+	h.want(t, "/nowhere", 404)
+	h.want(t, "/debug/pprof/", 404)
+	if w := h.do(http.MethodPost, "/probe?target=a"); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST /probe: %d", w.Code)
 	}
 }
 
 func TestReload(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{})
-	f := newFixture(t, auths)
-	f.want(t, "/probe?target=a", 400)
+	h := newHome(t, auths)
+	h.want(t, "/probe?target=a", 400)
 
-	f.write(t, targetYAML(p))
-	if w := f.do(http.MethodGet, "/-/reload"); w.Code != http.StatusMethodNotAllowed {
+	h.write(t, targetYAML(p))
+	if w := h.do(http.MethodGet, "/-/reload"); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %d", w.Code)
 	}
-	if w := f.do(http.MethodPost, "/-/reload", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden {
+	if w := h.do(http.MethodPost, "/-/reload", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden {
 		t.Errorf("from another site: %d", w.Code)
 	}
-	f.want(t, "/probe?target=a", 400)
-	if w := f.do(http.MethodPost, "/-/reload"); w.Code != http.StatusOK {
+	h.want(t, "/probe?target=a", 400)
+	if w := h.do(http.MethodPost, "/-/reload"); w.Code != http.StatusOK {
 		t.Errorf("POST: %d %s", w.Code, w.Body)
 	}
-	f.want(t, "/probe?target=a", 200, "tapo_up 1")
-	f.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1", "tapo_exporter_targets 1")
+	h.want(t, "/probe?target=a", 200, "tapo_up 1")
+	h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1", "tapo_exporter_targets 1")
 
-	f.write(t, "auths: {home: {username: x, passwort: hunter2}}")
-	w := f.do(http.MethodPost, "/-/reload")
+	h.write(t, "auths: {home: {username: x, passwort: hunter2}}")
+	w := h.do(http.MethodPost, "/-/reload")
 	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "passwort: no such setting") || strings.Contains(w.Body.String(), "hunter2") {
 		t.Errorf("bad file: %d %s", w.Code, w.Body)
 	}
-	f.want(t, "/probe?target=a", 200, "tapo_up 1")
-	f.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 0", "tapo_exporter_targets 1")
+	h.want(t, "/probe?target=a", 200, "tapo_up 1")
+	h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 0", "tapo_exporter_targets 1")
 	if p.Stats().Logins != 1 {
 		t.Errorf("%d logins: the session did not outlive the reload", p.Stats().Logins)
 	}
+}
+
+func TestExporterMetricsAreClean(t *testing.T) {
+	h := newHome(t, auths)
+	text := expose(t, gathererOf(t, h.sessions, h.store, h.locator))
+	for _, name := range []string{
+		"tapo_exporter_sessions", "tapo_exporter_targets", "tapo_exporter_logins_total", "tapo_exporter_sessions_lost_total",
+		"tapo_exporter_plug_requests_total", "tapo_exporter_plug_request_duration_seconds", "tapo_exporter_probes_shared_total",
+		"tapo_exporter_config_last_reload_successful", "tapo_exporter_config_last_reload_success_timestamp_seconds",
+		"tapo_exporter_plugs_discovered",
+	} {
+		if !strings.Contains(text, "# TYPE "+name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	h.want(t, "/metrics", 200, "tapo_exporter_build_info{", "go_goroutines", "process_start_time_seconds")
+}
+
+// TestReloadMetrics counts what the configuration does.
+func TestReloadMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const targets = "targets: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}, {name: c, address: 192.0.2.3}]\n"
+		h := newHome(t, auths+targets)
+		at := fmt.Sprintf("tapo_exporter_config_last_reload_success_timestamp_seconds %v\n", float64(time.Now().Unix()))
+		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1\n", at)
+		time.Sleep(time.Hour)
+		h.write(t, "targets: [{}]")
+		h.do(http.MethodPost, "/-/reload")
+		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 0\n", at, "tapo_exporter_targets 3\n")
+		h.write(t, auths+"targets: [{name: a, address: 192.0.2.1}]\n")
+		h.do(http.MethodPost, "/-/reload")
+		later := fmt.Sprintf("tapo_exporter_config_last_reload_success_timestamp_seconds %v\n", float64(time.Now().Unix()))
+		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1\n", later, "tapo_exporter_targets 1\n", "tapo_exporter_build_info{")
+		h.write(t, auths)
+		h.do(http.MethodPost, "/-/reload")
+		h.want(t, "/metrics", 200, "tapo_exporter_targets 0\n")
+	})
 }

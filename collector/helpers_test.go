@@ -10,12 +10,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -28,6 +28,10 @@ const (
 	password = "Test-Passw0rd!"
 
 	auths = "auths: {home: {username: " + username + ", password: " + password + "}}\n"
+
+	aMAC = "AA-BB-CC-00-11-22"
+	// searchTime is for searches in tests: simulated plugs reply at once.
+	searchTime = 500 * time.Millisecond
 )
 
 // startPlug starts a plug of the account.
@@ -61,57 +65,106 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-// fixture is an exporter under test.
-type fixture struct {
+// home is simulated plugs and an exporter that reads them.
+type home struct {
 	*Exporter
-	path string
-	log  *syncBuffer
+	path   string // of the configuration
+	log    *syncBuffer
+	subnet int // of plugs that reply to searches: 127.0.subnet.x
 }
 
-// newFixture makes an exporter of a configuration in YAML.
-func newFixture(t testing.TB, yaml string, change ...func(*Options)) *fixture {
+// newHome makes an exporter of a configuration in YAML.
+func newHome(t testing.TB, yaml string, change ...func(*Options)) *home {
 	t.Helper()
-	f := &fixture{path: filepath.Join(t.TempDir(), "targets.yml"), log: &syncBuffer{}}
-	f.write(t, yaml)
-	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store := config.NewStore(func() string { return f.path }, logger)
+	h := &home{}
+	h.start(t, yaml, change...)
+	return h
+}
+
+// newSearchableHome is for plugs that reply to searches. It has no exporter before
+// run.
+func newSearchableHome(subnet int) *home { return &home{subnet: subnet} }
+
+// run starts an exporter that searches.
+func (h *home) run(t *testing.T, yaml string) {
+	t.Helper()
+	h.start(t, yaml, func(o *Options) {
+		o.searchTime, o.searchPause, o.namePause = searchTime, 100*time.Millisecond, time.Second
+	})
+	go h.Run(t.Context())
+}
+
+func shortSearches(o *Options) {
+	o.searchTime, o.searchPause, o.namePause = searchTime, 100*time.Millisecond, time.Second
+}
+
+func (h *home) start(t testing.TB, yaml string, change ...func(*Options)) {
+	t.Helper()
+	h.path, h.log = filepath.Join(t.TempDir(), "targets.yml"), &syncBuffer{}
+	h.write(t, yaml)
+	logger := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store := config.NewStore(func() string { return h.path }, logger)
 	opts := Options{Store: store, HistoryLimit: 10, Logger: logger}
 	for _, c := range change {
 		c(&opts)
 	}
-	f.Exporter = New(opts)
+	h.Exporter = New(opts)
 	if err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	return f
 }
 
-func (f *fixture) write(t testing.TB, yaml string) {
+// write writes the configuration.
+func (h *home) write(t testing.TB, yaml string) {
 	t.Helper()
-	if err := os.WriteFile(f.path, []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(h.path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// get asks the handler directly.
-func (f *fixture) get(path string, header ...string) *httptest.ResponseRecorder {
-	return f.do(http.MethodGet, path, header...)
+// host is the n-th address of the subnet.
+func (h *home) host(n int) string { return fmt.Sprintf("127.0.%d.%d", h.subnet, n) }
+
+// plug starts a plug at the n-th address, which replies to searches.
+func (h *home) plug(t testing.TB, n int, p *simulator.Plug) *simulator.Plug {
+	t.Helper()
+	p.Listen, p.Discovery = h.host(n)+":0", h.discoveryAddress(n)
+	return startPlug(t, p)
 }
 
-func (f *fixture) do(method, path string, header ...string) *httptest.ResponseRecorder {
+// discoveryAddress is where the n-th plug replies to searches.
+func (h *home) discoveryAddress(n int) string {
+	return fmt.Sprintf("%s:%d", h.host(n), discovery.Port)
+}
+
+// discoveryYAML is a discovery section that asks the first so many addresses.
+func (h *home) discoveryYAML(more string, addresses int) string {
+	all := make([]string, addresses)
+	for i := range all {
+		all[i] = h.host(i + 1)
+	}
+	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(all, ", "))
+}
+
+// get asks the handler directly.
+func (h *home) get(path string, header ...string) *httptest.ResponseRecorder {
+	return h.do(http.MethodGet, path, header...)
+}
+
+func (h *home) do(method, path string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, http.NoBody)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	f.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w
 }
 
 // want gets a path and wants a status and texts in the answer.
-func (f *fixture) want(t testing.TB, path string, status int, texts ...string) string {
+func (h *home) want(t testing.TB, path string, status int, texts ...string) string {
 	t.Helper()
-	w := f.get(path)
+	w := h.get(path)
 	body := w.Body.String()
 	if w.Code != status {
 		t.Errorf("%s: status %d, want %d:\n%s", path, w.Code, status, body)
@@ -124,118 +177,14 @@ func (f *fixture) want(t testing.TB, path string, status int, texts ...string) s
 	return body
 }
 
-// targetYAML is a configuration with one target per plug, named a, b and so on.
-func targetYAML(plugs ...*simulator.Plug) string {
-	yaml := auths + "targets:\n"
-	for i, p := range plugs {
-		yaml += fmt.Sprintf("  - {name: %c, address: '%s', allow_passthrough: %t}\n", 'a'+i, p.Addr(), p.Model.Protocol == simulator.Passthrough)
-	}
-	return yaml
-}
+// probed returns the exposition of a target.
+func (h *home) probed(target string) string { return h.get("/probe?target=" + target).Body.String() }
 
-// house is an exporter with plugs of every protocol, in simulated time.
-type house struct {
-	*fixture
-	network *simulator.Network
-	plugs   []*simulator.Plug
-}
-
-// inHouse runs a test in a bubble of testing/synctest. The targets are called a,
-// b and c.
-func inHouse(t *testing.T, latency time.Duration, test func(t *testing.T, h *house), change ...func(*Options)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)))
-		h := &house{network: new(simulator.Network)}
-		for i, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
-			h.plugs = append(h.plugs, startPlug(t, &simulator.Plug{
-				Model: m, Latency: latency, Network: h.network, Listen: fmt.Sprintf("192.0.2.%d:80", i+1),
-				TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60),
-			}))
-		}
-		change = append([]func(*Options){func(o *Options) { o.DialContext, o.TimeoutOffset = h.network.DialContext, 500*time.Millisecond }}, change...)
-		h.fixture = newFixture(t, houseYAML(password), change...)
-		test(t, h)
-	})
-}
-
-func houseYAML(password string) string {
-	return fmt.Sprintf(`
-auths: {home: {username: %s, password: %s}}
-targets:
-  - {name: a, address: 192.0.2.1}
-  - {name: b, address: 192.0.2.2}
-  - {name: c, address: 192.0.2.3, allow_passthrough: true}
-`, username, password)
-}
-
-// probe probes with the timeout of a scrape, and returns the body and how long
-// it took.
-func (h *house) probe(target, timeout string) (string, time.Duration) {
-	start := time.Now()
-	body := h.get("/probe?target="+target, timeoutHeader, timeout).Body.String()
-	return body, time.Since(start)
-}
-
-// up probes and reports whether the plug was read.
-func (h *house) up(target string) bool {
-	body, _ := h.probe(target, "10")
-	return strings.Contains(body, "tapo_up 1\n")
-}
-
-// street is addresses of plugs that reply to discovery probes.
-type street struct {
-	t    *testing.T
-	net  int // 127.0.net.x
-	port int // of UDP
-}
-
-// newStreet has no port in use yet.
-func newStreet(t *testing.T, net int) street { t.Helper(); return street{t, net, 20002} }
-
-func (s street) host(n int) string { return fmt.Sprintf("127.0.%d.%d", s.net, n) }
-
-// plug starts a plug at the n-th address.
-func (s street) plug(n int, p *simulator.Plug) *simulator.Plug {
-	s.t.Helper()
-	p.Listen, p.Discovery = s.host(n)+":0", fmt.Sprintf("%s:%d", s.host(n), s.port)
-	return startPlug(s.t, p)
-}
-
-// yaml is a discovery section that asks the first so many addresses.
-func (s street) yaml(more string, addresses int) string {
-	all := make([]string, addresses)
-	for i := range all {
-		all[i] = s.host(i + 1)
-	}
-	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(all, ", "))
-}
-
-// mac returns what a plug replies as its MAC.
-func mac(t *testing.T, p *simulator.Plug) string {
-	t.Helper()
-	found := ""
-	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
-	if err != nil || found == "" {
-		t.Fatalf("no MAC: %v", err)
-	}
-	return found
-}
-
-// run starts an exporter that searches.
-func run(t *testing.T, yaml string) *fixture {
-	t.Helper()
-	f := newFixture(t, yaml)
-	f.finder.time, f.finder.pause, f.namePause = 500*time.Millisecond, 100*time.Millisecond, time.Second // who replies does so at once
-	go f.Run(t.Context())
-	return f
-}
-
-// sd returns what /sd says, by instance.
-func (f *fixture) sd(t *testing.T) map[string]map[string]string {
+// labelsInSD returns the labels that /sd gives, by instance.
+func (h *home) labelsInSD(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	var groups []targetGroup
-	if err := json.Unmarshal(f.get("/sd").Body.Bytes(), &groups); err != nil {
+	if err := json.Unmarshal(h.get("/sd").Body.Bytes(), &groups); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]map[string]string{}
@@ -248,6 +197,26 @@ func (f *fixture) sd(t *testing.T) map[string]map[string]string {
 	return all
 }
 
+// targetYAML is a configuration with one target per plug, named a, b and so on.
+func targetYAML(plugs ...*simulator.Plug) string {
+	yaml := auths + "targets:\n"
+	for i, p := range plugs {
+		yaml += fmt.Sprintf("  - {name: %c, address: '%s', allow_passthrough: %t}\n", 'a'+i, p.Addr(), p.Model.Protocol == simulator.Passthrough)
+	}
+	return yaml
+}
+
+// macOf returns what a plug replies as its MAC.
+func macOf(t *testing.T, p *simulator.Plug) string {
+	t.Helper()
+	found := ""
+	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
+	if err != nil || found == "" {
+		t.Fatalf("no MAC: %v", err)
+	}
+	return found
+}
+
 // eventually waits for something that a search brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -258,5 +227,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// probed returns the exposition of a target.
-func (f *fixture) probed(target string) string { return f.get("/probe?target=" + target).Body.String() }
+// reply is what a plug replies to a search.
+func reply(mac, address string) discovery.Device {
+	return discovery.Device{MAC: mac, Type: "SMART.TAPOPLUG", Model: "P110", Encryption: "KLAP", Address: netip.MustParseAddrPort(address)}
+}

@@ -5,7 +5,6 @@ package collector
 
 import (
 	"flag"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -181,40 +180,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestExporterMetricsAreClean(t *testing.T) {
-	f := newFixture(t, auths)
-	text := expose(t, gathererOf(t, f.sessions, f.store))
-	for _, name := range []string{
-		"tapo_exporter_sessions", "tapo_exporter_targets", "tapo_exporter_logins_total", "tapo_exporter_sessions_lost_total",
-		"tapo_exporter_plug_requests_total", "tapo_exporter_plug_request_duration_seconds", "tapo_exporter_probes_shared_total",
-		"tapo_exporter_config_last_reload_successful", "tapo_exporter_config_last_reload_success_timestamp_seconds",
-	} {
-		if !strings.Contains(text, "# TYPE "+name+" ") {
-			t.Errorf("%s is missing", name)
-		}
-	}
-	f.want(t, "/metrics", 200, "tapo_exporter_build_info{", "go_goroutines", "process_start_time_seconds")
-}
-
-// TestReloadMetrics counts what the configuration does.
-func TestReloadMetrics(t *testing.T) {
-	inHouse(t, 0, func(t *testing.T, h *house) {
-		at := fmt.Sprintf("tapo_exporter_config_last_reload_success_timestamp_seconds %v\n", float64(time.Now().Unix()))
-		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1\n", at)
-		time.Sleep(time.Hour)
-		h.write(t, "targets: [{}]")
-		h.do(http.MethodPost, "/-/reload")
-		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 0\n", at, "tapo_exporter_targets 3\n")
-		h.write(t, targetYAML(h.plugs[0]))
-		h.do(http.MethodPost, "/-/reload")
-		later := fmt.Sprintf("tapo_exporter_config_last_reload_success_timestamp_seconds %v\n", float64(time.Now().Unix()))
-		h.want(t, "/metrics", 200, "tapo_exporter_config_last_reload_successful 1\n", later, "tapo_exporter_targets 1\n", "tapo_exporter_build_info{")
-		h.write(t, auths)
-		h.do(http.MethodPost, "/-/reload")
-		h.want(t, "/metrics", 200, "tapo_exporter_targets 0\n")
-	})
-}
-
 // TestDocumentation: docs/metrics.md has a row for every metric and reason, and
 // no other.
 func TestDocumentation(t *testing.T) {
@@ -237,8 +202,8 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("no row that starts with %s` |", row)
 		}
 	}
-	f := newFixture(t, auths)
-	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tapo_exporter_\w+)`).FindAllStringSubmatch(f.get("/metrics").Body.String(), -1) {
+	h := newHome(t, auths)
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tapo_exporter_\w+)`).FindAllStringSubmatch(h.get("/metrics").Body.String(), -1) {
 		want = append(want, m[1])
 	}
 	want = append(want, "tapo_exporter_login_failures_total") // exists after the first failure only

@@ -4,72 +4,51 @@
 package collector
 
 import (
-	"crypto/tls"
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"crypto/sha256"
+	"encoding/base64"
+	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+	"time"
 )
 
-func TestServiceDiscovery(t *testing.T) {
-	p := startPlug(t, &simulator.Plug{})
-	f := newFixture(t, auths+fmt.Sprintf(`
-targets:
-  - {name: fridge, address: '%s', labels: {room: kitchen, floor: "1"}}
-  - {name: other, address: 192.0.2.1}
-`, p.Addr()))
-	sd := func(https bool) []targetGroup {
-		t.Helper()
-		r := httptest.NewRequest(http.MethodGet, "http://exporter.lan:9782/sd", nil)
-		if https {
-			r.TLS = &tls.ConnectionState{}
-		}
-		w := httptest.NewRecorder()
-		f.ServeHTTP(w, r)
-		if got := w.Header().Get("Content-Type"); got != "application/json" {
-			t.Errorf("content type %q", got)
-		}
-		var groups []targetGroup
-		if err := json.Unmarshal(w.Body.Bytes(), &groups); err != nil {
-			t.Fatal(err)
-		}
-		return groups
-	}
-	fridge := map[string]string{
-		"__metrics_path__": "/probe", "__param_target": "fridge", "instance": "fridge", "room": "kitchen", "floor": "1",
-		"__meta_tapo_address": p.Addr().String(),
-	}
-	other := map[string]string{
-		"__metrics_path__": "/probe", "__param_target": "other", "instance": "other", "__meta_tapo_address": "192.0.2.1",
-	}
-	want := []targetGroup{{[]string{"exporter.lan:9782"}, fridge}, {[]string{"exporter.lan:9782"}, other}}
-	if diff := cmp.Diff(want, sd(false)); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	f.want(t, "/probe?target=fridge", 200, "tapo_up 1")
-	info := f.sessions.State(f.store.Current().Targets[0]).Reading.Info
-	fridge["__meta_tapo_model"], fridge["__meta_tapo_protocol"] = "P110", "klap"
-	fridge["__meta_tapo_mac"], fridge["__meta_tapo_device_id"], fridge["__meta_tapo_firmware"] = info.MAC, info.DeviceID, info.Firmware
-	fridge["__scheme__"], other["__scheme__"] = "https", "https"
-	if diff := cmp.Diff(want, sd(true)); diff != "" {
-		t.Errorf("with TLS, after a read (-want +got)\n%s", diff)
-	}
-	if body := newFixture(t, auths).get("/sd").Body.String(); strings.TrimSpace(body) != "[]" {
-		t.Errorf("without targets: %q", body)
-	}
-}
-
 func TestConfigPage(t *testing.T) {
-	f := newFixture(t, auths+"targets: [{name: a, address: 192.0.2.1}]\n")
-	body := f.want(t, "/config", 200, "username: "+username, "<secret>", "name: a", "192.168.0.0/16")
+	h := newHome(t, auths+"targets: [{name: a, address: 192.0.2.1}]\n")
+	body := h.want(t, "/config", 200, "username: "+username, "<secret>", "name: a", "192.168.0.0/16")
 	if strings.Contains(body, password) {
 		t.Error("the password is shown")
 	}
-	newFixture(t, auths+"unlisted: {networks: []}").want(t, "/config", 200, "networks: []")
+	newHome(t, auths+"unlisted: {networks: []}").want(t, "/config", 200, "networks: []")
+}
+
+// TestContentPolicy compares the hashes in the policy with what the page has.
+func TestContentPolicy(t *testing.T) {
+	h := newHome(t, auths)
+	w := h.get("/")
+	policy := w.Header().Get("Content-Security-Policy")
+	for _, element := range []string{"style", "script"} {
+		m := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(w.Body.String(), -1)
+		if len(m) != 1 {
+			t.Fatalf("%d elements %s", len(m), element)
+		}
+		sum := sha256.Sum256([]byte(m[0][1]))
+		if want := element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(policy, want) {
+			t.Errorf("no %s in %s", want, policy)
+		}
+	}
+	for _, want := range []string{"form-action 'self'", "default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("no %s in %s", want, policy)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "now", 59 * time.Second: "59 s ago", time.Minute: "1 min ago", 119 * time.Minute: "1 h ago", 47 * time.Hour: "47 h ago", 50 * time.Hour: "2 days ago",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
 }

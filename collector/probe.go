@@ -12,9 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
-	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
 // probe serves GET /probe: it reads the plug that the parameters name and
@@ -33,7 +30,7 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	target, listed, err := e.resolveTarget(e.store.Current(), query)
-	if errors.Is(err, errUnknown) && e.nameDiscovered(ctx, 0) { // by a name that it had before a restart
+	if errors.Is(err, errUnknown) && e.readNames(ctx, 0) { // by a name that it had before a restart
 		target, listed, err = e.resolveTarget(e.store.Current(), query)
 	}
 	if err != nil {
@@ -57,27 +54,4 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 		ErrorLog: e.errorLog, EnableOpenMetrics: true,
 		DisableCompression: true, // it would make a probe a quarter dearer, to save 4 kB on a local network
 	}).ServeHTTP(w, r)
-}
-
-// read reads a target's plug. One that is known by its MAC address is read where
-// it was last found or, if it is not there, where it has gone.
-func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) sessions.Result {
-	switch {
-	case target.MAC == "":
-		return e.sessions.Read(ctx, target, listed)
-	case target.Address != "": // nowhere else
-		result := e.sessions.Read(ctx, target, listed)
-		e.finder.record(ctx, target, result)
-		return result
-	}
-	for again := false; ; again = true {
-		located, err := e.finder.locate(ctx, target)
-		if err != nil {
-			return sessions.Result{Err: err}
-		}
-		result := e.sessions.Read(ctx, located, listed)
-		if !e.finder.outcome(ctx, located, result) || again {
-			return result
-		}
-	}
 }

@@ -20,24 +20,24 @@ import (
 
 func TestProbePages(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{})
-	f := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 3 })
+	h := newHome(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 3 })
 	for range 5 {
-		f.want(t, "/probe?target=a", 200)
+		h.want(t, "/probe?target=a", 200)
 	}
-	f.want(t, "/probes/5", 200, "Probe 5 of a", "request: sent ", "The plug was read", "klap", "P110")
-	f.want(t, "/probes/3", 200)
+	h.want(t, "/probes/5", 200, "Probe 5 of a", "request: sent ", "The plug was read", "klap", "P110")
+	h.want(t, "/probes/3", 200)
 	for _, gone := range []string{"2", "1", "0", "6", "x", "-1", "99999999999999999999"} {
-		f.want(t, "/probes/"+gone, 404, "--history.limit")
+		h.want(t, "/probes/"+gone, 404, "--history.limit")
 	}
 	p.SetCredentials("x", "y")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/6", 200, "bad_credentials", "handshake1: sent 16 bytes, took ", `<td data-label="HTTP status">200</td>`)
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/7", 200, "login_backoff", "not tried again before", "The plug was not asked")
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/8", 200, "login_backoff")
+	h.want(t, "/probe?target=a", 200)
+	h.want(t, "/probes/6", 200, "bad_credentials", "handshake1: sent 16 bytes, took ", `<td data-label="HTTP status">200</td>`)
+	h.want(t, "/probe?target=a", 200)
+	h.want(t, "/probes/7", 200, "login_backoff", "not tried again before", "The plug was not asked")
+	h.want(t, "/probe?target=a", 200)
+	h.want(t, "/probes/8", 200, "login_backoff")
 
-	none := newFixture(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 0 })
+	none := newHome(t, targetYAML(p), func(o *Options) { o.HistoryLimit = 0 })
 	none.want(t, "/probe?target=a", 200)
 	none.want(t, "/", 200, "None yet")
 	none.want(t, "/probes/1", 404)
@@ -46,12 +46,12 @@ func TestProbePages(t *testing.T) {
 // TestStepsNameWhatHappened reads a plug that refuses things.
 func TestStepsNameWhatHappened(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Model: simulator.P110NoEmeter})
-	f := newFixture(t, targetYAML(p))
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/1", 200, ">discover<", ">handshake1<", ">request<", "Method refused, method get_emeter_data, error_code -1002, meaning UNKNOWN_METHOD", "Logged in, protocol klap")
+	h := newHome(t, targetYAML(p))
+	h.want(t, "/probe?target=a", 200)
+	h.want(t, "/probes/1", 200, ">discover<", ">handshake1<", ">request<", "Method refused, method get_emeter_data, error_code -1002, meaning UNKNOWN_METHOD", "Logged in, protocol klap")
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
-	f.want(t, "/probe?target=a", 200)
-	f.want(t, "/probes/2", 200, `<td data-label="HTTP status">429</td>`, "plug_error")
+	h.want(t, "/probe?target=a", 200)
+	h.want(t, "/probes/2", 200, `<td data-label="HTTP status">429</td>`, "plug_error")
 }
 
 // TestStepsPairReplies has something happen between a request and its reply, as
@@ -89,14 +89,14 @@ var reportText = regexp.MustCompile(`(?s)<textarea[^>]*>(.*?)</textarea>`)
 // owner in the text for strangers.
 func TestReportHasNothingPrivate(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Name: "Grandmother's lamp"})
-	f := newFixture(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid:8080'}]", username, password, p.Addr()))
-	f.want(t, "/probe?target=bedroom", 200, "tapo_up 1")
-	info := f.sessions.State(f.store.Current().Targets[0]).Reading.Info
+	h := newHome(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid:8080'}]", username, password, p.Addr()))
+	h.want(t, "/probe?target=bedroom", 200, "tapo_up 1")
+	info := h.sessions.State(h.store.Current().Targets[0]).Reading.Info
 	p.Close()
-	f.want(t, "/probe?target=bedroom", 200, "tapo_up 0")
-	f.want(t, "/probe?target=moved", 200, "tapo_up 0")
+	h.want(t, "/probe?target=bedroom", 200, "tapo_up 0")
+	h.want(t, "/probe?target=moved", 200, "tapo_up 0")
 	for id, want := range map[int]string{1: "read in ", 2: "unreachable after ", 3: "unreachable after "} {
-		m := reportText.FindStringSubmatch(f.want(t, fmt.Sprintf("/probes/%d", id), 200))
+		m := reportText.FindStringSubmatch(h.want(t, fmt.Sprintf("/probes/%d", id), 200))
 		report := html.UnescapeString(m[1])
 		if !strings.Contains(report, want) || id < 3 && !strings.Contains(report, "plug: P110, hardware 1.0, firmware 1.3.1") {
 			t.Errorf("%d:\n%s", id, report)

@@ -21,7 +21,7 @@ type targetGroup struct {
 // serviceDiscovery serves GET /sd: every target, with the labels that make
 // Prometheus probe it through this exporter without any relabelling.
 func (e *Exporter) serviceDiscovery(w http.ResponseWriter, r *http.Request) {
-	targets := e.targets()
+	targets := e.locator.Targets()
 	groups := make([]targetGroup, 0, len(targets))
 	for _, t := range targets {
 		groups = append(groups, targetGroup{Targets: []string{r.Host}, Labels: e.targetLabels(t, r.TLS != nil)})
@@ -41,10 +41,10 @@ func (e *Exporter) targetLabels(t config.Target, tls bool) map[string]string {
 		labels["__scheme__"] = "https"
 	}
 	reading := e.sessions.State(t).Reading
-	said, at := e.finder.said(t.MAC)
+	advertised := e.locator.Advertised(t.MAC)
 	for name, value := range map[string]string{
-		"model": cmp.Or(reading.Info.Model, said.Model), "mac": cmp.Or(reading.Info.MAC, t.MAC), "device_id": reading.Info.DeviceID,
-		"firmware": reading.Info.Firmware, "protocol": cmp.Or(string(reading.Protocol), string(said.Protocol())), "address": cmp.Or(t.Address, at),
+		"model": cmp.Or(reading.Info.Model, advertised.Model), "mac": cmp.Or(reading.Info.MAC, t.MAC), "device_id": reading.Info.DeviceID,
+		"firmware": reading.Info.Firmware, "protocol": cmp.Or(string(reading.Protocol), string(advertised.Protocol())), "address": cmp.Or(t.Address, e.locator.Address(t.MAC)),
 	} {
 		if value != "" {
 			labels["__meta_tapo_"+name] = value

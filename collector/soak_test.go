@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC))) // with the end of summer time in it
 		network := new(simulator.Network)
 		plugs, yaml := soakPlugs(t, network)
-		f := newFixture(t, yaml, func(o *Options) {
+		h := newHome(t, yaml, func(o *Options) {
 			o.DialContext, o.TimeoutOffset, o.Logger = network.DialContext, time.Second/2, slog.New(slog.DiscardHandler)
 		})
 		began := time.Now()
@@ -57,7 +57,7 @@ func TestSoak(t *testing.T) {
 			for _, p := range plugs {
 				p.maybeHarm(t, random, now)
 			}
-			probeAll(t, f, plugs, now)
+			probeAll(t, h, plugs, now)
 			time.Sleep(time.Until(now.Add(soakEvery)))
 		}
 		t.Logf("%d bytes in use after six hours, %d in the end", settled, heapInUse())
@@ -157,7 +157,7 @@ func (p *soaked) maybeHarm(t *testing.T, random *rand.Rand, now time.Time) {
 }
 
 // probeAll probes all plugs at a time, as two Prometheus servers do.
-func probeAll(t *testing.T, f *fixture, plugs []*soaked, now time.Time) {
+func probeAll(t *testing.T, h *home, plugs []*soaked, now time.Time) {
 	var group sync.WaitGroup
 	for _, p := range plugs {
 		p.probes++
@@ -165,7 +165,7 @@ func probeAll(t *testing.T, f *fixture, plugs []*soaked, now time.Time) {
 		for range 2 {
 			group.Go(func() {
 				start := time.Now()
-				w := f.get("/probe?target="+p.name, timeoutHeader, "10")
+				w := h.get("/probe?target="+p.name, timeoutHeader, "10")
 				took := time.Since(start)
 				switch up := strings.Contains(w.Body.String(), "tapo_up 1\n"); {
 				case w.Code != http.StatusOK || took > 9500*time.Millisecond:

@@ -88,13 +88,13 @@ func lastFailures(probes []Probe) map[string]uint64 {
 	return last
 }
 
-// viewPlugs returns the plugs of the configuration, those that were found, and
+// viewPlugs returns the plugs of the configuration, those that discovery adds, and
 // those that only Prometheus knows.
 func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs []plugView, total summary) {
 	var watts, joules sum
-	listed := e.targets()
+	listed := e.locator.Targets()
 	for i, t := range append(listed, e.sessions.Unlisted(c)...) {
-		state := e.finder.state(t, e.sessions.State(t))
+		state := e.state(t)
 		p := viewPlug(t, state, e.sessions.Trends(t))
 		p.Failed = failed[t.Name]
 		query := url.Values{"target": {t.Name}}

@@ -32,14 +32,14 @@ func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.T
 	if _, known := c.Auths[auth]; auth != "" && !known {
 		return t, false, fmt.Errorf("unknown auth %q", auth)
 	}
-	t, listed = e.findTarget(c, name)
+	t, listed = e.locator.FindTarget(c, name)
 	if !listed {
 		addr, err := netip.ParseAddr(name)
 		if err != nil {
 			return t, false, fmt.Errorf("%w %q: it is not listed, and only an IP address without a port may be read unlisted", errUnknown, name)
 		}
 		addr = addr.Unmap() // ::ffff:192.168.1.20 is 192.168.1.20
-		if t, listed = e.findTarget(c, addr.String()); !listed {
+		if t, listed = e.locator.FindTarget(c, addr.String()); !listed {
 			return unlistedTarget(c, addr, auth)
 		}
 	}

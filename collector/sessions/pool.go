@@ -40,7 +40,7 @@ type Options struct {
 // Pool keeps the devices of plugs. Its methods are safe for concurrent use. It is
 // a Prometheus collector of the exporter's metrics about sessions.
 type Pool struct {
-	readTimeout time.Duration // how long a read may take, whoever waits for it
+	readTimeout time.Duration // of a read, which its waiters do not bound
 	logger      *slog.Logger
 	dialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	metrics     *metrics

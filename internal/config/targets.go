@@ -4,6 +4,7 @@
 package config
 
 import (
+	"iter"
 	"sync"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -15,6 +16,7 @@ import (
 type targetIndex struct {
 	once                     sync.Once
 	byName, byAddress, byMAC map[string]int // in Config.Targets
+	withMAC                  []int
 }
 
 // indexed returns the index of the targets.
@@ -26,6 +28,7 @@ func (c *Config) indexed() *targetIndex {
 			addFirst(x.byName, t.Name, i)
 			if t.MAC != "" {
 				addFirst(x.byMAC, t.MAC, i)
+				x.withMAC = append(x.withMAC, i)
 			}
 			if address, err := tapo.ParseAddress(t.Address); err == nil && t.Address != "" {
 				addFirst(x.byAddress, address, i)
@@ -72,4 +75,16 @@ func (c *Config) TargetOf(mac string) (Target, bool) {
 		return Target{}, false
 	}
 	return c.Targets[i], true
+}
+
+// WithMAC yields the targets that are listed with the MAC addresses of their
+// plugs.
+func (c *Config) WithMAC() iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for _, i := range c.indexed().withMAC {
+			if !yield(c.Targets[i]) {
+				return
+			}
+		}
+	}
 }

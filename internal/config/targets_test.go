@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -48,6 +49,17 @@ func TestTargetLookUp(t *testing.T) {
 		if ok != (tc.want >= 0) || got.Name != want.Name || got.Address != want.Address || got.MAC != want.MAC {
 			t.Errorf("%q: %+v, %t", tc.key, got, ok)
 		}
+	}
+}
+
+func TestTargetsWithMAC(t *testing.T) {
+	c := &Config{Targets: []Target{{Name: "a", MAC: "AA-BB-CC-00-11-22"}, {Name: "b", Address: "192.168.1.20"}, {Name: "c", MAC: "AA-BB-CC-00-11-22"}}}
+	var names []string
+	for target := range c.WithMAC() {
+		names = append(names, target.Name)
+	}
+	if !slices.Equal(names, []string{"a", "c"}) || !c.Searches() {
+		t.Errorf("%v", names)
 	}
 }
 

@@ -1,0 +1,34 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"context"
+
+	"github.com/tapo-exporter/tapo_exporter/collector/sessions"
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+)
+
+// read reads a target's plug, wherever that is.
+func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) (result sessions.Result) {
+	err := e.locator.Read(ctx, target, func(located config.Target) (tapo.Reading, *tapo.Error) {
+		result = e.sessions.Read(ctx, located, listed)
+		return result.Reading, result.Err
+	})
+	if err != nil {
+		return sessions.Result{Err: err}
+	}
+	return result
+}
+
+// state returns what is known of a target's plug, and why it is not found if that
+// is so.
+func (e *Exporter) state(target config.Target) sessions.State {
+	state := e.sessions.State(target)
+	if err := e.locator.NotFound(target); err != nil {
+		state.Err = err
+	}
+	return state
+}
