@@ -6,6 +6,7 @@ package collector
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -33,6 +34,16 @@ const (
 	// searchTime is for searches in tests: simulated plugs reply at once.
 	searchTime = 500 * time.Millisecond
 )
+
+// TestMain runs more tests in parallel than there are processors: they wait for
+// searches and for plugs most of the time.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	flag.Parse() // -parallel overrides it
+	m.Run()
+}
 
 // startPlug starts a plug of the account.
 func startPlug(t testing.TB, p *simulator.Plug) *simulator.Plug {

@@ -14,6 +14,7 @@ import (
 
 // TestNamingEnds with the probe that wants it, and is done some at a time.
 func TestNamingEnds(t *testing.T) {
+	t.Parallel()
 	var dials, atATime, most atomic.Int32
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		dials.Add(1)

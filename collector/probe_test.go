@@ -39,6 +39,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestProbeFailures(t *testing.T) {
+	t.Parallel()
 	router := httptest.NewServer(http.NotFoundHandler())
 	defer router.Close()
 	const nobody = "127.0.0.1:1" // no port that was free a moment ago: another plug might get it
@@ -70,6 +71,7 @@ func TestProbeFailures(t *testing.T) {
 
 // TestMACTarget is not found: nothing replies to the search.
 func TestMACTarget(t *testing.T) {
+	t.Parallel()
 	h := newHome(t, auths+"targets: [{name: a, mac: "+aMAC+"}]", shortSearches)
 	h.want(t, "/probe?target=a", 200, "tapo_up 0\n", `reason="unreachable"`)
 	h.want(t, "/sd", 200, `"instance":"a"`)

@@ -88,6 +88,7 @@ var reportText = regexp.MustCompile(`(?s)<textarea[^>]*>(.*?)</textarea>`)
 // TestReportHasNothingPrivate looks for everything that identifies a plug or its
 // owner in the text for strangers.
 func TestReportHasNothingPrivate(t *testing.T) {
+	t.Parallel()
 	p := startPlug(t, &simulator.Plug{Name: "Grandmother's lamp"})
 	h := newHome(t, fmt.Sprintf("auths: {home: {username: %s, password: %s}}\ntargets: [{name: bedroom, address: '%s'}, {name: moved, address: 'no-such-host.invalid:8080'}]", username, password, p.Addr()))
 	h.want(t, "/probe?target=bedroom", 200, "tapo_up 1")

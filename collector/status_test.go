@@ -46,6 +46,7 @@ func rows(t *testing.T, page string) (all [][]string) {
 }
 
 func TestStatusPage(t *testing.T) {
+	t.Parallel()
 	p := startPlug(t, &simulator.Plug{Model: simulator.P115, Load: simulator.Constant(60)})
 	lamp := startPlug(t, &simulator.Plug{Model: simulator.P105, Name: "Lamp", Off: true})
 	strip := startPlug(t, &simulator.Plug{Model: simulator.P304M, Outlets: []simulator.Outlet{{Name: "Amplifier", Load: simulator.Constant(40)}, {Off: true}}})
@@ -148,6 +149,7 @@ func TestStatusPageOfUnlistedPlugs(t *testing.T) {
 
 // TestStatusPageOfLateProbes: what counts is what Prometheus has got.
 func TestStatusPageOfLateProbes(t *testing.T) {
+	t.Parallel()
 	p := startPlug(t, &simulator.Plug{Latency: 300 * time.Millisecond})
 	h := newHome(t, targetYAML(p))
 	probeLate := func() {
