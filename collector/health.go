@@ -10,7 +10,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// finding is what the page says about the health of a socket or its plug.
+// finding is what the page says about the health of an outlet or its plug.
 type finding struct {
 	Level string // good, warn or bad
 	Text  string
@@ -23,33 +23,33 @@ const (
 	nearLimit  = 0.9 // of the power at which the plug switches itself off
 )
 
-// health says in words what is wrong with a socket that was read, and what to do.
+// health says what is wrong with an outlet that was read, and what to do.
 func health(r tapo.Reading, o tapo.Outlet) []finding {
-	var found []finding
-	say := func(applies bool, level, format string, args ...any) {
+	var findings []finding
+	add := func(applies bool, level, format string, args ...any) {
 		if applies {
-			found = append(found, finding{level, fmt.Sprintf(format, args...)})
+			findings = append(findings, finding{level, fmt.Sprintf(format, args...)})
 		}
 	}
 	is := func(flag tapo.Optional[bool]) bool {
 		set, known := flag.Get()
 		return known && set
 	}
-	say(is(o.Overheated), "bad", "overheated: switch off and unplug what it feeds")
-	say(is(o.Overloaded), "bad", "switched off by power protection: reduce the load")
-	say(is(o.Overcurrent), "bad", "switched off by current protection: unplug what it feeds, and have it checked")
+	add(is(o.Overheated), "bad", "overheated: switch off and unplug what it feeds")
+	add(is(o.Overloaded), "bad", "switched off by power protection: reduce the load")
+	add(is(o.Overcurrent), "bad", "switched off by current protection: unplug what it feeds, and have it checked")
 	watts, drawn := o.Power.Get()
 	limit, limited := o.PowerLimit.Get()
-	say(drawn && limited && watts >= nearLimit*limit, "warn", "%.0f W of the %.0f at which it switches itself off: reduce the load", watts, limit)
-	say(is(o.ChargingFinished), "good", "charging has finished")
+	add(drawn && limited && watts >= nearLimit*limit, "warn", "%.0f W of the %.0f at which it switches itself off: reduce the load", watts, limit)
+	add(is(o.ChargingFinished), "good", "charging has finished")
 	dbm, known := r.RSSI.Get()
-	say(known && dbm <= weakSignal, "warn", "weak Wi-Fi, %.0f dBm: move the plug or the access point", dbm)
+	add(known && dbm <= weakSignal, "warn", "weak Wi-Fi, %.0f dBm: move the plug or the access point", dbm)
 	offset, known := r.ClockOffset.Get()
-	say(known && offset.Abs() >= wrongClock, "warn", "clock %s off: give the plug internet access, and check its time zone", span(offset.Abs()))
-	if len(found) == 0 {
+	add(known && offset.Abs() >= wrongClock, "warn", "clock %s off: give the plug internet access, and check its time zone", span(offset.Abs()))
+	if len(findings) == 0 {
 		return []finding{{"good", "good"}}
 	}
-	return found
+	return findings
 }
 
 // span says how long something is, in two words.
