@@ -4,8 +4,12 @@
 package tapo
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
@@ -14,7 +18,7 @@ import (
 var wellKnown = []Credentials{
 	{Username: "kasa@tp-link.net", Password: "kasaSetup"},
 	{Username: "test@tp-link.net", Password: "test"},
-	{Username: "admin", Password: "21232f297a57a5a743894a0e4a801fc3"},
+	{Username: "admin", Password: "21232f297a57a5a743894a0e4a801fc3"}, //nolint:gosec // as published
 	{Username: "admin", Password: "admin"},
 	{},
 }
@@ -66,10 +70,8 @@ func adviseRejected(r *transport.Rejected, c Credentials) (text, advice string) 
 // adviseFitting tries likely mistakes on the plug's answer, which fits the
 // credentials that it knows.
 func adviseFitting(text string, fits func(Credentials) bool, c Credentials) (string, string) {
-	for _, w := range wellKnown {
-		if fits(w) {
-			return "the plug answers to well-known set-up credentials instead of the account's", unownedAdvice
-		}
+	if slices.ContainsFunc(wellKnown, fits) {
+		return "the plug answers to well-known set-up credentials instead of the account's", unownedAdvice
 	}
 	if mistake := findMistake(fits, c); mistake != "" {
 		return "the plug knows the credentials in another spelling", mistake
@@ -95,6 +97,86 @@ func findMistake(matches func(Credentials) bool, c Credentials) string {
 		if v.Credentials != c && matches(v.Credentials) {
 			return v.advice
 		}
+	}
+	return ""
+}
+
+// Owner is what a plug says, without a login, of whose it is.
+type Owner struct {
+	Replied bool
+	Hash    string // of the account's e-mail, as package discovery has it; "" if the plug belongs to none
+}
+
+// OwnerTells reports whether it would help to know the plug's [Owner]: the
+// credentials are rejected, and the plug's answer does not show what is wrong.
+func (e *Error) OwnerTells() bool {
+	rejected := e.Reason == BadCredentials || e.Reason == LoginBackoff
+	shown := e.Protocol == KLAP && e.Advice != e.Reason.Advice()
+	return rejected && !shown
+}
+
+// AdviceForOwner returns the advice about rejected credentials, completed by what
+// the plug says of its owner. username is that of the target, accounts are the
+// usernames of all accounts of the configuration, by name.
+func (e *Error) AdviceForOwner(o Owner, username string, accounts map[string]string) string {
+	hashed := e.Protocol != TPAP // the e-mail plays no part in most logins over TPAP
+	switch {
+	case !o.Replied && hashed:
+		return e.Advice + adviseSpelling(username)
+	case !o.Replied:
+		return e.Advice
+	case !hashed && slices.ContainsFunc(spellings(username), o.is):
+		return e.Advice + " The plug says that it belongs to this account, so it is the password that differs."
+	}
+	advice := o.advise(username, accounts)
+	if e.Advice != e.Reason.Advice() {
+		return e.Advice + " " + advice
+	}
+	if o.is(username) {
+		advice += " After a change of the password a plug keeps the old one until it has been online, or is added again in the app."
+	}
+	return advice
+}
+
+// is reports whether the owner has an e-mail address. Letter case counts.
+func (o Owner) is(email string) bool { return o.Hash == tdp.Owner(email) }
+
+// spellings are those of an e-mail address that may be meant.
+func spellings(email string) []string {
+	trimmed := strings.TrimSpace(email)
+	return []string{email, trimmed, strings.ToLower(trimmed)}
+}
+
+// advise compares the owner with the accounts of the configuration.
+func (o Owner) advise(email string, accounts map[string]string) string {
+	trimmed := strings.TrimSpace(email)
+	switch {
+	case o.Hash == "":
+		return "The plug says that it belongs to no account: add it in the Tapo app."
+	case o.is(email):
+		return "The plug says that it belongs to the account with just this e-mail, so it is the password that differs."
+	case o.is(strings.ToLower(email)):
+		return "The plug's account has the e-mail in lower case: write it so in the configuration."
+	case o.is(trimmed):
+		return "The plug's account has the e-mail without the blanks around it: write it so in the configuration."
+	case o.is(strings.ToLower(trimmed)):
+		return "The plug's account has the e-mail in lower case and without the blanks around it: write it so in the configuration."
+	}
+	for _, name := range slices.Sorted(maps.Keys(accounts)) {
+		if o.is(accounts[name]) {
+			return "The plug says that it belongs to the account " + strconv.Quote(name) + " of the configuration: set `auth: " + name + "` for this target."
+		}
+	}
+	return "The plug says that it belongs to another account, or to one whose e-mail is spelled otherwise: a capital letter makes a difference. In the Tapo app of the plug's owner, Me shows the e-mail."
+}
+
+// adviseSpelling points at what is unusual about an e-mail address, "" if nothing.
+func adviseSpelling(email string) string {
+	switch {
+	case strings.TrimSpace(email) != email:
+		return " The e-mail in the configuration has blanks around it."
+	case strings.ToLower(email) != email:
+		return " The e-mail in the configuration has capital letters: it must be in the very spelling in which it was registered."
 	}
 	return ""
 }

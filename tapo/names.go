@@ -9,7 +9,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// What package plug says of plugs, for those who use nothing else of it.
+// Protocol and what follows it are the names of package plug, for those who use
+// nothing else of it.
 type (
 	Protocol    = plug.Protocol
 	Phase       = plug.Phase
