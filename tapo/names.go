@@ -9,21 +9,30 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// Protocol and what follows it are the names of package plug, for those who use
-// nothing else of it.
 type (
-	Protocol    = plug.Protocol
-	Phase       = plug.Phase
+	// Protocol is [plug.Protocol], one of the local protocols of plugs.
+	Protocol = plug.Protocol
+	// Phase is [plug.Phase], what an exchange is for.
+	Phase = plug.Phase
+	// Credentials are [plug.Credentials], those of a TP-Link account.
 	Credentials = plug.Credentials
-	Secret      = plug.Secret
-	Reading     = plug.Reading
-	Info        = plug.Info
-	Outlet      = plug.Outlet
+	// Secret is [plug.Secret], a string that is never shown.
+	Secret = plug.Secret
+	// Reading is [plug.Reading], what a plug said in one read.
+	Reading = plug.Reading
+	// Info is [plug.Info], what identifies a plug.
+	Info = plug.Info
+	// Outlet is [plug.Outlet], what is switched and metered.
+	Outlet = plug.Outlet
+	// Description is [plug.Description], what a plug says of itself beside what it
+	// measures.
 	Description = plug.Description
-	EnergySlot  = plug.EnergySlot
-	PowerSlot   = plug.PowerSlot
-	Interval    = plug.Interval
-
+	// EnergySlot is [plug.EnergySlot], energy in a slot of a history.
+	EnergySlot = plug.EnergySlot
+	// PowerSlot is [plug.PowerSlot], average power in a slot of a history.
+	PowerSlot = plug.PowerSlot
+	// Interval is [plug.Interval], how wide the slots of a history are.
+	Interval = plug.Interval
 	// Optional is a value that the plug may not have given.
 	Optional[T any] = plug.Optional[T]
 )
