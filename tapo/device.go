@@ -164,7 +164,7 @@ func (d *Device) hangUp() {
 	case d.turn <- struct{}{}:
 		d.login.link.HTTP.Close()
 		<-d.turn
-	default: // somebody reads, or has been told to wait
+	default: // a conversation is under way
 		d.idle.Reset(maxIdle)
 	}
 }

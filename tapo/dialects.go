@@ -12,13 +12,12 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
-// dialect reads one plug over a session, and keeps what it has learnt about the
-// plug between reads. It is used by one conversation at a time.
+// dialect reads one plug over a session, and keeps between reads which methods the
+// plug has. It is used by one conversation at a time.
 type dialect interface {
 	// Read asks for all that a reading needs, within the budget.
 	Read(ctx context.Context, s transport.Session, b *budget.Budget) (Reading, error)
-	// Ended is told how a conversation has ended, which may have had several
-	// sessions.
+	// Ended records how a conversation has ended. It may have had several sessions.
 	Ended(err error)
 }
 

@@ -6,10 +6,9 @@ package tapo
 import "context"
 
 // Replace makes d, which must be new, the successor of another device of the same
-// plug, so that a new configuration does not undo what was learnt: that the plug
-// has been seen to speak a newer protocol and, if the credentials are the same,
-// how long a rejected login must wait. The first read of d waits until old has
-// finished, and closes it; old must not be used any more.
+// plug. It keeps which protocol the plug has spoken and, if the credentials are the
+// same, how long a rejected login must wait. The first read of d waits until old
+// has finished, and closes it; old must not be used any more.
 func (d *Device) Replace(old *Device) { d.previous = old }
 
 // endPrevious ends the conversation of the device that d replaces.
@@ -33,8 +32,8 @@ func (d *Device) endPrevious(ctx context.Context) error {
 	return nil
 }
 
-// learnFrom takes what another login has learnt about the same plug, with a
-// configuration of before.
+// learnFrom takes over what the login of a former configuration knows of the same
+// plug.
 func (l *login) learnFrom(old *login) {
 	l.transports, l.proves = old.transports, old.proves
 	sameAccount := l.cfg.Credentials == old.cfg.Credentials

@@ -18,21 +18,21 @@
 //
 // # Map
 //
-// The way of a read: device.go (whose turn it is, and whether to ask again over a
-// new login), login.go (the session that stands), negotiate.go (over which
+// A read goes through device.go (whose turn it is, and whether to ask again over
+// a new login), login.go (the session that stands), negotiate.go (over which
 // transport to log in, and whether that may be tried), transports.go (the list of
-// these), dialects.go (the list of what is said over a session).
+// transports) and dialects.go (the list of dialects).
 //
-// What goes wrong: explain.go gives errors of transports and dialects a reason,
-// unrecognised.go says why there is no transport for a plug, errors.go has the
-// closed list of reasons, advice.go what to do about each, credentialadvice.go
-// what to do about credentials. guard.go is what is remembered so that no plug
-// locks itself.
+// When it fails, explain.go gives errors of transports and dialects a reason, and
+// unrecognised.go finds out why there is no transport for a plug. errors.go has
+// the closed list of reasons, advice.go what to do about each, and
+// credentialadvice.go what to do about credentials. guard.go keeps plugs from
+// locking themselves.
 //
-// A device whose configuration has changed is replaced in replace.go; callers that
-// share a read say in waiter.go how long they wait. What plugs remember of the
-// past is in history.go; names.go names again what
-// package plug says of plugs; tapo.go and address.go are the configuration.
+// replace.go replaces a device whose configuration has changed. waiter.go is how
+// long the callers of a shared read wait. history.go asks for energies and powers
+// of the past. names.go has the names of package plug. tapo.go and address.go are
+// the configuration.
 //
 // Below are tapo/internal/transport with a package for each transport, smart with
 // the dialect of Tapo's plugs, lockout with the rules of politeness, and httpwire,
@@ -67,7 +67,7 @@ type Config struct {
 	// Logger gets debug lines on every step, with the context of the read. Nil
 	// discards them.
 	Logger *slog.Logger
-	// Trace is told what happens; nil hooks are not called.
+	// Trace is called when something happens; nil hooks are not.
 	Trace Trace
 	// DialContext replaces the default dialer if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
