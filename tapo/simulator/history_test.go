@@ -4,46 +4,9 @@
 package simulator
 
 import (
-	"encoding/json"
-	"fmt"
-	"slices"
 	"testing"
 	"time"
 )
-
-// told is the result of get_energy_data or get_power_data.
-type told struct {
-	ErrorCode int `json:"error_code"`
-	Result    struct {
-		LocalTime string `json:"local_time"`
-		Data      []int  `json:"data"`
-		From      int64  `json:"start_timestamp"`
-		To        int64  `json:"end_timestamp"`
-	} `json:"result"`
-}
-
-// remember asks a plug what it remembers.
-func (p *Plug) remember(t *testing.T, method string, from, to time.Time, interval int) told {
-	t.Helper()
-	c, code := parseCall(fmt.Appendf(nil, `{"method":%q,"params":{"start_timestamp":%d,"end_timestamp":%d,"interval":%d}}`, method, from.Unix(), to.Unix(), interval))
-	if code != 0 {
-		t.Fatal(code)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var reply told
-	if err := json.Unmarshal(p.execute(c, Fault{}), &reply); err != nil {
-		t.Fatal(err)
-	}
-	return reply
-}
-
-func sum(values []int) (n int) {
-	for _, v := range values {
-		n += v
-	}
-	return n
-}
 
 // TestEnergyData: starts are moved to where the plug's slots begin, and nothing
 // in the reply says so; what is older than plugs remember, or to come, is zero.
@@ -148,25 +111,5 @@ func TestPowerData(t *testing.T) {
 		if len(got.Result.Data) != tc.length || missing != tc.missing || got.Result.To-got.Result.From != tc.ends || got.Result.From != now.Add(-tc.from).Unix() {
 			t.Errorf("%s: %d values, %d missing, %d seconds", tc.name, len(got.Result.Data), missing, got.Result.To-got.Result.From)
 		}
-	}
-}
-
-// TestMemory: switching and the clock are remembered.
-func TestMemory(t *testing.T) {
-	now := time.Date(2026, 10, 28, 11, 0, 0, 0, time.UTC)
-	p := start(t, &Plug{Load: Constant(60), Now: func() time.Time { return now }})
-	pass := func(d time.Duration) { now = now.Add(d) }
-	pass(30 * time.Minute)
-	p.SetRelay(false)
-	pass(2 * time.Hour)
-	p.SetRelay(true)
-	pass(45 * time.Minute)
-	today := p.remember(t, "get_energy_data", now, now, 60).Result.Data
-	if want := []int{60, 30, 0, 30, 15}; !slices.Equal(today[10:15], want) {
-		t.Errorf("%v, want %v", today[10:15], want)
-	}
-	p.SetClock(-26 * 365 * 24 * time.Hour)
-	if got := p.remember(t, "get_energy_data", now, now, 60).Result; sum(got.Data) != 0 || got.LocalTime[:4] != "2000" {
-		t.Errorf("%+v", got)
 	}
 }

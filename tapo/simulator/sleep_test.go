@@ -5,7 +5,6 @@ package simulator
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"net"
 	"testing"
 	"time"
@@ -51,29 +50,4 @@ func TestSleep(t *testing.T) {
 	if !connects() {
 		t.Error("not awake after a probe")
 	}
-}
-
-// FuzzCall feeds anything to what a session hands over.
-func FuzzCall(f *testing.F) {
-	f.Add([]byte(`{"method":"multipleRequest","params":{"requests":[{"method":"get_device_info"},{"method":"get_energy_usage"}]}}`))
-	f.Add([]byte(`{"method":"set_device_info","params":{"device_on":false}}`))
-	f.Add([]byte(`{"method":"multipleRequest","params":{"requests":{}}}`))
-	f.Add([]byte(`{"method":"get_child_device_list","params":{"start_index":2}}`))
-	f.Add([]byte(`{"method":"control_child","params":{"device_id":"x","requestData":{"method":"get_energy_usage"}}}`))
-	p := &Plug{Model: P304M}
-	if err := p.Start(); err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(p.Close)
-	f.Fuzz(func(t *testing.T, plain []byte) {
-		c, code := parseCall(plain)
-		if code != 0 {
-			return
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if reply := p.execute(c, Fault{}); !json.Valid(reply) {
-			t.Errorf("%s is answered with %s", plain, reply)
-		}
-	})
 }
