@@ -55,7 +55,7 @@ func (p *Plug) receiveProbe(packet []byte, reply func([]byte)) (woken bool) {
 	p.stats.Datagrams++
 	wake := p.asleep && ok
 	p.asleep = p.asleep && !ok
-	said := p.introduction()
+	payload := p.discoveryReply()
 	p.mu.Unlock()
 	if wake {
 		l, err := p.listen(p.address.String())
@@ -65,13 +65,13 @@ func (p *Plug) receiveProbe(packet []byte, reply func([]byte)) (woken bool) {
 		p.server.resume(l, p.serveConn)
 	}
 	if ok && reply != nil {
-		reply(tdp.Reply(said))
+		reply(tdp.Reply(payload))
 	}
 	return wake
 }
 
-// introduction is what the plug says of itself to whoever asks.
-func (p *Plug) introduction() []byte {
+// discoveryReply is what the plug says of itself to whoever asks.
+func (p *Plug) discoveryReply() []byte {
 	scheme := map[string]any{"is_support_https": false, "encrypt_type": "KLAP", "http_port": p.address.Port(), "lv": 2}
 	result := map[string]any{
 		"device_id": p.identity.hardwareID, "owner": tdp.Owner(p.Username), "device_type": p.Model.kind(), "device_model": p.Model.Name,
@@ -94,6 +94,6 @@ func (p *Plug) introduction() []byte {
 		scheme["encrypt_type"] = "TPAP"
 		result["tpap"] = map[string]any{"tls": p.TPAP.TLS, "dac": 0, "noc": 0, "pake": p.TPAP.Pake, "port": p.tpapPort()}
 	}
-	said, _ := json.Marshal(map[string]any{"result": result, "error_code": 0}) //nolint:errchkjson // of our own making
-	return said
+	payload, _ := json.Marshal(map[string]any{"result": result, "error_code": 0}) //nolint:errchkjson // of our own making
+	return payload
 }

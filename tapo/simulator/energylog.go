@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// memory is what a plug remembers of its energy, in slots of five minutes of its
+// energyLog is what a plug remembers of its energy, in slots of five minutes of its
 // own clock. What was before the simulation is made up from the load when it is
 // asked for.
-type memory struct {
+type energyLog struct {
 	slots []float64 // Wh
 	first int64     // the number of the first slot
 	setUp time.Time // before which there was nothing
@@ -29,52 +29,52 @@ func untilSlot(clock time.Time) time.Duration {
 	return slotWidth - time.Duration(clock.UnixNano()%int64(slotWidth))
 }
 
-// newMemory returns one that begins at a time, by the plug's clock.
-func newMemory(setUp, from time.Time, on bool) memory {
-	return memory{first: slotOf(from), setUp: setUp, from: from, on: on}
+// newEnergyLog returns one that begins at a time, by the plug's clock.
+func newEnergyLog(setUp, from time.Time, on bool) energyLog {
+	return energyLog{first: slotOf(from), setUp: setUp, from: from, on: on}
 }
 
-func (m *memory) add(slot int64, wattHours float64) {
-	n := slot - m.first
+func (l *energyLog) add(slot int64, wattHours float64) {
+	n := slot - l.first
 	if n < 0 {
 		return // the simulation's own time went back
 	}
-	for int64(len(m.slots)) <= n {
-		m.slots = append(m.slots, 0)
+	for int64(len(l.slots)) <= n {
+		l.slots = append(l.slots, 0)
 	}
-	m.slots[n] += wattHours
+	l.slots[n] += wattHours
 }
 
-func (m *memory) at(slot int64) float64 {
-	if n := slot - m.first; n >= 0 && n < int64(len(m.slots)) {
-		return m.slots[n]
+func (l *energyLog) at(slot int64) float64 {
+	if n := slot - l.first; n >= 0 && n < int64(len(l.slots)) {
+		return l.slots[n]
 	}
 	return 0
 }
 
-// recall makes up what was from a time on.
-func (m *meter) recall(from time.Time) {
-	mem := &m.memory
-	if from.Before(mem.setUp) {
-		from = mem.setUp
+// fillLog makes up what was from a time on.
+func (m *meter) fillLog(from time.Time) {
+	log := &m.log
+	if from.Before(log.setUp) {
+		from = log.setUp
 	}
-	if !from.Before(mem.from) {
+	if !from.Before(log.from) {
 		return
 	}
-	past := newMemory(mem.setUp, from, mem.on)
-	for t := from; mem.on && t.Before(mem.from); {
-		took := min(time.Minute, mem.from.Sub(t), untilSlot(t))
+	past := newEnergyLog(log.setUp, from, log.on)
+	for t := from; log.on && t.Before(log.from); {
+		took := min(time.Minute, log.from.Sub(t), untilSlot(t))
 		past.add(slotOf(t), m.load.Watts(t)*took.Hours())
 		t = t.Add(took)
 	}
-	for n, wattHours := range mem.slots {
-		past.add(mem.first+int64(n), wattHours)
+	for n, wattHours := range log.slots {
+		past.add(log.first+int64(n), wattHours)
 	}
-	m.memory = past
+	m.log = past
 }
 
-// whole returns what a meter has counted that counts whole watt-hours.
-func whole(wattHours float64) int { return int(math.Floor(wattHours + 1e-6)) }
+// wholeWh returns what a meter has counted that counts whole watt-hours.
+func wholeWh(wattHours float64) int { return int(math.Floor(wattHours + 1e-6)) }
 
 // energies returns the whole watt-hours between successive times, none of which
 // lie across the end of a month. Those of a month add up to what the month's
@@ -83,20 +83,20 @@ func (m *meter) energies(times []time.Time, kept, now time.Time) []int {
 	counted := 0.0
 	count := func(from, to time.Time) {
 		for at := from; at.Before(to) && at.Before(now); at = at.Add(slotWidth) {
-			counted += m.memory.at(slotOf(at))
+			counted += m.log.at(slotOf(at))
 		}
 	}
-	m.recall(m.monthOf(kept))
+	m.fillLog(m.monthOf(kept))
 	count(m.monthOf(times[0]), times[0])
 	values := make([]int, len(times)-1)
 	for i, start := range times[:len(times)-1] {
 		if m.monthOf(start).Equal(start) {
 			counted = 0
 		}
-		before := whole(counted)
+		before := wholeWh(counted)
 		count(start, times[i+1])
 		if !start.Before(kept) {
-			values[i] = whole(counted) - before
+			values[i] = wholeWh(counted) - before
 		}
 	}
 	return values
@@ -105,17 +105,17 @@ func (m *meter) energies(times []time.Time, kept, now time.Time) []int {
 // powers returns the average watts of successive slots of the same width, with -1
 // for what is older than the memory, or not over.
 func (m *meter) powers(start time.Time, width time.Duration, n int, kept, now time.Time) []int {
-	m.recall(kept)
+	m.fillLog(kept)
 	values := make([]int, n)
 	for i := range values {
 		from, to := start.Add(time.Duration(i)*width), start.Add(time.Duration(i+1)*width)
-		if from.Before(kept) || from.Before(m.memory.setUp) || to.After(now) {
+		if from.Before(kept) || from.Before(m.log.setUp) || to.After(now) {
 			values[i] = -1
 			continue
 		}
 		wattHours := 0.0
 		for at := from; at.Before(to); at = at.Add(slotWidth) {
-			wattHours += m.memory.at(slotOf(at))
+			wattHours += m.log.at(slotOf(at))
 		}
 		values[i] = int(math.Round(wattHours / width.Hours()))
 	}

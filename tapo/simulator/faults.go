@@ -171,12 +171,12 @@ func (f Fault) send(conn net.Conn, resp response, closing bool) error {
 	switch f.Kind {
 	case Hang:
 		_, _ = io.Copy(io.Discard, conn) // until one side closes the connection
-		return errNoAnswer
+		return errClose
 	case Reset:
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // makes closing a reset
 		}
-		return errNoAnswer
+		return errClose
 	case Truncate:
 		return sendAndClose(conn, resp.head(len(resp.body), closing), resp.body[:len(resp.body)/2])
 	case Endless:
@@ -204,7 +204,7 @@ func (f Fault) send(conn net.Conn, resp response, closing bool) error {
 
 func sendAndClose(conn net.Conn, head, body []byte) error {
 	_, _ = conn.Write(append(head, body...))
-	return errNoAnswer
+	return errClose
 }
 
 // sendForever writes until the client has had enough.

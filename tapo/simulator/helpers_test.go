@@ -188,8 +188,8 @@ func newProverAt(t *testing.T, o TPAPOptions, now func() time.Time) prover {
 	return prover{t, start(t, &Plug{Model: P110TPAP, TPAP: o, Now: now})}
 }
 
-// told is the result of get_energy_data or get_power_data.
-type told struct {
+// historyReply is the result of get_energy_data or get_power_data.
+type historyReply struct {
 	ErrorCode int `json:"error_code"`
 	Result    struct {
 		LocalTime string `json:"local_time"`
@@ -199,8 +199,8 @@ type told struct {
 	} `json:"result"`
 }
 
-// remember asks a plug what it remembers.
-func (p *Plug) remember(t *testing.T, method string, from, to time.Time, interval int) told {
+// askHistory asks a plug what it remembers.
+func (p *Plug) askHistory(t *testing.T, method string, from, to time.Time, interval int) historyReply {
 	t.Helper()
 	c, code := parseCall(fmt.Appendf(nil, `{"method":%q,"params":{"start_timestamp":%d,"end_timestamp":%d,"interval":%d}}`, method, from.Unix(), to.Unix(), interval))
 	if code != 0 {
@@ -208,7 +208,7 @@ func (p *Plug) remember(t *testing.T, method string, from, to time.Time, interva
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var reply told
+	var reply historyReply
 	if err := json.Unmarshal(p.execute(c, Fault{}), &reply); err != nil {
 		t.Fatal(err)
 	}

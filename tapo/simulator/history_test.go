@@ -43,7 +43,7 @@ func TestEnergyData(t *testing.T) {
 		{"five minutes", at(10, 28, 0), at(10, 28, 1), 5, 0, 0, 0},
 		{"backwards", at(10, 28, 0), at(10, 27, 1), hour, 0, 0, 0},
 	} {
-		got := p.remember(t, "get_energy_data", tc.from, tc.to, tc.interval)
+		got := p.askHistory(t, "get_energy_data", tc.from, tc.to, tc.interval)
 		if tc.length == 0 {
 			if got.ErrorCode != -1008 || got.Result.Data != nil {
 				t.Errorf("%s: %+v", tc.name, got)
@@ -67,8 +67,8 @@ func TestEnergyData(t *testing.T) {
 			t.Errorf("%s: %d Wh, want %d", tc.name, total, tc.total)
 		}
 	}
-	days := p.remember(t, "get_energy_data", at(10, 1, 0), at(10, 1, 0), day).Result.Data
-	usage, ok := p.whole().energyUsage().(*energyUsage)
+	days := p.askHistory(t, "get_energy_data", at(10, 1, 0), at(10, 1, 0), day).Result.Data
+	usage, ok := p.plugUnit().energyUsage().(*energyUsage)
 	if !ok || sum(days) != usage.MonthEnergy || days[27] != usage.TodayEnergy {
 		t.Errorf("%d Wh in %v, the counter of the month says %d, that of today %d", sum(days), days, usage.MonthEnergy, usage.TodayEnergy)
 	}
@@ -93,7 +93,7 @@ func TestPowerData(t *testing.T) {
 		{"more hours", 8 * 24 * time.Hour, 0, 60, 144, 73, 144 * 3600},
 		{"days", 8 * 24 * time.Hour, 0, 1440, 0, 0, 0},
 	} {
-		got := p.remember(t, "get_power_data", now.Add(-tc.from), now.Add(-tc.to), tc.interval)
+		got := p.askHistory(t, "get_power_data", now.Add(-tc.from), now.Add(-tc.to), tc.interval)
 		if tc.length == 0 {
 			if got.ErrorCode != -1008 {
 				t.Errorf("%s: %+v", tc.name, got)

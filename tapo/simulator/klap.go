@@ -36,7 +36,7 @@ type klapSession struct {
 	expires time.Time
 }
 
-func (p *Plug) answerKLAP(req request, fault Fault) response {
+func (p *Plug) handleKLAP(req request, fault Fault) response {
 	switch req.path {
 	case "/app/handshake1":
 		return p.handshake1(req, fault)

@@ -15,20 +15,20 @@ type meter struct {
 	location *time.Location
 	offset   time.Duration // the plug's clock less the true time
 
-	on      bool
-	since   time.Time // of the last switching on
-	counted time.Time // how far the counters have come
+	on           bool
+	onSince      time.Time // of the last switching on
+	countedUntil time.Time // how far the counters have come
 
 	today, month counters
 	atMidnight   float64 // what month had then
 
-	memory memory
+	log energyLog
 }
 
 // counters are those of one window of time.
 type counters struct {
 	wattHours float64
-	on        time.Duration
+	runtime   time.Duration
 }
 
 // newMeter returns the meter of a plug that has been running in this state
@@ -37,13 +37,13 @@ func newMeter(load Load, on bool, location *time.Location, setUp, now time.Time)
 	if load == nil {
 		load = Constant(0)
 	}
-	m := meter{load: load, location: location, on: on, since: now}
+	m := meter{load: load, location: location, on: on, onSince: now}
 	local := now.In(location)
-	m.counted = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, location)
-	if setUp.After(m.counted) {
-		m.counted = setUp
+	m.countedUntil = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, location)
+	if setUp.After(m.countedUntil) {
+		m.countedUntil = setUp
 	}
-	m.memory = newMemory(setUp, m.counted, on)
+	m.log = newEnergyLog(setUp, m.countedUntil, on)
 	m.advance(now)
 	return m
 }
@@ -62,25 +62,25 @@ func (m *meter) standardOffset(at time.Time) int {
 // advance counts up to now, in steps of a second, or of a minute over long
 // stretches, and starts again at the plug's midnight and month.
 func (m *meter) advance(now time.Time) {
-	if now.Before(m.counted) {
-		m.counted = now
+	if now.Before(m.countedUntil) {
+		m.countedUntil = now
 	}
 	step := time.Second
-	if now.Sub(m.counted) > time.Hour {
+	if now.Sub(m.countedUntil) > time.Hour {
 		step = time.Minute
 	}
-	local := m.clock(m.counted)
-	for m.counted.Before(now) {
-		took := min(step, now.Sub(m.counted), untilSlot(local))
+	local := m.clock(m.countedUntil)
+	for m.countedUntil.Before(now) {
+		took := min(step, now.Sub(m.countedUntil), untilSlot(local))
 		if m.on {
-			wattHours := m.load.Watts(m.counted) * took.Hours()
+			wattHours := m.load.Watts(m.countedUntil) * took.Hours()
 			m.today.add(wattHours, took)
 			m.month.add(wattHours, took)
-			m.memory.add(slotOf(local), wattHours)
+			m.log.add(slotOf(local), wattHours)
 		}
-		m.counted = m.counted.Add(took)
+		m.countedUntil = m.countedUntil.Add(took)
 		before := local
-		local = m.clock(m.counted)
+		local = m.clock(m.countedUntil)
 		switch { // midnight is where a slot ends
 		case local.Month() != before.Month():
 			m.today, m.month, m.atMidnight = counters{}, counters{}, 0
@@ -92,13 +92,13 @@ func (m *meter) advance(now time.Time) {
 
 func (c *counters) add(wattHours float64, d time.Duration) {
 	c.wattHours += wattHours
-	c.on += d
+	c.runtime += d
 }
 
 func (m *meter) setRelay(on bool, now time.Time) {
 	m.advance(now)
 	if on && !m.on {
-		m.since = now
+		m.onSince = now
 	}
 	m.on = on
 }
@@ -107,7 +107,7 @@ func (m *meter) setClock(offset time.Duration, now time.Time) {
 	m.advance(now)
 	m.offset = offset
 	m.today, m.month, m.atMidnight = counters{}, counters{}, 0
-	m.memory = newMemory(m.clock(now), m.clock(now), m.on)
+	m.log = newEnergyLog(m.clock(now), m.clock(now), m.on)
 }
 
 // sample is what the meter shows at one moment.
@@ -125,12 +125,12 @@ type sample struct {
 
 func (m *meter) sample(now time.Time) sample {
 	m.advance(now)
-	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month, monthWh: whole(m.month.wattHours)}
-	s.todayWh = s.monthWh - whole(m.atMidnight)
+	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month, monthWh: wholeWh(m.month.wattHours)}
+	s.todayWh = s.monthWh - wholeWh(m.atMidnight)
 	volts := 231 + 2.5*math.Sin(float64(now.Unix())/613) + 0.4*noise(now, 7)
 	s.millivolts = int(volts * 1000)
 	if m.on {
-		s.onTime = now.Sub(m.since)
+		s.onTime = now.Sub(m.onSince)
 		watts := m.load.Watts(now)
 		s.milliwatts = int(watts * 1000)
 		powerFactor := 0.55 + 0.44*watts/(watts+40)

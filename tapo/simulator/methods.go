@@ -69,7 +69,7 @@ func (p *Plug) execute(c call, fault Fault) []byte {
 	if c.Method == "control_child" {
 		return p.controlChild(c)
 	}
-	return p.executeOn(p.whole(), c)
+	return p.executeOn(p.plugUnit(), c)
 }
 
 // executeOn runs a call, or the calls of a batch, on a part of the plug.
@@ -88,9 +88,9 @@ func (p *Plug) executeOn(u unit, c call) []byte {
 	return p.executeBatch(u, c.Params.Requests)
 }
 
-// controlChild runs a call on a socket.
+// controlChild runs a call on a outlet.
 func (p *Plug) controlChild(c call) []byte {
-	i := slices.IndexFunc(p.sockets, func(s *socket) bool { return s.id == c.Params.Child })
+	i := slices.IndexFunc(p.outlets, func(s *outlet) bool { return s.id == c.Params.Child })
 	if code, ok := p.refusals[c.Method]; ok {
 		return codeOnly(code)
 	}
@@ -103,7 +103,7 @@ func (p *Plug) controlChild(c call) []byte {
 		return codeOnly(codeParams)
 	}
 	p.stats.Methods[c.Method]++
-	inner := p.executeOn(p.part(i), *c.Params.Request)
+	inner := p.executeOn(p.outletUnit(i), *c.Params.Request)
 	return appendReply(nil, "", map[string]any{"responseData": json.RawMessage(inner)}, 0)
 }
 
@@ -113,7 +113,7 @@ func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	if calls == nil {
 		return codeOnly(codeParams)
 	}
-	b := p.batch[:0]
+	b := p.batchBuffer[:0]
 	b = append(b, `{"error_code":0,"result":{"responses":[`...)
 	for i, c := range calls {
 		if i > 0 {
@@ -126,7 +126,7 @@ func (p *Plug) executeBatch(u unit, calls []call) []byte {
 		}
 	}
 	b = append(b, "]}}"...)
-	p.batch = b
+	p.batchBuffer = b
 	return b
 }
 
@@ -149,14 +149,14 @@ func (p *Plug) run(u unit, c call) (result any, code int) {
 	if slices.Contains(writeMethods, c.Method) {
 		return nil, 0
 	}
-	if u.socket == nil && slices.Contains(p.Model.Refuses, c.Method) {
+	if u.child == nil && slices.Contains(p.Model.Refuses, c.Method) {
 		return nil, codeUnknownMethod
 	}
 	if code, ok := p.refusals[key+" from "+strconv.Itoa(c.Params.Start)]; ok && c.Params.Start > 0 {
 		return nil, code
 	}
-	if u.socket == nil && p.Model.Strip != nil {
-		if list := p.children(c); list != nil {
+	if u.child == nil && p.Model.Strip != nil {
+		if list := p.listChildren(c); list != nil {
 			return list, 0
 		}
 	}

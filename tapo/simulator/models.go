@@ -56,21 +56,21 @@ type Model struct {
 	HangsOnBatches bool
 }
 
-// Strip is the sockets of a model.
+// Strip is the outlets of a model.
 type Strip struct {
 	Outlets int
 	// NightLight makes the last one a lamp, USB the one before, or the last.
 	NightLight, USB bool
 	// Reversed lists them from the last to the first.
 	Reversed bool
-	// Components of every socket.
+	// Components of every outlet.
 	Components []Component
-	// Emeter tells whether the sockets know get_emeter_data, NoPower that their
+	// Emeter tells whether the outlets know get_emeter_data, NoPower that their
 	// get_energy_usage lacks the power.
 	Emeter, NoPower bool
 	// Protection tells in the list what get_protection_power does.
 	Protection bool
-	// Category is what the list calls a socket; empty is plug.powerstrip.sub-plug.
+	// Category is what the list calls a outlet; empty is plug.powerstrip.sub-plug.
 	Category string
 }
 
@@ -87,7 +87,7 @@ var (
 		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 device_local_time:1 default_states:1")
 	older = components("device:2 firmware:1 quick_setup:3 inherit:1 time:1 wireless:1 schedule:2 countdown:2 antitheft:1 account:1 " +
 		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 default_states:1")
-	first = components("device:1 firmware:1 quick_setup:1 time:1 wireless:1 schedule:1 countdown:1 antitheft:1 account:1 " +
+	oldest = components("device:1 firmware:1 quick_setup:1 time:1 wireless:1 schedule:1 countdown:1 antitheft:1 account:1 " +
 		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1")
 )
 
@@ -109,8 +109,10 @@ func with(components []Component, more ...Component) []Component {
 	return slices.Concat(components, more)
 }
 
-// first reports whether this is the first firmware of P100, which tells less.
-func (m Model) first() bool { return m.Name == "P100" && strings.HasPrefix(m.Firmware, "1.1") }
+// isFirstFirmware reports whether this is the first firmware of P100, which tells less.
+func (m Model) isFirstFirmware() bool {
+	return m.Name == "P100" && strings.HasPrefix(m.Firmware, "1.1")
+}
 
 // kind is what the device calls itself.
 func (m Model) kind() string { return cmp.Or(m.Type, "SMART.TAPOPLUG") }

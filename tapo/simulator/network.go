@@ -21,8 +21,8 @@ import (
 // its methods are safe for concurrent use.
 type Network struct {
 	mu        sync.Mutex
-	listeners map[string]*pipes       // by host:port
-	datagrams map[string]func([]byte) // by host:port
+	listeners map[string]*pipeListener // by host:port
+	receivers map[string]func([]byte)  // by host:port
 }
 
 // DialContext connects to a plug. Where none listens the error is that of a
@@ -30,35 +30,35 @@ type Network struct {
 // to the plug.
 func (n *Network) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	n.mu.Lock()
-	l, receive := n.listeners[address], n.datagrams[address]
+	l, receive := n.listeners[address], n.receivers[address]
 	n.mu.Unlock()
 	if network == "udp" {
-		return datagrams{receive: receive}, nil
+		return datagramConn{receive: receive}, nil
 	}
 	if l == nil {
-		return nil, refused(address)
+		return nil, connectionRefused(address)
 	}
 	ours, theirs := net.Pipe()
 	select {
 	case l.conns <- theirs:
-		return stream{ours}, nil
+		return pipeConn{ours}, nil
 	case <-l.closed:
-		return nil, refused(address)
+		return nil, connectionRefused(address)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func refused(address string) error {
+func connectionRefused(address string) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect "+address, syscall.ECONNREFUSED)}
 }
 
 func (n *Network) listen(address netip.AddrPort) net.Listener {
-	l := &pipes{network: n, address: address, conns: make(chan net.Conn), closed: make(chan struct{})}
+	l := &pipeListener{network: n, address: address, conns: make(chan net.Conn), closed: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.listeners == nil {
-		n.listeners = map[string]*pipes{}
+		n.listeners = map[string]*pipeListener{}
 	}
 	n.listeners[address.String()] = l
 	return l
@@ -68,14 +68,14 @@ func (n *Network) listen(address netip.AddrPort) net.Listener {
 func (n *Network) onDatagram(address string, receive func([]byte)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.datagrams == nil {
-		n.datagrams = map[string]func([]byte){}
+	if n.receivers == nil {
+		n.receivers = map[string]func([]byte){}
 	}
-	n.datagrams[address] = receive
+	n.receivers[address] = receive
 }
 
-// pipes is a listener of a [Network].
-type pipes struct {
+// pipeListener is a listener of a [Network].
+type pipeListener struct {
 	network *Network
 	address netip.AddrPort
 	conns   chan net.Conn
@@ -84,7 +84,7 @@ type pipes struct {
 }
 
 // Accept implements [net.Listener].
-func (p *pipes) Accept() (net.Conn, error) {
+func (p *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
 		return c, nil
@@ -94,7 +94,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 }
 
 // Close implements [net.Listener].
-func (p *pipes) Close() error {
+func (p *pipeListener) Close() error {
 	p.once.Do(func() {
 		close(p.closed)
 		p.network.mu.Lock()
@@ -107,13 +107,13 @@ func (p *pipes) Close() error {
 }
 
 // Addr implements [net.Listener].
-func (p *pipes) Addr() net.Addr { return net.TCPAddrFromAddrPort(p.address) }
+func (p *pipeListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(p.address) }
 
-// stream is a connection whose errors are those of sockets.
-type stream struct{ net.Conn }
+// pipeConn is a connection whose errors are those of sockets.
+type pipeConn struct{ net.Conn }
 
 // Write implements [net.Conn].
-func (s stream) Write(b []byte) (int, error) {
+func (s pipeConn) Write(b []byte) (int, error) {
 	n, err := s.Conn.Write(b)
 	if errors.Is(err, io.ErrClosedPipe) {
 		err = &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}
@@ -122,10 +122,10 @@ func (s stream) Write(b []byte) (int, error) {
 }
 
 // SetDeadline implements [net.Conn].
-func (s stream) SetDeadline(t time.Time) error { return unlessClosed(s.Conn.SetDeadline(t)) }
+func (s pipeConn) SetDeadline(t time.Time) error { return unlessClosed(s.Conn.SetDeadline(t)) }
 
 // SetReadDeadline implements [net.Conn].
-func (s stream) SetReadDeadline(t time.Time) error { return unlessClosed(s.Conn.SetReadDeadline(t)) }
+func (s pipeConn) SetReadDeadline(t time.Time) error { return unlessClosed(s.Conn.SetReadDeadline(t)) }
 
 // unlessClosed passes on an error but that of a closed pipe, which a socket finds
 // out later.
@@ -136,14 +136,14 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// datagrams is a connection that can only be written to and closed.
-type datagrams struct {
+// datagramConn is a connection that can only be written to and closed.
+type datagramConn struct {
 	net.Conn // nil
 	receive  func([]byte)
 }
 
 // Write implements [net.Conn].
-func (d datagrams) Write(b []byte) (int, error) {
+func (d datagramConn) Write(b []byte) (int, error) {
 	if d.receive != nil {
 		d.receive(b)
 	}
@@ -151,4 +151,4 @@ func (d datagrams) Write(b []byte) (int, error) {
 }
 
 // Close implements [net.Conn].
-func (datagrams) Close() error { return nil }
+func (datagramConn) Close() error { return nil }

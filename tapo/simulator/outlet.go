@@ -15,19 +15,19 @@ type Outlet struct {
 	Off  bool   // starts switched off
 }
 
-// socket is a Outlet at work.
-type socket struct {
+// outlet is an [Outlet] at work.
+type outlet struct {
 	Outlet
 	id    string // device_id
 	meter meter
 }
 
 // unit is what methods are executed on: the plug itself, or one of a strip's
-// sockets.
+// outlets.
 type unit struct {
 	prefix     string // of the methods' names in Refuse and Answer
-	socket     *socket
-	number     int // of the socket
+	child      *outlet
+	number     int // of the outlet
 	strip      *Strip
 	meter      *meter
 	now        sample
@@ -38,46 +38,46 @@ type unit struct {
 
 func (u unit) has(id string, version int) bool { return has(u.components, id, version) }
 
-// startSockets makes the sockets that the model has.
-func (p *Plug) startSockets(location *time.Location) {
+// startOutlets makes the outlets that the model has.
+func (p *Plug) startOutlets(location *time.Location) {
 	if p.Model.Strip == nil {
 		return
 	}
 	for i := range p.Model.Strip.Outlets {
-		s := &socket{id: p.identity.deviceID + "0" + strconv.Itoa(i)}
+		s := &outlet{id: p.identity.deviceID + "0" + strconv.Itoa(i)}
 		s.Name = "Socket " + strconv.Itoa(i+1)
 		if i < len(p.Outlets) {
 			s.Outlet = p.Outlets[i]
 		}
 		s.meter = newMeter(s.Load, !s.Off, location, p.SetUp, p.Now())
-		p.sockets = append(p.sockets, s)
+		p.outlets = append(p.outlets, s)
 	}
 }
 
-// whole is the plug itself. What the meter of a strip shows is its first
-// socket's.
-func (p *Plug) whole() unit {
+// plugUnit is the plug itself. What the meter of a strip shows is its first
+// outlet's.
+func (p *Plug) plugUnit() unit {
 	m := &p.meter
-	if len(p.sockets) > 0 {
-		m = &p.sockets[0].meter
+	if len(p.outlets) > 0 {
+		m = &p.outlets[0].meter
 	}
 	return unit{meter: m, now: m.sample(p.Now()), components: p.Model.Components, emeter: p.Model.Emeter}
 }
 
-// part is a strip's socket, counted from 0.
-func (p *Plug) part(i int) unit {
-	s, strip := p.sockets[i], p.Model.Strip
+// outletUnit is a strip's outlet, counted from 0.
+func (p *Plug) outletUnit(i int) unit {
+	s, strip := p.outlets[i], p.Model.Strip
 	return unit{
-		prefix: strconv.Itoa(i+1) + "/", socket: s, number: i + 1, strip: strip, meter: &s.meter, now: s.meter.sample(p.Now()),
+		prefix: strconv.Itoa(i+1) + "/", child: s, number: i + 1, strip: strip, meter: &s.meter, now: s.meter.sample(p.Now()),
 		components: strip.Components, emeter: strip.Emeter, noPower: strip.NoPower,
 	}
 }
 
-// SetOutlet switches a socket of a strip, counted from 1.
+// SetOutlet switches a outlet of a strip, counted from 1.
 func (p *Plug) SetOutlet(number int, on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sockets[number-1].meter.setRelay(on, p.Now())
+	p.outlets[number-1].meter.setRelay(on, p.Now())
 }
 
 // pageSize is how many entries a list has in one reply.
@@ -89,7 +89,7 @@ type childInfo struct {
 	OriginalID        string `json:"original_device_id"`
 	Category          string `json:"category"`
 	Position          int    `json:"position"`
-	SlotNumber        int    `json:"slot_number"` // of all sockets
+	SlotNumber        int    `json:"slot_number"` // of all outlets
 	BindCount         int    `json:"bind_count"`
 	FollowEdge        bool   `json:"status_follow_edge"`
 	USB               *bool  `json:"is_usb,omitempty"`
@@ -99,22 +99,22 @@ type childInfo struct {
 	ProtectionPower   int    `json:"protection_power,omitempty"`
 }
 
-// children returns the result of a method that lists sockets, nil for others.
-func (p *Plug) children(c call) any {
+// listChildren returns the result of a method that lists outlets, nil for others.
+func (p *Plug) listChildren(c call) any {
 	if c.Method != "get_child_device_list" && c.Method != "get_child_device_component_list" {
 		return nil
 	}
-	all, start := len(p.sockets), max(c.Params.Start, 0)
+	all, start := len(p.outlets), max(c.Params.Start, 0)
 	list := []any{} // which is never null
 	for i := start; i < min(start+pageSize, all); i++ {
 		n := i
 		if p.Model.Strip.Reversed {
 			n = all - 1 - i
 		}
-		if u := p.part(n); c.Method == "get_child_device_list" {
+		if u := p.outletUnit(n); c.Method == "get_child_device_list" {
 			list = append(list, p.childInfo(u))
 		} else {
-			list = append(list, map[string]any{"device_id": u.socket.id, "component_list": u.components})
+			list = append(list, map[string]any{"device_id": u.child.id, "component_list": u.components})
 		}
 	}
 	name := "child_device_list"
@@ -163,7 +163,7 @@ const limitWatts = 2960
 // switch by either name.
 func (u unit) protectionPower() any {
 	name := "enabled"
-	if u.socket != nil {
+	if u.child != nil {
 		name = "protection_enabled"
 	}
 	return map[string]any{name: true, "protection_power": limitWatts}

@@ -23,7 +23,7 @@ type passthroughState struct {
 	expires time.Time
 }
 
-func (p *Plug) answerPassthrough(req request, fault Fault) response {
+func (p *Plug) handlePassthrough(req request, fault Fault) response {
 	switch req.path {
 	case "/app":
 	case "/app/handshake1":

@@ -21,7 +21,7 @@ var (
 var (
 	P100Old = Model{
 		Name: "P100", Hardware: "1.0.0", Firmware: "1.1.3 Build 200914 Rel.37206",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: first, NoBatch: true, Closes: true,
+		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: oldest, NoBatch: true, Closes: true,
 	}
 	P100Passthrough = Model{
 		Name: "P100", Hardware: "1.0.0", Firmware: "1.3.7 Build 230711 Rel.61904",
@@ -32,7 +32,7 @@ var (
 
 	P110Old = Model{
 		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.0.7 Build 210629 Rel.174901",
-		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: with(first, Component{"energy_monitoring", 1}),
+		Protocol: Passthrough, LoginVersion: passthrough.LoginClear, Components: with(oldest, Component{"energy_monitoring", 1}),
 	}
 	P110Passthrough = Model{
 		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.2.3 Build 230425 Rel.142542",

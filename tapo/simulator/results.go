@@ -76,12 +76,12 @@ func (p *Plug) deviceInfo(u unit) *deviceInfo {
 		Nickname: encoded(p.Name), DeviceOn: &u.now.on, OnTime: &onTime,
 		DefaultStates: &defaultStates{Type: "last_states"},
 	}
-	if p.Model.first() {
+	if p.Model.isFirstFirmware() {
 		info.RSSI, info.DefaultStates = 0, nil
 	}
 	switch {
-	case u.socket != nil:
-		info.DeviceID, info.MAC, info.Nickname, info.RSSI = u.socket.id, bare(p.identity.mac), encoded(u.socket.Name), 0
+	case u.child != nil:
+		info.DeviceID, info.MAC, info.Nickname, info.RSSI = u.child.id, bare(p.identity.mac), encoded(u.child.Name), 0
 	case p.Model.Strip != nil, p.Model.NoRelay:
 		info.DeviceOn, info.OnTime, info.DefaultStates, info.Nickname = nil, nil, nil, ""
 		return info
@@ -127,7 +127,7 @@ type energyUsage struct {
 func (u unit) energyUsage() any {
 	now := u.now
 	usage := &energyUsage{
-		TodayRuntime: int(now.today.on / time.Minute), MonthRuntime: int(now.month.on / time.Minute),
+		TodayRuntime: int(now.today.runtime / time.Minute), MonthRuntime: int(now.month.runtime / time.Minute),
 		TodayEnergy: now.todayWh, MonthEnergy: now.monthWh,
 		LocalTime: now.clock.Format(time.DateTime),
 	}
@@ -145,7 +145,7 @@ func (u unit) deviceUsage() any {
 	now := u.now
 	window := func(day, month int) [3]int { return [3]int{day, min(month, 7*day), month} }
 	named := func(w [3]int) map[string]int { return map[string]int{"today": w[0], "past7": w[1], "past30": w[2]} }
-	minutes := window(int(now.today.on/time.Minute), int(now.month.on/time.Minute))
+	minutes := window(int(now.today.runtime/time.Minute), int(now.month.runtime/time.Minute))
 	usage := map[string]any{"time_usage": named(minutes)}
 	if u.has("energy_monitoring", 1) {
 		wattHours := window(now.todayWh, now.monthWh)

@@ -34,7 +34,7 @@ func (p *Plug) serveConn(conn net.Conn) {
 		if fault.Kind == LoseSession {
 			p.LoseSession()
 		}
-		resp, last := p.answer(req, fault)
+		resp, last := p.handle(req, fault)
 		if resp.hang {
 			fault.Kind = Hang
 		}
@@ -62,9 +62,9 @@ func (p *Plug) wait(d time.Duration) bool {
 	}
 }
 
-// answer handles a request. last says that the plug closes the connection
+// handle handles a request. last says that the plug closes the connection
 // after it.
-func (p *Plug) answer(req request, fault Fault) (resp response, last bool) {
+func (p *Plug) handle(req request, fault Fault) (resp response, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Requests++
@@ -75,10 +75,10 @@ func (p *Plug) answer(req request, fault Fault) (resp response, last bool) {
 	if fault.Rewrite != nil {
 		resp.body = fault.Rewrite(resp.body)
 	}
-	if earlier, ok := p.answers[req.step]; ok && fault.Kind == Replay {
+	if earlier, ok := p.lastBodies[req.step]; ok && fault.Kind == Replay {
 		resp.body = earlier
 	}
-	p.answers[req.step] = resp.body
+	p.lastBodies[req.step] = resp.body
 	return resp, p.Model.Closes
 }
 
@@ -122,10 +122,10 @@ func (p *Plug) route(req request, fault Fault) response {
 	}
 	switch p.Model.Protocol {
 	case Passthrough:
-		return p.answerPassthrough(req, fault)
+		return p.handlePassthrough(req, fault)
 	case TPAP:
-		return p.answerTPAP(req, fault)
+		return p.handleTPAP(req, fault)
 	default:
-		return p.answerKLAP(req, fault)
+		return p.handleKLAP(req, fault)
 	}
 }

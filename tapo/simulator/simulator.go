@@ -83,7 +83,7 @@ type Plug struct {
 	asleep      bool
 	overheated  bool
 	meter       meter
-	sockets     []*socket
+	outlets     []*outlet
 	klap        klapState
 	passthrough passthroughState
 	tpap        tpapState
@@ -93,8 +93,8 @@ type Plug struct {
 	batches     int                        // of this session
 	hang        bool                       // instead of answering
 	stats       Stats
-	answers     map[string][]byte // the last body by step, for Replay
-	batch       []byte            // memory for the reply to one
+	lastBodies  map[string][]byte // the last body by step, for Replay
+	batchBuffer []byte            // memory for the reply to one
 }
 
 // identity is what never changes about a plug.
@@ -140,9 +140,9 @@ func (p *Plug) Start() error {
 	p.meter = newMeter(p.Load, !p.Off, location, p.SetUp, p.Now())
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
 	p.refusals, p.results = map[string]int{}, map[string]json.RawMessage{}
-	p.startSockets(location)
+	p.startOutlets(location)
 	p.TPAP.setDefaults()
-	p.answers = map[string][]byte{}
+	p.lastBodies = map[string][]byte{}
 	listener, err := p.listen(p.Listen)
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (p *Plug) SetClock(offset time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meter.setClock(offset, p.Now())
-	for _, s := range p.sockets {
+	for _, s := range p.outlets {
 		s.meter.setClock(offset, p.Now())
 	}
 }
@@ -275,8 +275,8 @@ func (p *Plug) SetCompatibility(on bool) {
 func (p *Plug) SetModel(m Model) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.Model, p.sockets = m, nil
-	p.startSockets(p.meter.location)
+	p.Model, p.outlets = m, nil
+	p.startOutlets(p.meter.location)
 	p.loseSession()
 }
 
@@ -305,8 +305,8 @@ func (p *Plug) loseSession() {
 }
 
 // Refuse makes a method answer with an error code; 0 ends that. A method of a
-// strip's socket is written as in "2/get_energy_usage", a page of a list as in
-// "get_child_device_list from 10", and what is asked of any socket as in
+// strip's outlet is written as in "2/get_energy_usage", a page of a list as in
+// "get_child_device_list from 10", and what is asked of any outlet as in
 // "control_child multipleRequest".
 func (p *Plug) Refuse(method string, code int) {
 	p.mu.Lock()
@@ -330,8 +330,8 @@ func (p *Plug) Answer(method, result string) {
 	p.results[method] = json.RawMessage(result)
 }
 
-// errNoAnswer makes the server close the connection without a word.
-var errNoAnswer = errors.New("no answer")
+// errClose makes the server close the connection without a word.
+var errClose = errors.New("the connection is to be closed")
 
 // newSessionID returns what plugs use as cookie and token.
 func newSessionID() string {

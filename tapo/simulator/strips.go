@@ -6,9 +6,9 @@ package simulator
 import "github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 
 var (
-	children   = Component{"child_device", 2}
-	controlled = Component{"control_child", 2}
-	// outletBase is what a socket lists whatever its strip.
+	childDevice  = Component{"child_device", 2}
+	childControl = Component{"control_child", 2}
+	// outletBase is what a outlet lists whatever its strip.
 	outletBase = components("device:2 schedule:2 countdown:2 default_states:1")
 	metered    = with(outletBase, autoOff, energy, current, protection, charging)
 )
@@ -19,55 +19,55 @@ var (
 	P300First = Model{
 		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.7", HangsOnBatches: true,
 		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed,
-		Components: with(base, controlled, children, Component{"homekit", 1}, overheat),
+		Components: with(base, childControl, childDevice, Component{"homekit", 1}, overheat),
 		Strip:      &Strip{Outlets: 3, Components: outletBase},
 	}
 	P300 = Model{
 		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.13",
-		Components: with(base, controlled, children, homekit, overheat),
+		Components: with(base, childControl, childDevice, homekit, overheat),
 		Strip:      &Strip{Outlets: 3, Components: outletBase},
 	}
-	// P300Reversed lists its sockets in reverse.
+	// P300Reversed lists its outlets in reverse.
 	P300Reversed = Model{
 		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.15",
-		Components: with(base, controlled, children, homekit, overheat, autoOff),
+		Components: with(base, childControl, childDevice, homekit, overheat, autoOff),
 		Strip:      &Strip{Outlets: 3, Reversed: true, Components: with(outletBase, autoOff)},
 	}
-	// P304M has the power of its sockets in whole watts only.
+	// P304M has the power of its outlets in whole watts only.
 	P304M = Model{
 		Name: "P304M", Region: "UK", Hardware: "1.0", Firmware: "1.0.3",
-		Components: with(base, controlled, children, localSmart, autoOff, matter, overheat, energy, current, protection, charging),
+		Components: with(base, childControl, childDevice, localSmart, autoOff, matter, overheat, energy, current, protection, charging),
 		Refuses:    []string{"get_energy_usage", "get_current_power", "get_max_power"},
 		Strip:      &Strip{Outlets: 4, Components: metered, NoPower: true, Protection: true},
 	}
-	// P306 has a USB socket and a night light.
+	// P306 has a USB outlet and a night light.
 	P306 = Model{
 		Name: "P306", Region: "US", Hardware: "1.0", Firmware: "1.1.2",
-		Components: with(base, controlled, children, localSmart, autoOff, homekit, overheat, Component{"auto_light_control", 1}),
+		Components: with(base, childControl, childDevice, localSmart, autoOff, homekit, overheat, Component{"auto_light_control", 1}),
 		Strip:      &Strip{Outlets: 5, USB: true, NightLight: true, Reversed: true, Components: with(outletBase, autoOff)},
 	}
-	// P316M answers for its energy as a whole, with what is one socket's.
+	// P316M answers for its energy as a whole, with what is one outlet's.
 	P316M = Model{
 		Name: "P316M", Region: "US", Hardware: "1.6", Firmware: "1.0.5", Emeter: true,
-		Components: with(base, controlled, children, localSmart, Component{"matter", 3}, autoOff, energy, current, protection, charging),
+		Components: with(base, childControl, childDevice, localSmart, Component{"matter", 3}, autoOff, energy, current, protection, charging),
 		Refuses:    []string{"get_device_usage"},
 		Strip:      &Strip{Outlets: 6, Components: metered, Emeter: true, NoPower: true},
 	}
 	P210M = Model{
 		Name: "P210M", Region: "US", Hardware: "1.0", Firmware: "1.0.3",
-		Components: with(base, controlled, children, localSmart, autoOff, matter, energy, current, protection, charging),
+		Components: with(base, childControl, childDevice, localSmart, autoOff, matter, energy, current, protection, charging),
 		Refuses:    []string{"get_energy_usage", "get_current_power", "get_max_power"},
 		Strip:      &Strip{Outlets: 2, Components: metered, Emeter: true, NoPower: true, Protection: true},
 	}
 	TP25 = Model{
 		Name: "TP25", Region: "US", Hardware: "1.0", Firmware: "1.0.2",
 		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed,
-		Components: with(base, controlled, children, matter, overheat),
+		Components: with(base, childControl, childDevice, matter, overheat),
 		Strip:      &Strip{Outlets: 2, Components: outletBase},
 	}
 	EP40M = Model{
 		Name: "EP40M", Region: "US", Hardware: "1.0", Firmware: "1.1.0", Type: kasaPlug,
-		Components: with(base, controlled, children, matter, overheat),
+		Components: with(base, childControl, childDevice, matter, overheat),
 		Strip:      &Strip{Outlets: 2, Components: outletBase},
 	}
 )
@@ -80,7 +80,7 @@ var (
 	// H100 is a hub with two sensors.
 	H100 = Model{
 		Name: "H100", Region: "EU", Hardware: "1.0", Firmware: "1.5.5", Type: "SMART.TAPOHUB", NoRelay: true,
-		Components: with(base, controlled, children),
+		Components: with(base, childControl, childDevice),
 		Strip:      &Strip{Outlets: 2, Category: "subg.trigger.contact-sensor", Components: outletBase},
 	}
 )

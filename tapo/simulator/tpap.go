@@ -98,8 +98,8 @@ type tpapSession struct {
 // failures survives.
 func (s *tpapState) forget() { s.pending, s.sessions = nil, nil }
 
-// answerTPAP answers what is sent to a plug that speaks TPAP, but for discover.
-func (p *Plug) answerTPAP(req request, fault Fault) response {
+// handleTPAP answers what is sent to a plug that speaks TPAP, but for discover.
+func (p *Plug) handleTPAP(req request, fault Fault) response {
 	switch {
 	case req.path == "/app/handshake1" || req.path == "/app/handshake2" || req.path == "/app/request":
 		return response{status: http.StatusForbidden}

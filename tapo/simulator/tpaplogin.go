@@ -32,7 +32,7 @@ func (p *Plug) discover(req request) response {
 	case p.Model.Compatibility:
 		return jsonBody(`{"error_code":0,"result":{"sub_method":"discover","tpap_preferred":false}}`)
 	case p.locked():
-		return p.lockedAnswer()
+		return p.lockedResponse()
 	}
 	announced := map[string]any{"tls": p.TPAP.TLS, "dac": 0, "noc": 0, "pake": p.TPAP.Pake, "port": p.tpapPort()}
 	if p.TPAP.Attests {
@@ -60,13 +60,13 @@ func (p *Plug) tpapPort() uint16 {
 
 func (p *Plug) locked() bool { return p.Now().Before(p.tpap.lockedUntil) }
 
-// lockedAnswer tells how many minutes the lock lasts.
-func (p *Plug) lockedAnswer() response {
+// lockedResponse tells how many minutes the lock lasts.
+func (p *Plug) lockedResponse() response {
 	left := p.tpap.lockedUntil.Sub(p.Now())
-	return p.refusal(tpap.CodeLocked, int((left+time.Minute-1)/time.Minute))
+	return p.tpapRefusal(tpap.CodeLocked, int((left+time.Minute-1)/time.Minute))
 }
 
-func (p *Plug) refusal(code, minutes int) response {
+func (p *Plug) tpapRefusal(code, minutes int) response {
 	return jsonBody(fmt.Sprintf(`{"error_info":{"lockedMinute":%d,"failedAttempts":%d,"remainAttempts":%d},"error_code":%d}`,
 		minutes, p.tpap.failures, max(0, p.TPAP.MaxFailures-p.tpap.failures), code))
 }
@@ -74,7 +74,7 @@ func (p *Plug) refusal(code, minutes int) response {
 // prolong starts the lock again, as attempts during it are said to do.
 func (p *Plug) prolong() response {
 	p.tpap.lockedUntil = p.Now().Add(p.TPAP.LockTime)
-	return p.lockedAnswer()
+	return p.lockedResponse()
 }
 
 // pakeRegister answers with a challenge, the same for right and wrong passwords.
@@ -177,7 +177,7 @@ func (p *Plug) pakeShare(req request, fault Fault) response {
 		if p.tpap.failures >= p.TPAP.MaxFailures {
 			p.tpap.lockedUntil = p.Now().Add(p.TPAP.LockTime)
 		}
-		return p.refusal(tpap.CodeDenied, 0)
+		return p.tpapRefusal(tpap.CodeDenied, 0)
 	}
 	p.tpap.failures = 0
 	return p.openSession(keys.Shared, keys.ConfirmV, fault)
