@@ -1,15 +1,33 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package httpwire is the HTTP that plugs understand, as a client needs it.
+// Package httpwire is an HTTP client for one plug, over one connection.
 //
-// A plug's web server is small and particular: it wants HTTP/1.1 with a
-// Content-Length, canonical header names, no empty header value and exactly
-// the cookie that it set. And it is asked for one thing at a time. So there is
-// no pool here but one connection, kept while the plug keeps it, and no cookie
-// jar, proxy, redirect or compression; what is read is bounded. Everything
-// sent is a read or a login step, so a request whose connection died before
-// any answer is sent once more, but for those that must not arrive twice.
+// A plug's web server is small. It requires HTTP/1.1, a Content-Length in this
+// letter case (mihai-dinculescu/tapo writes all names in title case), no empty
+// header value (kacper-serewis/tapo-p100-java-poc#4), and the session cookie
+// without the attribute that it was set with (petretiandrea/plugp100#131). It
+// serves one request at a time. So the client keeps one connection for as long as
+// the plug does, has no cookie jar, proxy, redirects or compression, and reads a
+// bounded number of bytes. A request is a read or a login step. If the connection
+// closes before a reply, the client sends the request once more, unless
+// [Request.Once] forbids that.
+//
+// The client is not [http.Transport], for three reasons:
+//
+//   - Cost. One exchange of a warm read takes 50 µs and 25 allocations, and 115 µs
+//     and 67 allocations with http.Transport (medians of BenchmarkPost on a busy
+//     virtual machine with two cores, so only the ratio is of use).
+//   - The log. http.Transport reads from idle connections, and prints what arrives
+//     there to the global logger: `Unsolicited response received on idle HTTP
+//     channel starting with "..."`. A broken or hostile plug could write to the
+//     exporter's log as much as it likes.
+//   - Control. The caller decides which request may be sent twice, which must have
+//     a connection of its own, and how many requests a probe may cost.
+//     http.Transport decides about retries and connections itself.
+//
+// In comments of package tapo and below it, owner/repository#1 is an issue or a
+// pull request on GitHub.
 package httpwire
 
 import (
@@ -30,21 +48,23 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// MaxReply is the largest reply body that is read, in bytes. A plug's full
-// reply is below 4 KiB, a strip's list below 16 KiB.
+// MaxReply is the largest reply body that is read, in bytes. The longest replies
+// in python-kasa's recordings (tests/fixtures/smart) are below 4 KiB for a plug, and
+// below 16 KiB for the list of a strip.
 const MaxReply = 256 << 10
 
 const (
 	sessionCookie = "TP_SESSIONID"
-	// defaultLifetime is what plugs announce, used where a plug does not say.
+	// defaultLifetime is the lifetime that plugs announce (TIMEOUT=86400,
+	// petretiandrea/plugp100#131). It stands in where a plug announces none.
 	defaultLifetime = 24 * time.Hour
 )
 
-// ErrNoReply says that the connection was closed instead of an answer, so that
-// nobody knows whether the plug has read the request.
+// ErrNoReply means that the connection was closed before a reply. The plug may or
+// may not have read the request.
 var ErrNoReply = errors.New("the connection was closed without an answer")
 
-// StatusError is an HTTP status that the step did not expect.
+// StatusError is an HTTP status that the step does not expect.
 type StatusError struct {
 	Step   string
 	Status int
@@ -54,7 +74,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: HTTP status %d %s", e.Step, e.Status, http.StatusText(e.Status))
 }
 
-// Endpoint is where requests go.
+// Endpoint is a web server of the plug.
 type Endpoint struct {
 	Address string      // host:port
 	TLS     *tls.Config // nil for plain HTTP
@@ -62,18 +82,17 @@ type Endpoint struct {
 
 // Options configures a [Client].
 type Options struct {
-	// Address is the plug's host:port, where requests go over plain HTTP until
-	// Use says otherwise.
+	// Address is the plug's host:port. Requests go there over plain HTTP until
+	// [Client.Use] sets another endpoint.
 	Address string
 	// DialContext replaces net.Dialer's when it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Observe is called after every request that was sent with the time until the
-	// answer, or its failure; it may be nil.
+	// Observe is called after every request that was sent, with the time until its
+	// reply or its failure. It may be nil.
 	Observe func(r Request, took time.Duration)
-	// TooMany is called when the plug answers that it gets too many requests; it
-	// may be nil.
+	// TooMany is called when the plug answers with HTTP status 429. It may be nil.
 	TooMany func()
-	// Budget bounds the requests, those included that are sent again; nil does not.
+	// Budget bounds the number of requests, repetitions included. Nil means no bound.
 	Budget *budget.Budget
 	// Logger gets one debug line per exchange; it must not be nil.
 	Logger *slog.Logger
@@ -85,11 +104,11 @@ type Client struct {
 	opts     Options
 	endpoint Endpoint
 	conn     *conn                    // kept alive, or nil
-	woken    bool                     // the plug has been sent a wake-up since Begin
-	silent   bool                     // a try of the last request got no answer
+	woken    bool                     // a wake-up has been sent since Begin
+	silent   bool                     // the last request, or its first try, got no reply
 	used     bool                     // the connection has been used since Begin
-	closes   bool                     // and was closed after that, so that none is kept until Begin
-	took     map[string]time.Duration // of the last answer, by step
+	closes   bool                     // the plug closed a used connection: keep none until Begin
+	took     map[string]time.Duration // how long the last reply took, by step
 }
 
 // NewClient returns a client; it does no I/O.
@@ -103,13 +122,13 @@ func NewClient(opts Options) *Client {
 	return &Client{opts: opts, endpoint: Endpoint{Address: opts.Address}, took: map[string]time.Duration{}}
 }
 
-// Begin starts a conversation, which may have one wake-up.
+// Begin starts a conversation. Each conversation may send one wake-up.
 func (c *Client) Begin() { c.woken, c.used, c.closes = false, false, false }
 
-// Silent reports whether the last request, or its first try, got no answer.
+// Silent reports whether the last request, or its first try, got no reply.
 func (c *Client) Silent() bool { return c.silent }
 
-// Took is how long the last answer to a step took.
+// Took returns how long the last reply to a step took.
 func (c *Client) Took(step string) time.Duration { return c.took[step] }
 
 // Use sends further requests to another endpoint.
@@ -120,9 +139,8 @@ func (c *Client) Use(e Endpoint) {
 	}
 }
 
-// Connect makes a new connection for the next request, so that it cannot meet
-// one that the plug has closed meanwhile. It fails with [budget.ErrSpent] if
-// there may be none.
+// Connect makes a new connection for the next request. A kept connection may have
+// been closed by the plug. The error is [budget.ErrSpent] if no request is left.
 func (c *Client) Connect(ctx context.Context) error {
 	c.Close()
 	if c.opts.Budget.Left() == 0 {
@@ -135,7 +153,7 @@ func (c *Client) Connect(ctx context.Context) error {
 	return err
 }
 
-// Close gives up the idle connection. The client stays usable.
+// Close closes the idle connection. The client stays usable.
 func (c *Client) Close() {
 	if c.conn != nil {
 		c.conn.Close()
@@ -145,18 +163,18 @@ func (c *Client) Close() {
 
 // Request is one POST to the plug.
 type Request struct {
-	Protocol plug.Protocol // whose request it is, for Observe
-	Phase    plug.Phase    // the same
-	Step     string        // what it is for: named in logs and errors, where the path may hold a token
+	Protocol plug.Protocol // for Observe
+	Phase    plug.Phase    // for Observe
+	Step     string        // its name in logs and errors: the path may contain a token
 	Path     string        // with the query
 	Cookie   string        // session id, or ""
 	JSON     bool          // the body is JSON
 	Body     []byte
-	Once     bool // never sent again by Post
-	Patient  bool // all of the time that is left is waited for an answer
+	Once     bool // Post does not send it twice
+	Patient  bool // Post waits for the reply until the deadline
 }
 
-// Reply is what the plug answered, whatever the status.
+// Reply is the plug's reply, with any status.
 type Reply struct {
 	Status int
 	Header http.Header
@@ -165,18 +183,20 @@ type Reply struct {
 
 type lastWaiterKey struct{}
 
-// WithLastWaiter says that the last waiter for the answer leaves at a time, before the deadline
-// of ctx, so that Post asks again before that. The time may become later.
+// WithLastWaiter returns a context in which the last waiter for the reading leaves
+// at a time before the deadline of ctx. Post sends a request again before that
+// time. The time may move to later while Post waits.
 func WithLastWaiter(ctx context.Context, at func() time.Time) context.Context {
 	return context.WithValue(ctx, lastWaiterKey{}, at)
 }
 
-// minWait is how long an answer is waited for at least.
+// minWait is the least time that Post waits for a reply.
 const minWait = 2 * time.Second
 
-// limit returns until when an answer is waited for that may be asked for again:
-// half of the time from the request until whoever asks leaves, or until the
-// deadline; but a slow plug is given its time, up to the deadline.
+// limit returns until when to wait for the reply to a request that may be sent
+// again. That is half of the time until the last waiter leaves, or else half of the
+// time until the deadline. A plug that was slow at this step gets twice the time it
+// took then, up to the deadline.
 func (c *Client) limit(ctx context.Context, start time.Time, step string) time.Time {
 	end, _ := ctx.Deadline()
 	leaves := end
@@ -191,12 +211,12 @@ func (c *Client) limit(ctx context.Context, start time.Time, step string) time.T
 	return end
 }
 
-// Post sends a request and reads the whole reply. Where the plug closes the
-// connection instead of answering, or has not answered in half of the time that
-// is left (in more, if it is known to be slow), the request is sent once more,
-// unless r.Once forbids that. Errors are those of the network, of ctx, a
-// [*StatusError] where the plug answers that it gets too many requests,
-// [budget.ErrSpent], or wrap [ErrNoReply], [plugerr.ErrReplyTimeout] or [plugerr.ErrBadReply].
+// Post sends a request and reads the whole reply. If the plug closes the
+// connection without a reply, or has not replied in half of the time that is left
+// (more if the plug is known to be slow), Post sends the request once more, unless
+// r.Once is set. Errors are those of the network, of ctx, a [*StatusError] with HTTP
+// status 429, [budget.ErrSpent], or wrap [ErrNoReply], [plugerr.ErrReplyTimeout] or
+// [plugerr.ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	reply, err := c.exchange(ctx, r, r.Patient)
 	c.silent = errors.Is(err, ErrNoReply) || errors.Is(err, plugerr.ErrReplyTimeout)
@@ -231,8 +251,8 @@ func (c *Client) exchange(ctx context.Context, r Request, patient bool) (Reply, 
 	return reply, err
 }
 
-// roundTrip uses the kept connection, or a new one where there is none or it
-// has died meanwhile, and keeps it if it can be used again.
+// roundTrip uses the kept connection, or a new one if there is none or the plug has
+// closed it. It keeps the connection if that can be used again.
 func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply, error) {
 	message, err := r.encode(c.endpoint.Address)
 	if err != nil {
@@ -247,7 +267,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 				return reply, err
 			}
-			c.closes = true // and another request is not to be lost
+			c.closes = true // the next request would be lost as well
 			if r.Once || c.opts.Budget.Left() == 0 {
 				c.Close()
 				return Reply{}, err
@@ -263,8 +283,8 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 	return c.send(ctx, fresh, r, message, patient)
 }
 
-// send carries one message over a connection. Unless it is to be patient, it
-// leaves time for another try.
+// send exchanges one message over a connection. Unless patient is set, it leaves
+// time for another try.
 func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, patient bool) (Reply, error) {
 	c.opts.Budget.Spend()
 	start := time.Now()
@@ -274,7 +294,7 @@ func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, 
 	}
 	reply, reusable, err := cn.roundTrip(ctx, message, limit)
 	took := time.Since(start)
-	if late := errors.Is(err, plugerr.ErrReplyTimeout); err == nil || late { // a late answer may be a slow one
+	if late := errors.Is(err, plugerr.ErrReplyTimeout); err == nil || late { // the plug may be slow
 		c.took[r.Step] = took
 	}
 	if c.opts.Observe != nil {
@@ -287,8 +307,8 @@ func (c *Client) send(ctx context.Context, cn *conn, r Request, message []byte, 
 	return reply, err
 }
 
-// encode writes a request as one message. It fails on a path that would not
-// stay in its line, without showing it.
+// encode writes a request as one message. A path or a cookie with characters that
+// would end the line is an error, which does not show them: they are secret.
 func (r Request) encode(host string) ([]byte, error) {
 	for _, char := range []byte(r.Path + r.Cookie) {
 		if char <= ' ' || char >= 0x7f {
@@ -299,7 +319,7 @@ func (r Request) encode(host string) ([]byte, error) {
 	b = append(append(append(b, "POST "...), r.Path...), " HTTP/1.1\r\nHost: "...)
 	b = append(b, host...)
 	if r.JSON {
-		b = append(b, "\r\nContent-Type: application/json\r\nAccept: application/json\r\nrequestByApp: true"...) // as apps do
+		b = append(b, "\r\nContent-Type: application/json\r\nAccept: application/json\r\nrequestByApp: true"...) // as python-kasa's aestransport.py
 	} else {
 		b = append(b, "\r\nContent-Type: application/octet-stream\r\nAccept: */*"...)
 	}
@@ -311,9 +331,10 @@ func (r Request) encode(host string) ([]byte, error) {
 	return append(append(b, "\r\n\r\n"...), r.Body...), nil
 }
 
-// Session returns the session id that the reply sets, and its lifetime. Plugs
-// write `TP_SESSIONID=<id>;TIMEOUT=<seconds>` in one line; some call the cookie
-// SESSIONID. ok is false when there is none.
+// Session returns the session id that the reply sets, and its lifetime. ok is false
+// if it sets none. Plugs write `TP_SESSIONID=<id>;TIMEOUT=<seconds>` in one header
+// (petretiandrea/plugp100#131). The unit is seconds (petretiandrea/plugp100#197).
+// Some firmware names the cookie SESSIONID (python-kasa's klaptransport.py).
 func (r Reply) Session() (id string, lifetime time.Duration, ok bool) {
 	resp := http.Response{Header: r.Header}
 	for _, c := range resp.Cookies() {
@@ -333,8 +354,9 @@ func (r Reply) Session() (id string, lifetime time.Duration, ok bool) {
 	return "", 0, false
 }
 
-// IsHTML reports whether a body is a web page. The stock "200 OK" page of a
-// plug has 49 bytes, as many as the longer form of a handshake1 reply.
+// IsHTML reports whether a body is a web page. The length does not distinguish
+// them: the "200 OK" page of a plug's web server has 49 bytes, as many as a
+// handshake1 reply with a stray byte.
 func IsHTML(body []byte) bool {
 	head := strings.ToLower(string(bytes.TrimSpace(body[:min(len(body), 64)])))
 	return strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<?xml")
