@@ -24,7 +24,7 @@ const maxHead = 16 << 10 // bytes of a reply's status line and headers
 type conn struct {
 	net.Conn
 	reader *bufio.Reader
-	left   io.LimitedReader // what may still be read for this exchange
+	left   io.LimitedReader // bounds what this exchange may still read
 }
 
 func newConn(c net.Conn) *conn {
@@ -35,8 +35,8 @@ func newConn(c net.Conn) *conn {
 }
 
 // roundTrip sends a message and reads the reply, within ctx. The connection may
-// be used again if reusable is true. limit, if it is not nil, returns until when
-// the reply is waited for, which may become later; after that the error wraps
+// be used again if reusable is true. limit, if it is not nil, returns until when to
+// wait for the reply; the time may move to later. After that time the error wraps
 // [plugerr.ErrReplyTimeout].
 func (c *conn) roundTrip(ctx context.Context, message []byte, limit func() time.Time) (reply Reply, reusable bool, err error) {
 	end, _ := ctx.Deadline() // the zero time is none
@@ -53,7 +53,7 @@ func (c *conn) roundTrip(ctx context.Context, message []byte, limit func() time.
 		until = limit()
 		return until.After(before) && ctx.Err() == nil && c.SetDeadline(until) == nil
 	})
-	if !stop() { // the deadline may be in the past, or will be in a moment
+	if !stop() { // ctx has ended, and has put the deadline into the past or is about to
 		reusable = false
 	}
 	switch {
@@ -65,7 +65,8 @@ func (c *conn) roundTrip(ctx context.Context, message []byte, limit func() time.
 	return reply, reusable, err
 }
 
-// transact waits for the reply to begin as long as waitOn says so.
+// transact sends the message and reads the reply. When the deadline passes before
+// the reply begins, it waits on if waitOn returns true.
 func (c *conn) transact(message []byte, waitOn func() bool) (reply Reply, reusable bool, err error) {
 	if _, err := c.Write(message); err != nil {
 		return reply, false, noReply(err)
@@ -79,7 +80,7 @@ func (c *conn) transact(message []byte, waitOn func() bool) (reply Reply, reusab
 		return reply, false, noReply(err)
 	}
 	resp, err := http.ReadResponse(c.reader, nil)
-	for err == nil && resp.StatusCode < http.StatusOK { // informational; another one follows
+	for err == nil && resp.StatusCode < http.StatusOK { // informational: the final response follows
 		resp, err = http.ReadResponse(c.reader, nil)
 	}
 	if err != nil {
@@ -106,7 +107,7 @@ func (c *conn) transact(message []byte, waitOn func() bool) (reply Reply, reusab
 	return reply, !resp.Close && c.reader.Buffered() == 0, nil
 }
 
-// noReply marks errors that mean that the plug closed the connection.
+// noReply marks an error that means that the plug closed the connection.
 func noReply(err error) error {
 	if closed(err) {
 		return fmt.Errorf("%w: %w", ErrNoReply, err)
@@ -114,7 +115,7 @@ func noReply(err error) error {
 	return err
 }
 
-// cutShort marks errors that mean that the reply is not whole.
+// cutShort marks an error that means that the reply is incomplete.
 func cutShort(err error) error {
 	if closed(err) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the connection was closed within the reply", plugerr.ErrBadReply)
@@ -122,7 +123,7 @@ func cutShort(err error) error {
 	if network, ok := errors.AsType[net.Error](err); ok {
 		return network
 	}
-	return fmt.Errorf("not HTTP: %.100s", err.Error()) // which quotes what came
+	return fmt.Errorf("not HTTP: %.100s", err.Error()) // net/http quotes the reply
 }
 
 func closed(err error) bool {

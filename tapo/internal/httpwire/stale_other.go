@@ -7,5 +7,6 @@ package httpwire
 
 import "net"
 
-// stale cannot be told here: a request finds it out.
+// stale reports false: these systems have no portable way to look. The next request
+// fails on a closed connection and is sent again.
 func stale(net.Conn) bool { return false }

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// stale reports whether the other side has closed a connection on which nothing
-// is to be read yet, without waiting. It is the reading that finds out: a
-// request would be lost on such a connection, or have to be sent twice.
+// stale reports, without waiting, whether the other side has closed an idle
+// connection or sent something on it. A request on such a connection would be lost
+// and would have to be sent twice. A read without waiting returns EAGAIN on a
+// connection that is still good.
 func stale(c net.Conn) bool {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
@@ -24,7 +25,7 @@ func stale(c net.Conn) bool {
 		return false
 	}
 	raw, err := sc.SyscallConn()
-	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // the last exchange's may have passed
+	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // the deadline of the last exchange may have passed
 		return true
 	}
 	var nothing error

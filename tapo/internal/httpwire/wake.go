@@ -15,12 +15,13 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 )
 
-// Some firmware (1.4.6) opens its TCP port after a power cut only when a
-// discovery probe arrives over UDP, or else after eight minutes. The plug needs
-// a moment for that.
+// After a power cut, firmware 1.4.6 opens its TCP port when a discovery probe
+// arrives over UDP, or after eight minutes
+// (petretiandrea/home-assistant-tapo-p100#958).
 const (
+	// wakePause is how long a plug gets to open its port.
 	wakePause = time.Second
-	// wakeRoom is the time that must be left for a wake-up to be worth while.
+	// wakeRoom is the least time that must be left before the deadline.
 	wakeRoom = 2 * time.Second
 )
 
@@ -44,8 +45,8 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	return newConn(secure), nil
 }
 
-// wake sends the plug a discovery probe and gives it a moment, if there has been
-// none since Begin and there is time. It reports whether to connect again.
+// wake sends the plug a discovery probe and waits for wakePause. It does so once
+// after Begin, and only if enough time is left. It reports whether to connect again.
 func (c *Client) wake(ctx context.Context) bool {
 	if end, ok := ctx.Deadline(); c.woken || ok && time.Until(end) < wakeRoom {
 		return false
@@ -80,7 +81,7 @@ func (c *Client) sendWakeUp(ctx context.Context) error {
 	return err
 }
 
-// refused reports whether nobody listens.
+// refused reports whether the host refuses the connection: nothing listens there.
 func refused(err error) bool {
 	const windows = syscall.Errno(10061)
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windows)
