@@ -5,15 +5,15 @@ package simulator
 
 import "time"
 
-// NamedFault is a fault of the catalogue.
+// NamedFault is an entry of [Faults].
 type NamedFault struct {
 	Name  string
 	Fault Fault  // without Path and Times
-	Only  string // the protocols that it makes sense for; "" is all
+	Only  string // the protocols that it applies to, separated by blanks; "" is all
 }
 
-// Faults returns everything that is known to go wrong with an answer, for tests
-// to try wherever it can.
+// Faults returns the faults that tests inject at every step of the protocols that
+// they apply to.
 func Faults() []NamedFault {
 	return []NamedFault{
 		{"hang", Fault{Kind: Hang}, ""},

@@ -13,7 +13,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
-// startDiscovery replies to discovery probes, and wakes the plug at one.
+// startDiscovery listens for discovery probes, if the plug has a Discovery address.
 func (p *Plug) startDiscovery() error {
 	if p.Discovery == "" {
 		return nil
@@ -38,7 +38,8 @@ func (p *Plug) startDiscovery() error {
 	return nil
 }
 
-// DiscoveryAddr is where the plug replies to discovery probes, if it does.
+// DiscoveryAddr is the UDP address where the plug replies to discovery probes. It is
+// the zero value if the plug has none.
 func (p *Plug) DiscoveryAddr() netip.AddrPort {
 	if p.udp == nil {
 		return netip.AddrPort{}
@@ -47,8 +48,8 @@ func (p *Plug) DiscoveryAddr() netip.AddrPort {
 	return at
 }
 
-// receiveProbe counts a datagram and, if it is a discovery probe, wakes the plug
-// and replies.
+// receiveProbe counts a datagram. If it is a discovery probe, the plug wakes up and
+// replies.
 func (p *Plug) receiveProbe(packet []byte, reply func([]byte)) (woken bool) {
 	_, ok := tdp.ParseProbe(packet)
 	p.mu.Lock()
@@ -70,7 +71,8 @@ func (p *Plug) receiveProbe(packet []byte, reply func([]byte)) (woken bool) {
 	return wake
 }
 
-// discoveryReply is what the plug says of itself to whoever asks.
+// discoveryReply returns the JSON of a reply to a discovery probe, with the members
+// that python-kasa's discover.py reads. The oldest firmware has no login version.
 func (p *Plug) discoveryReply() []byte {
 	scheme := map[string]any{"is_support_https": false, "encrypt_type": "KLAP", "http_port": p.address.Port(), "lv": 2}
 	result := map[string]any{
@@ -90,7 +92,7 @@ func (p *Plug) discoveryReply() []byte {
 		if p.Model.LoginVersion == passthrough.LoginClear {
 			delete(scheme, "lv")
 		}
-	case p.Model.Protocol == TPAP, p.Model.Compatibility: // the latter speaks KLAP, and does not say so
+	case p.Model.Protocol == TPAP, p.Model.Compatibility: // announces TPAP although it speaks KLAP (python-kasa/python-kasa#1733)
 		scheme["encrypt_type"] = "TPAP"
 		result["tpap"] = map[string]any{"tls": p.TPAP.TLS, "dac": 0, "noc": 0, "pake": p.TPAP.Pake, "port": p.tpapPort()}
 	}

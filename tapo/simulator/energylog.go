@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// energyLog is what a plug remembers of its energy, in slots of five minutes of its
-// own clock. What was before the simulation is made up from the load when it is
-// asked for.
+// energyLog is the energy history that a plug stores, in slots of five minutes of its
+// own clock. [meter.fillLog] computes the time before the simulation from the load,
+// when a request needs it.
 type energyLog struct {
 	slots []float64 // Wh
 	first int64     // the number of the first slot
-	setUp time.Time // before which there was nothing
-	from  time.Time // how far back the slots go
-	on    bool      // the relay until the simulation began
+	setUp time.Time // there is nothing before this time
+	from  time.Time // the slots begin at this time
+	on    bool      // the relay before the simulation began
 }
 
 const slotWidth = 5 * time.Minute
@@ -24,12 +24,12 @@ const slotWidth = 5 * time.Minute
 // slotOf returns the number of the slot of a time by the plug's clock.
 func slotOf(clock time.Time) int64 { return clock.Unix() / int64(slotWidth/time.Second) }
 
-// untilSlot is how long it is until the next one begins.
+// untilSlot returns the time until the next slot begins.
 func untilSlot(clock time.Time) time.Duration {
 	return slotWidth - time.Duration(clock.UnixNano()%int64(slotWidth))
 }
 
-// newEnergyLog returns one that begins at a time, by the plug's clock.
+// newEnergyLog returns a log that begins at a time by the plug's clock.
 func newEnergyLog(setUp, from time.Time, on bool) energyLog {
 	return energyLog{first: slotOf(from), setUp: setUp, from: from, on: on}
 }
@@ -37,7 +37,7 @@ func newEnergyLog(setUp, from time.Time, on bool) energyLog {
 func (l *energyLog) add(slot int64, wattHours float64) {
 	n := slot - l.first
 	if n < 0 {
-		return // the simulation's own time went back
+		return // the simulation's clock went back
 	}
 	for int64(len(l.slots)) <= n {
 		l.slots = append(l.slots, 0)
@@ -52,7 +52,7 @@ func (l *energyLog) at(slot int64) float64 {
 	return 0
 }
 
-// fillLog makes up what was from a time on.
+// fillLog extends the log back to a time.
 func (m *meter) fillLog(from time.Time) {
 	log := &m.log
 	if from.Before(log.setUp) {
@@ -73,12 +73,12 @@ func (m *meter) fillLog(from time.Time) {
 	m.log = past
 }
 
-// wholeWh returns what a meter has counted that counts whole watt-hours.
+// wholeWh rounds down to whole watt-hours, as plugs count.
 func wholeWh(wattHours float64) int { return int(math.Floor(wattHours + 1e-6)) }
 
-// energies returns the whole watt-hours between successive times, none of which
-// lie across the end of a month. Those of a month add up to what the month's
-// counter shows. What is older than the memory, or in the future, is 0.
+// energies returns the whole watt-hours between successive times. No interval
+// contains the end of a month. The values of a month add up to the month's counter.
+// A value before kept, or in the future, is 0.
 func (m *meter) energies(times []time.Time, kept, now time.Time) []int {
 	counted := 0.0
 	count := func(from, to time.Time) {
@@ -102,8 +102,8 @@ func (m *meter) energies(times []time.Time, kept, now time.Time) []int {
 	return values
 }
 
-// powers returns the average watts of successive slots of the same width, with -1
-// for what is older than the memory, or not over.
+// powers returns the average watts of successive slots of the same width. A slot
+// before kept, or one that has not ended, is -1.
 func (m *meter) powers(start time.Time, width time.Duration, n int, kept, now time.Time) []int {
 	m.fillLog(kept)
 	values := make([]int, n)
@@ -122,14 +122,14 @@ func (m *meter) powers(start time.Time, width time.Duration, n int, kept, now ti
 	return values
 }
 
-// monthOf returns the beginning of the month that a time lies in.
+// monthOf returns the beginning of the month of a time.
 func (m *meter) monthOf(at time.Time) time.Time {
 	year, month, _ := at.In(m.location).Date()
 	return m.startOfDay(year, month, 1)
 }
 
-// startOfDay returns the first instant of a date: one o'clock where daylight
-// saving takes the hour before away, the first of two midnights where it gives it.
+// startOfDay returns the first instant of a date. Where daylight saving begins at
+// midnight that is one o'clock. Where midnight comes twice, it is the first one.
 func (m *meter) startOfDay(year int, month time.Month, day int) time.Time {
 	t := time.Date(year, month, day, 12, 0, 0, 0, m.location)
 	today := t.Day()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestEnergyLog: switching and the clock are remembered.
+// TestEnergyLog: the log follows the relay, and begins anew with the clock.
 func TestEnergyLog(t *testing.T) {
 	now := time.Date(2026, 10, 28, 11, 0, 0, 0, time.UTC)
 	p := start(t, &Plug{Load: Constant(60), Now: func() time.Time { return now }})

@@ -14,92 +14,93 @@ import (
 	"time"
 )
 
-// FaultKind is something that goes wrong.
+// FaultKind is the kind of a [Fault].
 type FaultKind int
 
 // The faults.
 const (
 	None FaultKind = iota
-	// Slow answers after Delay, otherwise well.
+	// Slow sends the right reply after Delay.
 	Slow
-	// Hang never answers.
+	// Hang sends no reply, and keeps the connection open.
 	Hang
-	// Reset closes the connection instead of answering.
+	// Reset resets the connection instead of replying.
 	Reset
-	// CloseAfterReply closes the connection after a good answer, unannounced.
+	// CloseAfterReply closes the connection after the right reply, without
+	// announcing it (python-kasa/python-kasa#682).
 	CloseAfterReply
 	// Truncate closes the connection after half of the body.
 	Truncate
 	// BadSignature damages a KLAP reply's signature, a TPAP reply's tag, or a
 	// passthrough reply's text.
 	BadSignature
-	// Garble answers with bytes that mean nothing.
+	// Garble replies with bytes that are neither a frame nor text.
 	Garble
-	// Oversize answers with 10 MB.
+	// Oversize replies with 10 MB.
 	Oversize
-	// Endless answers with a body that never ends.
+	// Endless replies with a body that never ends.
 	Endless
-	// HTML answers with the stock web page.
+	// HTML replies with the web server's own page.
 	HTML
-	// Status answers with Fault.Status and an empty body.
+	// Status replies with Fault.Status and an empty body.
 	Status
-	// Code answers with Fault.Code in plain JSON.
+	// Code replies with Fault.Code in plain JSON.
 	Code
-	// Redirect answers with a redirect to Fault.Location.
+	// Redirect replies with a redirect to Fault.Location.
 	Redirect
-	// LoseSession forgets the session before the request is looked at.
+	// LoseSession ends the session before the request is handled.
 	LoseSession
-	// NoBatch answers multipleRequest with -1003, as some firmware does.
+	// NoBatch refuses multipleRequest with -1003, as P100 does
+	// (python-kasa/python-kasa#819).
 	NoBatch
-	// NotJSON answers over the session with what is no JSON.
+	// NotJSON replies over the session with text that is not JSON.
 	NotJSON
-	// StrayByte appends a line feed to a handshake1 reply, as some firmware does.
+	// StrayByte appends a line feed to a handshake1 reply.
 	StrayByte
-	// OldCookie calls the session cookie SESSIONID, as some firmware does.
+	// OldCookie names the session cookie SESSIONID (python-kasa's klaptransport.py).
 	OldCookie
-	// PlainReply answers passthrough requests with inner JSON that is not
-	// encrypted, as some firmware does.
+	// PlainReply replies to a passthrough request with inner JSON that is not
+	// encrypted (python-kasa's aestransport.py).
 	PlainReply
-	// BadSequence answers a TPAP request with another sequence number.
+	// BadSequence replies to a TPAP request with another sequence number.
 	BadSequence
-	// BadConfirm answers pake_share with a wrong dev_confirm.
+	// BadConfirm replies to pake_share with a wrong dev_confirm.
 	BadConfirm
-	// LoseSessionAfter forgets the session once the request has been answered.
+	// LoseSessionAfter ends the session after the request is handled.
 	LoseSessionAfter
-	// Replay answers with the body of the answer before to the same step.
+	// Replay repeats the body of the previous reply to the same step.
 	Replay
 	// Overstate announces more bytes than it sends, and closes the connection.
 	Overstate
 	// Understate announces fewer bytes than it sends.
 	Understate
-	// NoLength announces none, and closes the connection after the body.
+	// NoLength sends no Content-Length, and closes the connection after the body.
 	NoLength
-	// OddHeaders writes the names of headers in small and in capital letters.
+	// OddHeaders writes header names in lower and upper case.
 	OddHeaders
 )
 
 // Fault is injected with [Plug.Inject].
 type Fault struct {
 	Kind FaultKind
-	// Path limits the fault to requests whose path has this suffix: "" is any,
-	// "/app/handshake1", "/app/handshake2" and "/app/request" are KLAP's steps,
-	// "/app" is all of passthrough, of which "handshake /app", "login_device /app"
-	// and "request /app" are the steps, "/ds" is TPAP's data, and "discover",
-	// "pake_register" and "pake_share" are its login.
+	// Path limits the fault to steps with this suffix; "" matches all. The steps are
+	//
+	//	KLAP               /app/handshake1, /app/handshake2, /app/request
+	//	securePassthrough  handshake /app, login_device /app, request /app
+	//	TPAP               discover, pake_register, pake_share, /ds (data)
 	Path string
-	// Times is how many requests are hit; 0 means all until [Plug.Heal].
+	// Times is the number of requests to hit; 0 means all until [Plug.Heal].
 	Times int
-	// Skip lets that many matching requests pass first.
+	// Skip is the number of matching requests to let pass first.
 	Skip int
-	// Delay is added to the answer's time, with any kind.
+	// Delay is added to the latency. It applies to every kind.
 	Delay time.Duration
-	// Status is for the kind Status, and for Redirect if it is not 302; Location
+	// Status is for the kind Status, and for Redirect if it is not 302. Location
 	// is for Redirect, Code for Code.
 	Status   int
 	Location string
 	Code     int
-	// Rewrite, if it is not nil, makes the answer's body of the one at hand,
-	// with any kind.
+	// Rewrite, if it is not nil, changes the reply's body. It applies to every kind.
 	Rewrite func(body []byte) []byte
 }
 
@@ -113,14 +114,14 @@ func (p *Plug) Inject(f Fault) {
 	p.faults = append(p.faults, &f)
 }
 
-// Heal takes back all faults.
+// Heal removes all faults.
 func (p *Plug) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = nil
 }
 
-// takeFault returns the fault that hits a request, or the zero one.
+// takeFault returns the fault that applies to a request, or the zero value.
 func (p *Plug) takeFault(req request) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +141,7 @@ func (p *Plug) takeFault(req request) Fault {
 	return Fault{}
 }
 
-// replaces reports whether the fault takes the place of the plug's answer.
+// replaces reports whether [Fault.response] is sent instead of the plug's reply.
 func (f Fault) replaces() bool {
 	switch f.Kind {
 	case Garble, Oversize, HTML, Status, Redirect, Code:
@@ -165,8 +166,8 @@ func (f Fault) response() response {
 	return page()
 }
 
-// send writes a response, well or as the fault has it. An error means that the
-// connection is of no further use.
+// send writes a response in the way of the fault. After an error the connection
+// must be closed.
 func (f Fault) send(conn net.Conn, resp response, closing bool) error {
 	switch f.Kind {
 	case Hang:
@@ -207,7 +208,7 @@ func sendAndClose(conn net.Conn, head, body []byte) error {
 	return errClose
 }
 
-// sendForever writes until the client has had enough.
+// sendForever writes until the client closes the connection.
 func sendForever(conn net.Conn) error {
 	_, err := conn.Write([]byte("HTTP/1.1 200 OK\r\nServer: SHIP 2.0\r\n\r\n"))
 	for chunk := make([]byte, 4096); err == nil; {

@@ -30,7 +30,7 @@ func start(t testing.TB, p *Plug) *Plug {
 	return p
 }
 
-// raw sends bytes and returns the answer.
+// raw sends bytes over a new connection and returns the response.
 func raw(t testing.TB, p *Plug, message string) (status int, header http.Header, body []byte) {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr().String())
@@ -62,7 +62,7 @@ func post(t testing.TB, p *Plug, path, cookie string, body []byte) (status int, 
 	return raw(t, p, head+"\r\n"+string(body))
 }
 
-// klapClient is a login made by hand.
+// klapClient is a KLAP session. It sends what a test gives it, right or wrong.
 type klapClient struct {
 	*klap.Cipher
 	cookie string
@@ -100,13 +100,13 @@ func (c klapClient) ask(t testing.TB, p *Plug, offset int32, request string) str
 	return string(plain)
 }
 
-// prover logs in step by step, as clients should not.
+// prover logs in with TPAP step by step. A test can change or omit a step.
 type prover struct {
 	*testing.T
 	plug *Plug
 }
 
-// step sends a step of the login and returns the error code and the result.
+// step sends one step of the login, and returns the error code and the result.
 func (p prover) step(params any) (code int, result map[string]json.RawMessage) {
 	p.Helper()
 	body, err := json.Marshal(map[string]any{"method": "login", "params": params})
@@ -131,7 +131,7 @@ func goodRegister() tpap.RegisterParams {
 	}
 }
 
-// register asks for a challenge and computes the answer with a password.
+// register gets a challenge, and computes the proof for a password.
 func (p prover) register(password string) (tpap.ShareParams, spake2plus.Keys) {
 	p.Helper()
 	code, result := p.step(goodRegister())
@@ -199,7 +199,7 @@ type historyReply struct {
 	} `json:"result"`
 }
 
-// askHistory asks a plug what it remembers.
+// askHistory runs get_energy_data or get_power_data.
 func (p *Plug) askHistory(t *testing.T, method string, from, to time.Time, interval int) historyReply {
 	t.Helper()
 	c, code := parseCall(fmt.Appendf(nil, `{"method":%q,"params":{"start_timestamp":%d,"end_timestamp":%d,"interval":%d}}`, method, from.Unix(), to.Unix(), interval))

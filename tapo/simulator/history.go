@@ -12,17 +12,19 @@ type historyParams struct {
 	Interval int   `json:"interval"` // minutes
 }
 
-// What plugs answer at most, and how long they remember.
+// The limits of one reply: eight days of hourly energies, 144 average powers
+// (EnergyDataInterval and PowerDataInterval of mihai-dinculescu/tapo). How long plugs
+// keep powers is not published; the simulator keeps what fits into one reply.
 const (
 	maxHourlyDays = 8
 	maxPowerSlots = 144
-	keptHours     = 12 * time.Hour     // powers by five minutes
-	keptDays      = 6 * 24 * time.Hour // powers by the hour
-	maxTimestamp  = int64(1<<31 - 1)   // of the plug's clock
+	keptHours     = 12 * time.Hour     // slots of five minutes
+	keptDays      = 6 * 24 * time.Hour // slots of an hour
+	maxTimestamp  = int64(1<<31 - 1)
 )
 
-// energyData is the result of get_energy_data. The times are those of the
-// request, whatever the values are of.
+// energyData is the result of get_energy_data. The timestamps repeat those of the
+// request, even where the values begin at another time (mihai-dinculescu/tapo#250).
 type energyData struct {
 	LocalTime string `json:"local_time"`
 	Data      []int  `json:"data"` // Wh
@@ -41,9 +43,9 @@ type powerData struct {
 
 func (p historyParams) valid() bool { return p.From > 0 && p.To >= p.From && p.To <= maxTimestamp }
 
-// energyData answers with the energies by the hour, from the midnight before the
-// start, or with those of the days of the start's quarter, or of the months of
-// its year.
+// energyData returns energies. A request whose start is not where the plug's slots
+// begin gets the slots around it (mihai-dinculescu/tapo#221): the hours from the
+// midnight before the start, the days of its quarter, or the months of its year.
 func (u unit) energyData(p historyParams) (result any, code int) {
 	m, now := u.meter, u.now.clock
 	start, end := time.Unix(p.From, 0).In(m.location), time.Unix(p.To, 0).In(m.location)
@@ -79,7 +81,8 @@ func (u unit) energyData(p historyParams) (result any, code int) {
 	return energyData{now.Format(time.DateTime), m.energies(times, kept, now), p.From, p.To, p.Interval}, 0
 }
 
-// powerData answers with the average powers of slots of five minutes or an hour.
+// powerData returns the average powers of slots of five minutes or an hour. The
+// reply's end is moved to the end of the last slot.
 func (u unit) powerData(p historyParams) (result any, code int) {
 	kept, known := map[int]time.Duration{5: keptHours, 60: keptDays}[p.Interval]
 	if !known || !p.valid() {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestEnergyData: starts are moved to where the plug's slots begin, and nothing
-// in the reply says so; what is older than plugs remember, or to come, is zero.
+// TestEnergyData: the first slot begins where the plug's slots do, although the reply
+// repeats the start of the request. Slots that are too old or in the future are 0.
 func TestEnergyData(t *testing.T) {
 	loc, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -25,7 +25,7 @@ func TestEnergyData(t *testing.T) {
 		name     string
 		from, to time.Time
 		interval int
-		length   int // 0 is refused
+		length   int // 0 means refused
 		zeros    int
 		total    int // Wh
 	}{
@@ -61,7 +61,7 @@ func TestEnergyData(t *testing.T) {
 		}
 		slack := 1
 		if tc.interval == month {
-			slack = 9 // what is less than a watt-hour at the end of a month is lost
+			slack = 9 // the part of a watt-hour at the end of each month is lost
 		}
 		if total := sum(got.Result.Data); total < tc.total-slack || total > tc.total+1 {
 			t.Errorf("%s: %d Wh, want %d", tc.name, total, tc.total)
@@ -74,7 +74,7 @@ func TestEnergyData(t *testing.T) {
 	}
 }
 
-// TestPowerData: at most 144 slots, and minus one where there is nothing.
+// TestPowerData: a reply has at most 144 slots, and -1 for a slot without data.
 func TestPowerData(t *testing.T) {
 	now := time.Date(2026, 10, 28, 11, 22, 0, 0, time.UTC)
 	p := start(t, &Plug{Load: Constant(100.3), Now: func() time.Time { return now }, SetUp: now.Add(-5 * 24 * time.Hour)})

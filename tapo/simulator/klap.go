@@ -16,8 +16,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
 )
 
-// klapState is the plug's half of KLAP. There is one session at most: a
-// completed handshake ends the one before.
+// klapState is the plug's half of KLAP. A plug keeps one session: a handshake by
+// another client ends the previous one (openhab/openhab-addons#20316).
 type klapState struct {
 	pending *klapPending
 	session *klapSession
@@ -31,8 +31,8 @@ type klapPending struct {
 type klapSession struct {
 	cookie  string
 	cipher  *klap.Cipher
-	last    int32 // the last sequence number used
-	fresh   bool  // no request yet
+	last    int32 // the sequence number of the last request
+	fresh   bool  // there was no request yet
 	expires time.Time
 }
 
@@ -73,8 +73,8 @@ func (p *Plug) handshake1(req request, fault Fault) response {
 	return response{status: http.StatusOK, contentType: contentBinary, cookie: p.setCookie(pending.cookie, fault), body: body}
 }
 
-// setCookie writes the cookie as plugs do: the lifetime is no attribute that
-// any standard knows.
+// setCookie returns the value of Set-Cookie. Plugs add the lifetime in seconds as an
+// attribute that no standard defines (petretiandrea/plugp100#131).
 func (p *Plug) setCookie(id string, fault Fault) string {
 	name := "TP_SESSIONID"
 	if fault.Kind == OldCookie {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// Load is what is plugged in. Its power is a function of the time, so that the
-// past can be integrated.
+// Load is an appliance. Its power is a function of the time, so the meter can
+// integrate the past.
 type Load interface {
 	Watts(at time.Time) float64
 }
 
-// LoadFunc makes a load of a function.
+// LoadFunc is a function that serves as a [Load].
 type LoadFunc func(at time.Time) float64
 
 // Watts implements [Load].
 func (f LoadFunc) Watts(at time.Time) float64 { return f(at) }
 
-// Constant draws the same power all the time.
+// Constant is a load that always draws the same power, in watts.
 type Constant float64
 
 // Watts implements [Load].
 func (c Constant) Watts(time.Time) float64 { return float64(c) }
 
-// Kettle boils for three minutes of every quarter of an hour, as in an office.
+// Kettle boils for three minutes of every 15.
 func Kettle() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		if intoCycle(at, 15*time.Minute) > 3*time.Minute {
@@ -36,8 +36,8 @@ func Kettle() Load {
 	})
 }
 
-// Fridge has a compressor that starts with a jolt and runs 18 minutes of every
-// 45.
+// Fridge has a compressor that runs 18 minutes of every 45, after an inrush of two
+// seconds.
 func Fridge() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		switch into := intoCycle(at, 45*time.Minute); {
@@ -50,7 +50,7 @@ func Fridge() Load {
 	})
 }
 
-// TV stands by, and shows pictures for the last 20 minutes of every hour.
+// TV is on for the last 20 minutes of every hour, and in standby otherwise.
 func TV() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		if intoCycle(at, time.Hour) < 40*time.Minute {
@@ -60,8 +60,7 @@ func TV() Load {
 	})
 }
 
-// WashingMachine runs a wash of 100 minutes every 150: it heats, tumbles and
-// spins.
+// WashingMachine runs for 100 minutes of every 150: it heats, washes and spins.
 func WashingMachine() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		tumble := 60.0
@@ -80,7 +79,7 @@ func WashingMachine() Load {
 	})
 }
 
-// Computer idles at a desk with its screens, and has bursts of work.
+// Computer is a desk with a computer and its screens, with bursts of work.
 func Computer() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		work := math.Max(0, math.Sin(float64(at.Unix())/97))
@@ -88,13 +87,13 @@ func Computer() Load {
 	})
 }
 
-// intoCycle is how far a moment is into a cycle.
+// intoCycle returns the time since the present cycle began.
 func intoCycle(at time.Time, cycle time.Duration) time.Duration {
 	return time.Duration(at.UnixNano() % int64(cycle))
 }
 
-// noise is a smooth random function of time between -1 and 1, the same for the
-// same moment and seed.
+// noise is a smooth random function of time between -1 and 1. It has the same value
+// for the same time and seed.
 func noise(at time.Time, seed uint64) float64 {
 	const step = 4 * time.Second
 	n := uint64(at.UnixNano() / int64(step))
@@ -102,7 +101,7 @@ func noise(at time.Time, seed uint64) float64 {
 	return scramble(n, seed)*(1-part) + scramble(n+1, seed)*part
 }
 
-// scramble hashes a number to one between -1 and 1 (splitmix64).
+// scramble hashes a number to a value between -1 and 1 (splitmix64).
 func scramble(n, seed uint64) float64 {
 	z := n + seed*0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// meter is a plug's relay, clock and energy counters. The counters integrate
-// the load whenever somebody looks.
+// meter is the relay, the clock and the energy counters of an outlet.
+// [meter.advance] integrates the load, each time the counters are used.
 type meter struct {
 	load     Load
 	location *time.Location
-	offset   time.Duration // the plug's clock less the true time
+	offset   time.Duration // the plug's clock minus the true time
 
 	on           bool
-	onSince      time.Time // of the last switching on
-	countedUntil time.Time // how far the counters have come
+	onSince      time.Time // when it was last switched on
+	countedUntil time.Time // the counters include the time before this
 
 	today, month counters
-	atMidnight   float64 // what month had then
+	atMidnight   float64 // month.wattHours at the last midnight
 
 	log energyLog
 }
@@ -31,8 +31,8 @@ type counters struct {
 	runtime   time.Duration
 }
 
-// newMeter returns the meter of a plug that has been running in this state
-// since it was set up.
+// newMeter returns a meter that has been running, with its relay as given, since
+// setUp.
 func newMeter(load Load, on bool, location *time.Location, setUp, now time.Time) meter {
 	if load == nil {
 		load = Constant(0)
@@ -48,19 +48,21 @@ func newMeter(load Load, on bool, location *time.Location, setUp, now time.Time)
 	return m
 }
 
-// clock is the plug's own time.
+// clock returns the time by the plug's clock.
 func (m *meter) clock(now time.Time) time.Time { return now.Add(m.offset).In(m.location) }
 
-// standardOffset is the zone's offset from UTC in minutes, without daylight
-// saving.
+// standardOffset returns the zone's offset from UTC in minutes without daylight
+// saving. That is what time_diff means: python-kasa's recordings have -300 in New York
+// in summer.
 func (m *meter) standardOffset(at time.Time) int {
 	_, january := time.Date(at.Year(), time.January, 1, 0, 0, 0, 0, m.location).Zone()
 	_, july := time.Date(at.Year(), time.July, 1, 0, 0, 0, 0, m.location).Zone()
 	return min(january, july) / 60
 }
 
-// advance counts up to now, in steps of a second, or of a minute over long
-// stretches, and starts again at the plug's midnight and month.
+// advance integrates the load up to now, in steps of a second, or of a minute over
+// more than an hour. The counters drop to 0 at midnight, and at the end of the month,
+// by the plug's clock.
 func (m *meter) advance(now time.Time) {
 	if now.Before(m.countedUntil) {
 		m.countedUntil = now
@@ -81,7 +83,7 @@ func (m *meter) advance(now time.Time) {
 		m.countedUntil = m.countedUntil.Add(took)
 		before := local
 		local = m.clock(m.countedUntil)
-		switch { // midnight is where a slot ends
+		switch { // no step contains midnight, since a slot ends there
 		case local.Month() != before.Month():
 			m.today, m.month, m.atMidnight = counters{}, counters{}, 0
 		case local.Day() != before.Day():
@@ -110,7 +112,7 @@ func (m *meter) setClock(offset time.Duration, now time.Time) {
 	m.log = newEnergyLog(m.clock(now), m.clock(now), m.on)
 }
 
-// sample is what the meter shows at one moment.
+// sample is a reading of the meter.
 type sample struct {
 	clock        time.Time
 	on           bool

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// TestMeter follows the counters over midnight, the month's end and both
-// switches of daylight saving.
+// TestMeter counts over midnight, the end of a month, and both changes of daylight
+// saving.
 func TestMeter(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
 	}
-	santiago, err := time.LoadLocation("America/Santiago") // where summer begins at midnight
+	santiago, err := time.LoadLocation("America/Santiago") // daylight saving begins at midnight there
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestMeterCountsOnlyWhileOn(t *testing.T) {
 	}
 }
 
-// TestWholeWattHours: what a plug tells is rounded down.
+// TestWholeWattHours: energies are rounded down.
 func TestWholeWattHours(t *testing.T) {
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	p := start(t, &Plug{Load: Constant(10), Now: func() time.Time { return now }})

@@ -16,7 +16,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
-// Error codes that simulated plugs answer.
+// The error codes of replies, as python-kasa's exceptions.py names them.
 const (
 	codeFailed                = -1
 	codeUnknownMethod         = -1002
@@ -32,8 +32,7 @@ const (
 	codeTag                   = -40420
 )
 
-// call is one method call. Its parameters are those of the methods that have
-// any here.
+// call is one method call. Params has the parameters of all methods that use any.
 type call struct {
 	Method string `json:"method"`
 	Params struct {
@@ -47,7 +46,7 @@ type call struct {
 	} `json:"params"`
 }
 
-// parseCall parses what arrived over a session; code is 0 or the refusal.
+// parseCall parses a request that arrived over a session; code is 0 or the refusal.
 func parseCall(plain []byte) (c call, code int) {
 	switch err := json.Unmarshal(plain, &c); {
 	case err == nil:
@@ -58,7 +57,7 @@ func parseCall(plain []byte) (c call, code int) {
 	return c, codeJSONDecode
 }
 
-// execute runs a call that arrived over a session and returns the JSON reply.
+// execute runs a call that arrived over a session, and returns the JSON reply.
 func (p *Plug) execute(c call, fault Fault) []byte {
 	if fault.Kind == NotJSON {
 		return []byte("{")
@@ -72,7 +71,7 @@ func (p *Plug) execute(c call, fault Fault) []byte {
 	return p.executeOn(p.plugUnit(), c)
 }
 
-// executeOn runs a call, or the calls of a batch, on a part of the plug.
+// executeOn runs a call, or the calls of a batch, on a unit.
 func (p *Plug) executeOn(u unit, c call) []byte {
 	if c.Method != "multipleRequest" {
 		result, code := p.run(u, c)
@@ -88,7 +87,7 @@ func (p *Plug) executeOn(u unit, c call) []byte {
 	return p.executeBatch(u, c.Params.Requests)
 }
 
-// controlChild runs a call on a outlet.
+// controlChild runs a call on an outlet of a strip.
 func (p *Plug) controlChild(c call) []byte {
 	i := slices.IndexFunc(p.outlets, func(s *outlet) bool { return s.id == c.Params.Child })
 	if code, ok := p.refusals[c.Method]; ok {
@@ -107,8 +106,9 @@ func (p *Plug) controlChild(c call) []byte {
 	return appendReply(nil, "", map[string]any{"responseData": json.RawMessage(inner)}, 0)
 }
 
-// executeBatch runs the calls of a batch up to the first that fails. The reply is
-// good until the next one.
+// executeBatch runs the calls of a batch up to the first that fails: the replies of
+// real batches end there (python-kasa's smartprotocol.py). The returned reply is valid
+// until the next call of executeBatch.
 func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	if calls == nil {
 		return codeOnly(codeParams)
@@ -130,7 +130,7 @@ func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	return b
 }
 
-// run executes one method on a part of the plug.
+// run executes one method on a unit.
 func (p *Plug) run(u unit, c call) (result any, code int) {
 	p.stats.Methods[c.Method]++
 	key := u.prefix + c.Method
@@ -163,7 +163,7 @@ func (p *Plug) run(u unit, c call) (result any, code int) {
 	switch {
 	case c.Method == "get_energy_data" && u.has("energy_monitoring", 2):
 		return u.energyData(c.Params.historyParams)
-	case c.Method == "get_power_data" && u.emeter: // newer firmware only
+	case c.Method == "get_power_data" && u.emeter: // both came with newer firmware
 		return u.powerData(c.Params.historyParams)
 	}
 	if known, ok := u.energyMethod(c.Method); ok || known != nil {
@@ -179,7 +179,7 @@ func orRefused(result any) (any, int) {
 	return result, 0
 }
 
-// writeMethods are taken, and do nothing here.
+// writeMethods succeed and change nothing.
 var writeMethods = []string{
 	"add_countdown_rule", "edit_countdown_rule", "remove_countdown_rules", "set_led_info", "set_auto_off_config",
 	"set_protection_power", "set_device_time", "heart_beat",
@@ -222,8 +222,8 @@ func (p *Plug) plainMethod(u unit, method string) any {
 	return nil
 }
 
-// energyMethod returns the result of a method of metering plugs. ok is true
-// when it is one, whether or not the model has it.
+// energyMethod returns the result of a method of plugs with a meter. ok is true if it
+// is such a method. result is nil if the model does not have it.
 func (u unit) energyMethod(method string) (result any, ok bool) {
 	metering, protecting, now := u.has("energy_monitoring", 1), u.has("power_protection", 1), u.now
 	switch method {
@@ -261,7 +261,7 @@ func (u unit) energyMethod(method string) (result any, ok bool) {
 	return result, true
 }
 
-// newIdentity derives ids from a name, so that a plug is the same in every run.
+// newIdentity derives ids from a name, so a plug has the same ids in every run.
 func newIdentity(name string) identity {
 	sum := sha256.Sum256([]byte(name))
 	id := strings.ToUpper(hex.EncodeToString(sum[:]))

@@ -34,7 +34,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// FuzzCall feeds anything to what a session hands over.
+// FuzzCall executes what a client may send over a session: every reply is JSON.
 func FuzzCall(f *testing.F) {
 	f.Add([]byte(`{"method":"multipleRequest","params":{"requests":[{"method":"get_device_info"},{"method":"get_energy_usage"}]}}`))
 	f.Add([]byte(`{"method":"set_device_info","params":{"device_on":false}}`))

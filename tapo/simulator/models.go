@@ -12,7 +12,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
-// Protocol is what a firmware speaks.
+// Protocol is the protocol of a firmware.
 type Protocol int
 
 // The protocols.
@@ -22,55 +22,57 @@ const (
 	TPAP
 )
 
-// Model is a kind of plug with a certain firmware, as recorded from real ones.
+// Model is a model of plug with one firmware.
 type Model struct {
 	Name     string // P110
-	Region   string // EU; "" on the oldest
+	Region   string // EU; "" on the first models
 	Hardware string
 	Firmware string
 	Protocol Protocol
-	// LoginVersion is what a Passthrough plug understands.
+	// LoginVersion is the login that a Passthrough plug accepts.
 	LoginVersion passthrough.LoginVersion
-	// Compatibility marks firmware 1.4 or later that speaks KLAP because its
-	// owner switched Third-Party Compatibility on.
+	// Compatibility marks firmware 1.4 or later that speaks KLAP because
+	// Third-Party Compatibility is on (docs/protocols.md).
 	Compatibility bool
-	// Components are what component_nego lists.
+	// Components is the list of component_nego.
 	Components []Component
-	// Type is what the device calls itself; empty is SMART.TAPOPLUG.
+	// Type is the device's type; empty is SMART.TAPOPLUG.
 	Type string
-	// Emeter tells whether get_emeter_data is known.
+	// Emeter means that the plug has get_emeter_data.
 	Emeter bool
-	// Refuses are methods that are refused although the component is there.
+	// Refuses lists methods that the plug refuses although it has the component.
 	Refuses []string
-	// Strip is what makes a strip of it, nil for others; NoRelay marks another
-	// device that cannot be switched as a whole, such as a hub.
+	// Strip has the outlets of a strip, and is nil for other devices. NoRelay marks
+	// another device that cannot be switched as a whole, such as a hub.
 	Strip   *Strip
 	NoRelay bool
-	// NoBatch marks firmware that answers multipleRequest with -1003.
+	// NoBatch marks firmware that refuses multipleRequest with -1003
+	// (python-kasa/python-kasa#819).
 	NoBatch bool
-	// Closes marks firmware that closes the connection after every reply,
-	// unannounced.
+	// Closes marks firmware that closes the connection after every reply without
+	// announcing it (python-kasa/python-kasa#682).
 	Closes bool
-	// HangsOnBatches marks firmware that answers one multipleRequest of a session
-	// and no other.
+	// HangsOnBatches marks firmware that replies to the first multipleRequest of a
+	// session and hangs on the next (python-kasa/python-kasa#1759).
 	HangsOnBatches bool
 }
 
-// Strip is the outlets of a model.
+// Strip describes the outlets of a strip.
 type Strip struct {
 	Outlets int
-	// NightLight makes the last one a lamp, USB the one before, or the last.
+	// NightLight makes the last child a lamp. USB makes the last outlet a USB outlet.
 	NightLight, USB bool
-	// Reversed lists them from the last to the first.
+	// Reversed lists the outlets from the last to the first.
 	Reversed bool
-	// Components of every outlet.
+	// Components is the list of every outlet.
 	Components []Component
-	// Emeter tells whether the outlets know get_emeter_data, NoPower that their
-	// get_energy_usage lacks the power.
+	// Emeter means that the outlets have get_emeter_data, NoPower that their
+	// get_energy_usage has no current_power.
 	Emeter, NoPower bool
-	// Protection tells in the list what get_protection_power does.
+	// Protection means that get_child_device_list includes the result of
+	// get_protection_power.
 	Protection bool
-	// Category is what the list calls a outlet; empty is plug.powerstrip.sub-plug.
+	// Category is the category of a child; empty is plug.powerstrip.sub-plug.
 	Category string
 }
 
@@ -80,8 +82,8 @@ type Component struct {
 	Version int    `json:"ver_code"`
 }
 
-// The lists of components, as recorded: of plugs of the last years, of a P100
-// of 2023, and of the first firmware.
+// The components of plugs of the last years, of a P100 of 2023, and of the first
+// firmware, as in python-kasa's recordings.
 var (
 	base = components("device:2 firmware:2 quick_setup:3 inherit:1 time:1 wireless:1 schedule:2 countdown:2 antitheft:1 account:1 " +
 		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 device_local_time:1 default_states:1")
@@ -91,14 +93,14 @@ var (
 		"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1")
 )
 
-// components parses a list as the documents write it.
+// components parses a list of `id:version`.
 func components(list string) []Component {
 	var all []Component
 	for entry := range strings.FieldsSeq(list) {
 		id, version, _ := strings.Cut(entry, ":")
 		n, err := strconv.Atoi(version)
 		if err != nil {
-			panic(err) // a slip in this file
+			panic(err) // a mistake in this package
 		}
 		all = append(all, Component{id, n})
 	}
@@ -109,12 +111,13 @@ func with(components []Component, more ...Component) []Component {
 	return slices.Concat(components, more)
 }
 
-// isFirstFirmware reports whether this is the first firmware of P100, which tells less.
+// isFirstFirmware reports whether this is the first firmware of P100, which leaves
+// members of get_device_info out.
 func (m Model) isFirstFirmware() bool {
 	return m.Name == "P100" && strings.HasPrefix(m.Firmware, "1.1")
 }
 
-// kind is what the device calls itself.
+// kind returns the device's type.
 func (m Model) kind() string { return cmp.Or(m.Type, "SMART.TAPOPLUG") }
 
 // has reports whether a list has a component in a version or later.

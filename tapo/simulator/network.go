@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// Network is plugs within one process and without sockets, for tests in the
-// simulated time of testing/synctest, which does not see sockets. Give it to
-// plugs, and its DialContext to their clients. The zero value is ready to use;
-// its methods are safe for concurrent use.
+// Network connects plugs and clients within one process, without sockets. Tests in
+// the simulated time of testing/synctest need it: that time stands still while a
+// goroutine waits for a socket. Set it in plugs, and give its DialContext to their
+// clients. The zero value is ready to use. Its methods are safe for concurrent use.
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener // by host:port
 	receivers map[string]func([]byte)  // by host:port
 }
 
-// DialContext connects to a plug. Where none listens the error is that of a
-// refused connection. A connection of the network "udp" only carries datagrams
-// to the plug.
+// DialContext connects to a plug. If none listens at the address, the error is that
+// of a refused connection. A connection of the network "udp" carries datagrams to the
+// plug, and none back.
 func (n *Network) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l, receive := n.listeners[address], n.receivers[address]
@@ -64,7 +64,8 @@ func (n *Network) listen(address netip.AddrPort) net.Listener {
 	return l
 }
 
-// onDatagram has the datagrams to an address handed over; nil ends that.
+// onDatagram sets the function that receives the datagrams to an address; nil removes
+// it.
 func (n *Network) onDatagram(address string, receive func([]byte)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -109,7 +110,7 @@ func (p *pipeListener) Close() error {
 // Addr implements [net.Listener].
 func (p *pipeListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(p.address) }
 
-// pipeConn is a connection whose errors are those of sockets.
+// pipeConn is a pipe with the errors of a socket.
 type pipeConn struct{ net.Conn }
 
 // Write implements [net.Conn].
@@ -127,8 +128,8 @@ func (s pipeConn) SetDeadline(t time.Time) error { return unlessClosed(s.Conn.Se
 // SetReadDeadline implements [net.Conn].
 func (s pipeConn) SetReadDeadline(t time.Time) error { return unlessClosed(s.Conn.SetReadDeadline(t)) }
 
-// unlessClosed passes on an error but that of a closed pipe, which a socket finds
-// out later.
+// unlessClosed drops the error of a closed pipe: with a socket, the next read or
+// write returns it.
 func unlessClosed(err error) error {
 	if errors.Is(err, io.ErrClosedPipe) {
 		return nil
@@ -136,7 +137,7 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// datagramConn is a connection that can only be written to and closed.
+// datagramConn is a connection that supports Write and Close only.
 type datagramConn struct {
 	net.Conn // nil
 	receive  func([]byte)

@@ -8,26 +8,25 @@ import (
 	"time"
 )
 
-// Outlet is one of a strip's.
+// Outlet is an outlet of a strip.
 type Outlet struct {
 	Name string // in the app
-	Load Load   // nil draws nothing
+	Load Load   // nil draws no power
 	Off  bool   // starts switched off
 }
 
-// outlet is an [Outlet] at work.
+// outlet is an [Outlet] of a started plug.
 type outlet struct {
 	Outlet
 	id    string // device_id
 	meter meter
 }
 
-// unit is what methods are executed on: the plug itself, or one of a strip's
-// outlets.
+// unit executes methods: the plug itself, or an outlet of a strip.
 type unit struct {
-	prefix     string // of the methods' names in Refuse and Answer
-	child      *outlet
-	number     int // of the outlet
+	prefix     string  // of the methods' names in Refuse and Answer
+	child      *outlet // nil for the plug itself
+	number     int     // of the child, from 1
 	strip      *Strip
 	meter      *meter
 	now        sample
@@ -38,7 +37,7 @@ type unit struct {
 
 func (u unit) has(id string, version int) bool { return has(u.components, id, version) }
 
-// startOutlets makes the outlets that the model has.
+// startOutlets makes the outlets of the model.
 func (p *Plug) startOutlets(location *time.Location) {
 	if p.Model.Strip == nil {
 		return
@@ -54,8 +53,8 @@ func (p *Plug) startOutlets(location *time.Location) {
 	}
 }
 
-// plugUnit is the plug itself. What the meter of a strip shows is its first
-// outlet's.
+// plugUnit returns the plug itself. A P316M reports energy of its own, which is at most
+// that of one outlet (python-kasa's recordings). Here it is that of the first.
 func (p *Plug) plugUnit() unit {
 	m := &p.meter
 	if len(p.outlets) > 0 {
@@ -64,7 +63,7 @@ func (p *Plug) plugUnit() unit {
 	return unit{meter: m, now: m.sample(p.Now()), components: p.Model.Components, emeter: p.Model.Emeter}
 }
 
-// outletUnit is a strip's outlet, counted from 0.
+// outletUnit returns an outlet of a strip, counted from 0.
 func (p *Plug) outletUnit(i int) unit {
 	s, strip := p.outlets[i], p.Model.Strip
 	return unit{
@@ -73,14 +72,15 @@ func (p *Plug) outletUnit(i int) unit {
 	}
 }
 
-// SetOutlet switches a outlet of a strip, counted from 1.
+// SetOutlet switches an outlet of a strip, counted from 1.
 func (p *Plug) SetOutlet(number int, on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.outlets[number-1].meter.setRelay(on, p.Now())
 }
 
-// pageSize is how many entries a list has in one reply.
+// pageSize is the number of entries of a list in one reply. No strip on record has
+// more than one page.
 const pageSize = 10
 
 // childInfo is an entry of get_child_device_list.
@@ -89,7 +89,7 @@ type childInfo struct {
 	OriginalID        string `json:"original_device_id"`
 	Category          string `json:"category"`
 	Position          int    `json:"position"`
-	SlotNumber        int    `json:"slot_number"` // of all outlets
+	SlotNumber        int    `json:"slot_number"` // the number of outlets, the same for all
 	BindCount         int    `json:"bind_count"`
 	FollowEdge        bool   `json:"status_follow_edge"`
 	USB               *bool  `json:"is_usb,omitempty"`
@@ -99,13 +99,13 @@ type childInfo struct {
 	ProtectionPower   int    `json:"protection_power,omitempty"`
 }
 
-// listChildren returns the result of a method that lists outlets, nil for others.
+// listChildren returns the result of a method that lists children, nil for others.
 func (p *Plug) listChildren(c call) any {
 	if c.Method != "get_child_device_list" && c.Method != "get_child_device_component_list" {
 		return nil
 	}
 	all, start := len(p.outlets), max(c.Params.Start, 0)
-	list := []any{} // which is never null
+	list := []any{} // not nil, since the JSON must not be null
 	for i := start; i < min(start+pageSize, all); i++ {
 		n := i
 		if p.Model.Strip.Reversed {
@@ -156,11 +156,11 @@ func (p *Plug) childInfo(u unit) childInfo {
 	return info
 }
 
-// limitWatts is at which power plugs switch off.
+// limitWatts is the power above which plugs switch off.
 const limitWatts = 2960
 
-// protectionPower returns the result of get_protection_power. Firmware calls the
-// switch by either name.
+// protectionPower returns the result of get_protection_power. The children of P316M
+// name its switch protection_enabled (python-kasa's recordings).
 func (u unit) protectionPower() any {
 	name := "enabled"
 	if u.child != nil {

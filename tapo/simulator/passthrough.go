@@ -14,8 +14,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
-// passthroughState is the plug's half of securePassthrough. A new handshake
-// replaces it.
+// passthroughState is the plug's half of securePassthrough. A plug keeps one session:
+// a new handshake replaces it.
 type passthroughState struct {
 	cookie  string
 	cipher  *passthrough.Cipher // nil before a handshake, and after a refused login
@@ -82,7 +82,7 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 	if s.token == "" && c.Method != "login_device" {
 		return jsonCode(codeSessionTimeout)
 	}
-	cipher := s.cipher // a refused login takes it away
+	cipher := s.cipher // a refused login clears it
 	inner := codeOnly(code)
 	if code == 0 {
 		inner = p.passthroughInner(c, fault)
@@ -100,7 +100,7 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 	return response{status: http.StatusOK, contentType: contentJSON, body: body}
 }
 
-// passthroughInner executes what was sealed.
+// passthroughInner executes a call that was sealed.
 func (p *Plug) passthroughInner(c call, fault Fault) []byte {
 	if code, refused := p.refusals[c.Method]; refused && c.Method == "login_device" {
 		p.countLogin(c.Params.LoginParams)
@@ -116,7 +116,7 @@ func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
 	p.countLogin(params)
 	if params != p.Model.LoginVersion.Params(p.Username, p.Password) {
 		p.stats.LoginFailures++
-		p.passthrough.cipher = nil // plugs want a new handshake before the next try
+		p.passthrough.cipher = nil // the next login needs a new handshake (RaresAil/homebridge-tp-link-tapo#47)
 		return codeOnly(codeLogin)
 	}
 	p.stats.Logins++

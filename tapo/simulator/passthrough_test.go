@@ -9,7 +9,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 )
 
-// TestPassthroughSteps: each step needs the one before.
+// TestPassthroughSteps: each step requires the previous one.
 func TestPassthroughSteps(t *testing.T) {
 	p := start(t, &Plug{Model: P110Passthrough})
 	for request, want := range map[string]string{

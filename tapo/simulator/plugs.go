@@ -17,7 +17,8 @@ var (
 	homekit    = Component{"homekit", 2}
 )
 
-// Plugs, as recorded. Where only the version of a firmware was, it has no build.
+// Plugs, with the components and methods of python-kasa's recordings. A firmware
+// without a build has the version of the recording's file name only.
 var (
 	P100Old = Model{
 		Name: "P100", Hardware: "1.0.0", Firmware: "1.1.3 Build 200914 Rel.37206",
@@ -47,8 +48,9 @@ var (
 		Name: "P110", Region: "AU", Hardware: "1.0", Firmware: "1.3.1 Build 240621 Rel.162048",
 		Components: with(base, autoOff, energy, protection, localSmart, current, charging), Emeter: true,
 	}
-	// P110Compatible has firmware of the TPAP generation, with Third-Party
-	// Compatibility on; P110TPAP is the same with the switch off.
+	// P110Compatible has firmware of the TPAP generation with Third-Party
+	// Compatibility on. P110TPAP has the same firmware with the switch off
+	// (petretiandrea/home-assistant-tapo-p100#958).
 	P110Compatible = Model{
 		Name: "P110", Region: "EU", Hardware: "1.0", Firmware: "1.4.6 Build 260312 Rel.101520", Compatibility: true,
 		Components: with(base, autoOff, energy, protection, localSmart, current, charging), Emeter: true,

@@ -24,11 +24,11 @@ type emeterData struct {
 	Milliamperes int `json:"current_ma"`
 	Millivolts   int `json:"voltage_mv"`
 	Milliwatts   int `json:"power_mw"`
-	WattHours    int `json:"energy_wh"` // of a window that nobody knows
+	WattHours    int `json:"energy_wh"` // since when is not known
 }
 
-// deviceInfo is the result of get_device_info. Members that only some firmware
-// has are left out where they are empty.
+// deviceInfo is the result of get_device_info. A member that only some firmware has is
+// left out if it is empty.
 type deviceInfo struct {
 	DeviceID       string         `json:"device_id"`
 	Firmware       string         `json:"fw_ver"`
@@ -108,8 +108,8 @@ func (p *Plug) deviceInfo(u unit) *deviceInfo {
 
 func encoded(name string) string { return base64.StdEncoding.EncodeToString([]byte(name)) }
 
-// energyUsage is the result of get_energy_usage. The histories are those of the
-// first firmware.
+// energyUsage is the result of get_energy_usage. Only the first firmware has the four
+// histories (fishbigger/TapoP100#80).
 type energyUsage struct {
 	TodayRuntime int         `json:"today_runtime"` // minutes
 	MonthRuntime int         `json:"month_runtime"`
@@ -149,7 +149,7 @@ func (u unit) deviceUsage() any {
 	usage := map[string]any{"time_usage": named(minutes)}
 	if u.has("energy_monitoring", 1) {
 		wattHours := window(now.todayWh, now.monthWh)
-		var saved [3]int // compared with a lamp of 60 W, whatever is plugged in
+		var saved [3]int // in python-kasa's recordings: what a lamp of 60 W would have used more
 		for i := range saved {
 			saved[i] = max(0, minutes[i]-wattHours[i])
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
-// serveConn answers the requests of one connection.
+// serveConn serves the requests of one connection.
 func (p *Plug) serveConn(conn net.Conn) {
 	_, secure := conn.(*tls.Conn)
 	p.mu.Lock()
@@ -47,7 +47,7 @@ func (p *Plug) serveConn(conn net.Conn) {
 	}
 }
 
-// wait lets time pass, and reports whether the plug is still running.
+// wait waits, and reports whether the plug is still running.
 func (p *Plug) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -62,8 +62,8 @@ func (p *Plug) wait(d time.Duration) bool {
 	}
 }
 
-// handle handles a request. last says that the plug closes the connection
-// after it.
+// handle returns the response to a request. If last is true, the plug closes the
+// connection after it.
 func (p *Plug) handle(req request, fault Fault) (resp response, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +82,9 @@ func (p *Plug) handle(req request, fault Fault) (resp response, last bool) {
 	return resp, p.Model.Closes
 }
 
-// stepOf names what a request is for, where the path does not say it alone: the
-// steps of securePassthrough and of a TPAP login, and TPAP's data channel.
+// stepOf returns the step that a request belongs to, in the words of Fault.Path. It is
+// the path, except where that is the same for all steps (securePassthrough, a TPAP
+// login) or contains a token (TPAP's data).
 func stepOf(req request) string {
 	var call struct {
 		Method string `json:"method"`

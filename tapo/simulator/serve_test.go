@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestForeignProtocols is the table of unauthenticated probes.
+// TestForeignProtocols sends the requests by which a client tells protocols apart
+// without credentials (docs/protocols.md "How the exporter chooses").
 func TestForeignProtocols(t *testing.T) {
 	const (
 		discover = `{"method":"login","params":{"sub_method":"discover"}}`

@@ -14,9 +14,10 @@ import (
 	"sync"
 )
 
-// server accepts connections. A plug's web server has quirks that net/http's
-// does not allow to imitate (it reads header names to the letter and takes no
-// chunks), so this file has the little HTTP that a plug speaks.
+// server accepts connections. It is not net/http's server, which cannot imitate the
+// web server of a plug. That one compares the name Content-Length in this letter case
+// (mihai-dinculescu/tapo sends title case for it), accepts no chunks, and serves its
+// own page for a header with an empty value (kacper-serewis/tapo-p100-java-poc#4).
 type server struct {
 	done    chan struct{}
 	closing sync.Once
@@ -24,7 +25,7 @@ type server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
-	conns    map[io.Closer]struct{} // and what else is to be closed; nil once closed
+	conns    map[io.Closer]struct{} // connections, and what else close closes; nil after that
 }
 
 func (s *server) start(l net.Listener, serve func(net.Conn)) {
@@ -78,7 +79,8 @@ func (s *server) closeConnsLocked() {
 	}
 }
 
-// onClose has c closed with the server, which is at once if it has been.
+// onClose registers c, so that close closes it. If the server is closed already,
+// onClose closes c and returns false.
 func (s *server) onClose(c io.Closer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,30 +119,30 @@ const (
 	contentBinary = "application/octet-stream"
 )
 
-// request is an HTTP request as far as a plug looks at it.
+// request has the parts of an HTTP request that a plug uses.
 type request struct {
 	method, path, query string
 	cookie              string
 	body                []byte
-	close               bool   // the client wants the connection closed
+	close               bool   // the client sent Connection: close
 	secure              bool   // it came over TLS
 	step                string // see stepOf
 
-	status int // what the plug's server answers by itself, 0 if nothing
+	status int // the web server's own answer to a malformed request, or 0
 }
 
-// response is what goes back.
+// response is an HTTP response.
 type response struct {
 	status      int
 	contentType string
 	cookie      string // a whole Set-Cookie value
 	location    string
 	body        []byte
-	hang        bool // nothing is sent
+	hang        bool // send nothing
 }
 
-// stockPage is what the plug's web server shows where it does not understand.
-// It has 49 bytes, by the way.
+// stockPage is the web server's own page. A plug serves it for GET, and for requests
+// that its web server does not understand (kacper-serewis/tapo-p100-java-poc#4).
 const stockPage = "<html><body><center>200 OK</center></body></html>"
 
 func page() response {
@@ -196,9 +198,9 @@ func readRequest(r *bufio.Reader) (request, error) {
 			return request{}, err
 		}
 	case length < 0 && req.method == http.MethodPost && !misspelt:
-		req.status, req.close = http.StatusInternalServerError, true // chunked, or no body at all
+		req.status, req.close = http.StatusInternalServerError, true // chunks, or no body
 	case length < 0 && req.method == http.MethodPost:
-		req.close = true // a body may follow that was not seen
+		req.close = true // an unread body may follow
 	}
 	if misspelt && req.status == 0 {
 		req.status = http.StatusOK
@@ -211,8 +213,7 @@ func readLine(r *bufio.Reader) (string, error) {
 	return string(bytes.TrimRight(line, "\r\n")), err
 }
 
-// head writes the status line and the headers of a response that has a body of
-// some length.
+// head returns the status line and the headers, with the given Content-Length.
 func (resp response) head(length int, closing bool) []byte {
 	b := make([]byte, 0, 256+len(resp.body))
 	b = append(b, "HTTP/1.1 "...)

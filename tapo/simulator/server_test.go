@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestWebServerQuirks: what plugs do not understand gets the stock page.
+// TestWebServerQuirks sends requests that a plug's web server misunderstands.
 func TestWebServerQuirks(t *testing.T) {
 	p := start(t, &Plug{})
 	const app = "POST /app HTTP/1.1\r\nHost: x\r\n"

@@ -1,16 +1,19 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package simulator is plugs without hardware: each listens on a real socket
-// and speaks the plugs' protocols as recorded plugs do, in the manner of
-// net/http/httptest. Set the fields of a [Plug], call Start, talk to Addr, and
+// Package simulator runs simulated plugs on real sockets, in the manner of
+// net/http/httptest. Set the fields of a [Plug], call Start, connect to Addr, and
 // Close it.
 //
-// A simulated plug follows what is known of real ones also where that is
-// inconvenient. It keeps one session (with TPAP four), checks signatures and sequence numbers,
-// ends a batch at the first refusal, counts energy in whole watt-hours from its
-// own local midnight, remembers them for as long as plugs are said to, and answers foreign protocols as firmware of its
+// A simulated plug behaves as real ones are known to, also where that makes a test
+// harder. It keeps one session, or four with TPAP. It checks signatures and sequence
+// numbers, ends a batch at the first refusal, counts energy in whole watt-hours from
+// its own local midnight, and answers requests of other protocols as firmware of its
 // generation does. Faults can be injected while it runs.
+//
+// Facts about plugs have their source beside them. owner/repository#1 is an issue or a
+// pull request on GitHub; python-kasa's recordings are the directory
+// tests/fixtures/smart of python-kasa/python-kasa.
 package simulator
 
 import (
@@ -31,7 +34,7 @@ import (
 // Plug is a simulated plug. The fields are read by Start and must not be
 // changed afterwards; the methods are safe for concurrent use.
 type Plug struct {
-	// Model is the kind of plug and its firmware; the zero value is [P110].
+	// Model is the model and the firmware; the zero value means [P110].
 	Model Model
 	// Name is the plug's name in the app.
 	Name string
@@ -39,43 +42,41 @@ type Plug struct {
 	Username, Password string
 	// Region is the IANA time zone of the plug's clock; empty means UTC.
 	Region string
-	// Load is what is plugged in; nil draws nothing.
+	// Load is the appliance; nil draws no power.
 	Load Load
-	// SetUp is when the plug's owner began to use it, with its relay as it starts;
-	// zero is long ago. It remembers nothing from before that.
+	// SetUp is when the plug was set up, with its relay as it starts; the zero value
+	// means long ago. There is no energy history before that.
 	SetUp time.Time
 	// Off makes the relay start switched off.
 	Off bool
-	// Outlets are those of a strip, in the order of their positions. Those that
-	// are missing have names of their own and draw nothing.
+	// Outlets are the outlets of a strip, in the order of their positions. The strip
+	// adds those that are missing, which draw no power.
 	Outlets []Outlet
 	// Listen is the address to listen on; empty means a free port on 127.0.0.1.
 	Listen string
 	// Discovery is the UDP address where the plug replies to discovery probes,
 	// such as 127.0.1.7:20002; empty for none.
 	Discovery string
-	// Network, if it is not nil, is used instead of sockets; Listen must name an
-	// IP address and a port then. TLS is not to be had there.
+	// Network, if it is not nil, is used instead of sockets. Listen must then be an
+	// IP address and a port, and there is no TLS.
 	Network *Network
-	// Latency is the time that every answer takes.
+	// Latency is the time that every reply takes.
 	Latency time.Duration
 	// SessionLifetime is announced to clients and enforced; 0 means 24 hours, or
-	// one with TPAP.
+	// one hour with TPAP.
 	SessionLifetime time.Duration
-	// LenientSequence accepts any rising KLAP sequence number, not only the
-	// next one.
+	// LenientSequence accepts any larger KLAP sequence number, not only the next one.
 	LenientSequence bool
-	// KLAPVersion1 makes a plug of the KLAP generation hash as old Kasa
-	// firmware does.
+	// KLAPVersion1 makes a KLAP plug use the hashes of old Kasa firmware.
 	KLAPVersion1 bool
-	// TPAP is for plugs that speak it.
+	// TPAP is for plugs that speak TPAP.
 	TPAP TPAPOptions
 	// Now replaces time.Now if it is not nil.
 	Now func() time.Time
 
 	server   server
-	secure   server       // for TLS; its listener is nil without
-	udp      *net.UDPConn // for discovery; nil without
+	secure   server       // for TLS; its listener is nil without TLS
+	udp      *net.UDPConn // for discovery; nil without Discovery
 	identity identity
 	address  netip.AddrPort
 
@@ -90,24 +91,24 @@ type Plug struct {
 	faults      []*Fault
 	refusals    map[string]int
 	results     map[string]json.RawMessage // set by Answer
-	batches     int                        // of this session
-	hang        bool                       // instead of answering
+	batches     int                        // executed in this session
+	hang        bool                       // the request at hand gets no reply
 	stats       Stats
 	lastBodies  map[string][]byte // the last body by step, for Replay
-	batchBuffer []byte            // memory for the reply to one
+	batchBuffer []byte            // reused for the reply to a batch
 }
 
-// identity is what never changes about a plug.
+// identity has the ids of a plug, which never change.
 type identity struct{ deviceID, hardwareID, mac string }
 
-// Stats counts what a plug has seen since it started.
+// Stats counts what has happened to a plug since it started.
 type Stats struct {
 	Connections   int
 	Requests      int            // HTTP requests
-	Logins        int            // completed ones
-	LoginFailures int            // logins that the plug refused for wrong credentials
+	Logins        int            // completed logins
+	LoginFailures int            // logins refused for wrong credentials
 	ClearLogins   int            // logins with the password in clear, refused ones included
-	Steps         map[string]int // HTTP requests by path without the query, those of TPAP as in Fault.Path
+	Steps         map[string]int // HTTP requests by step, as in Fault.Path
 	Methods       map[string]int // methods executed, those inside batches included
 	Datagrams     int            // received over UDP
 }
@@ -171,7 +172,7 @@ func (p *Plug) listen(address string) (net.Listener, error) {
 	return p.Network.listen(at), nil
 }
 
-// startSecure serves what a plug that announces TLS has on a port of its own.
+// startSecure listens for TLS on a port of its own, if the plug announces TLS.
 func (p *Plug) startSecure() error {
 	if p.TPAP.TLS == 0 {
 		return nil
@@ -188,8 +189,8 @@ func (p *Plug) startSecure() error {
 	return nil
 }
 
-// Close stops listening, closes all connections and waits for requests under
-// way.
+// Close stops listening, closes all connections, and waits for requests that are
+// being served.
 func (p *Plug) Close() {
 	if p.udp != nil {
 		p.udp.Close()
@@ -219,23 +220,23 @@ func (p *Plug) Stats() Stats {
 	return s
 }
 
-// SetRelay switches the plug.
+// SetRelay switches the plug on or off.
 func (p *Plug) SetRelay(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meter.setRelay(on, p.Now())
 }
 
-// SetOverheated makes the plug say that it is overheated, if it has a field for
-// that.
+// SetOverheated makes the plug report that it is overheated, if its model has a member
+// for that.
 func (p *Plug) SetOverheated(hot bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.overheated = hot
 }
 
-// SetClock makes the plug's clock wrong by an offset. Its counters of the day
-// and the month start again, as its memory is kept by its own clock.
+// SetClock sets the plug's clock wrong by an offset. Its counters and its energy
+// history start again.
 func (p *Plug) SetClock(offset time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -245,7 +246,7 @@ func (p *Plug) SetClock(offset time.Duration) {
 	}
 }
 
-// SetCredentials binds the plug to another account and ends its session.
+// SetCredentials binds the plug to another account, and ends its sessions.
 func (p *Plug) SetCredentials(username, password string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -254,9 +255,9 @@ func (p *Plug) SetCredentials(username, password string) {
 	p.loseSession()
 }
 
-// SetCompatibility throws the switch that a plug of the TPAP generation has in
-// the app, Third-Party Compatibility, and ends its sessions: with it on it
-// speaks KLAP. Other plugs have no such switch.
+// SetCompatibility sets Third-Party Compatibility of a plug of the TPAP generation,
+// and ends its sessions. With the switch on, the plug speaks KLAP. For other plugs it
+// does nothing.
 func (p *Plug) SetCompatibility(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,7 +272,7 @@ func (p *Plug) SetCompatibility(on bool) {
 	p.loseSession()
 }
 
-// SetModel replaces the firmware, or the whole plug, and ends its session.
+// SetModel replaces the model and the firmware, and ends the plug's sessions.
 func (p *Plug) SetModel(m Model) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -280,8 +281,7 @@ func (p *Plug) SetModel(m Model) {
 	p.loseSession()
 }
 
-// LoseSession makes the plug forget its session, as a restart or another
-// client's login does.
+// LoseSession ends the plug's sessions, as a restart or another client's login does.
 func (p *Plug) LoseSession() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -304,10 +304,12 @@ func (p *Plug) loseSession() {
 	p.batches = 0
 }
 
-// Refuse makes a method answer with an error code; 0 ends that. A method of a
-// strip's outlet is written as in "2/get_energy_usage", a page of a list as in
-// "get_child_device_list from 10", and what is asked of any outlet as in
-// "control_child multipleRequest".
+// Refuse makes a method fail with an error code; 0 ends that. method is one of
+//
+//	get_energy_usage               of the plug itself
+//	2/get_energy_usage             of an outlet of a strip
+//	get_child_device_list from 10  of a further page of a list
+//	control_child multipleRequest  of all outlets
 func (p *Plug) Refuse(method string, code int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -318,8 +320,8 @@ func (p *Plug) Refuse(method string, code int) {
 	p.refusals[method] = code
 }
 
-// Answer makes a method answer with a result that is not the simulator's own,
-// whatever it is; "" ends that. Methods are written as for [Plug.Refuse].
+// Answer replaces the result of a method with other JSON; "" ends that. Methods are
+// written as for [Plug.Refuse].
 func (p *Plug) Answer(method, result string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -330,10 +332,10 @@ func (p *Plug) Answer(method, result string) {
 	p.results[method] = json.RawMessage(result)
 }
 
-// errClose makes the server close the connection without a word.
+// errClose makes the server close the connection.
 var errClose = errors.New("the connection is to be closed")
 
-// newSessionID returns what plugs use as cookie and token.
+// newSessionID returns a cookie or a token.
 func newSessionID() string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -26,7 +26,7 @@ func TestCloseWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Close()
-	p.Close() // as often as one likes
+	p.Close() // closing twice is allowed
 	if _, err := net.Dial("tcp", p.Addr().String()); err == nil {
 		t.Error("it still listens")
 	}
@@ -45,7 +45,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// TestNewCredentials: the plug's record follows its credentials.
+// TestNewCredentials: TPAP uses the credentials that the plug was given last.
 func TestNewCredentials(t *testing.T) {
 	p := newProver(t, TPAPOptions{})
 	p.login()

@@ -10,11 +10,11 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 )
 
-// Sleep cuts the power for a moment: the plug forgets its session, and refuses
-// connections as firmware 1.4.6 does after that, until a discovery probe arrives
-// at UDP port 20002 of its address, or at [Plug.Discovery]. On real sockets the
-// plug should have an address of its own for that, such as 127.0.1.7. Without
-// Discovery the probe is not answered.
+// Sleep simulates a power cut with firmware 1.4.6
+// (petretiandrea/home-assistant-tapo-p100#958). The plug loses its sessions, and
+// refuses connections until a discovery probe arrives at UDP port 20002 of its
+// address, or at [Plug.Discovery]. On real sockets the plug should have an address of
+// its own, such as 127.0.1.7. Without Discovery the plug wakes up but does not reply.
 func (p *Plug) Sleep() error {
 	p.LoseSession()
 	p.mu.Lock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestSleep: the plug wakes at a discovery probe, and at nothing else.
+// TestSleep: a discovery probe wakes the plug, and no other datagram does.
 func TestSleep(t *testing.T) {
 	p := start(t, &Plug{Listen: "127.0.77.2:0"})
 	connects := func() bool {

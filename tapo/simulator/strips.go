@@ -8,14 +8,14 @@ import "github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrou
 var (
 	childDevice  = Component{"child_device", 2}
 	childControl = Component{"control_child", 2}
-	// outletBase is what a outlet lists whatever its strip.
+	// outletBase has the components that the outlets of all strips have.
 	outletBase = components("device:2 schedule:2 countdown:2 default_states:1")
 	metered    = with(outletBase, autoOff, energy, current, protection, charging)
 )
 
-// Strips, as recorded.
+// Strips, with the components and methods of python-kasa's recordings.
 var (
-	// P300First hangs on batches.
+	// P300First hangs on batches (python-kasa/python-kasa#1759).
 	P300First = Model{
 		Name: "P300", Region: "EU", Hardware: "1.0", Firmware: "1.0.7", HangsOnBatches: true,
 		Protocol: Passthrough, LoginVersion: passthrough.LoginHashed,
@@ -33,20 +33,20 @@ var (
 		Components: with(base, childControl, childDevice, homekit, overheat, autoOff),
 		Strip:      &Strip{Outlets: 3, Reversed: true, Components: with(outletBase, autoOff)},
 	}
-	// P304M has the power of its outlets in whole watts only.
+	// P304M reports the power of its outlets in whole watts only.
 	P304M = Model{
 		Name: "P304M", Region: "UK", Hardware: "1.0", Firmware: "1.0.3",
 		Components: with(base, childControl, childDevice, localSmart, autoOff, matter, overheat, energy, current, protection, charging),
 		Refuses:    []string{"get_energy_usage", "get_current_power", "get_max_power"},
 		Strip:      &Strip{Outlets: 4, Components: metered, NoPower: true, Protection: true},
 	}
-	// P306 has a USB outlet and a night light.
+	// P306 has a USB outlet and a night light, and lists its children in reverse.
 	P306 = Model{
 		Name: "P306", Region: "US", Hardware: "1.0", Firmware: "1.1.2",
 		Components: with(base, childControl, childDevice, localSmart, autoOff, homekit, overheat, Component{"auto_light_control", 1}),
 		Strip:      &Strip{Outlets: 5, USB: true, NightLight: true, Reversed: true, Components: with(outletBase, autoOff)},
 	}
-	// P316M answers for its energy as a whole, with what is one outlet's.
+	// P316M reports the energy of one outlet as that of the strip.
 	P316M = Model{
 		Name: "P316M", Region: "US", Hardware: "1.6", Firmware: "1.0.5", Emeter: true,
 		Components: with(base, childControl, childDevice, localSmart, Component{"matter", 3}, autoOff, energy, current, protection, charging),
@@ -72,7 +72,7 @@ var (
 	}
 )
 
-// Devices that are no plugs, in the form that their kind has.
+// Devices that are not plugs.
 var (
 	L530 = Model{Name: "L530", Region: "EU", Hardware: "1.0", Firmware: "1.1.0", Type: "SMART.TAPOBULB", Components: with(base, dimmer)}
 	L900 = Model{Name: "L900", Region: "EU", Hardware: "1.0", Firmware: "1.1.0", Type: "SMART.TAPOBULB", Components: with(base, dimmer)}

@@ -13,40 +13,43 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
-// TPAPOptions is what may differ among plugs that speak TPAP. The zero value is
-// what all plugs on record do.
+// TPAPOptions configures a plug that speaks TPAP. The zero value is what the plugs on
+// record do (python-kasa/python-kasa#1592, #1714).
 type TPAPOptions struct {
-	// ExtraCrypt is the JSON of `extra_crypt`, which names the scheme of the
-	// credential; "" is password_shadow with passwd_id 2, "null" leaves it out.
+	// ExtraCrypt is the JSON of `extra_crypt`, the scheme of the credential; "" is
+	// password_shadow with passwd_id 2, "null" leaves it out.
 	ExtraCrypt string
-	// Pake lists passcode types; nil is [2]. With [0] the plug has no account.
+	// Pake lists passcode types; nil means [2]. A plug with [0] has no account.
 	Pake []int
 	// UserHashType is 0 for MD5, 1 for SHA-256.
 	UserHashType int
 	// Iterations of the key derivation; 0 means 3000.
 	Iterations int
-	// ShortW0 chooses a salt with which w0 begins with a zero byte, so that
-	// clients fail that do not write it in full.
+	// ShortW0 chooses a salt with which w0 begins with a zero byte. Clients that do not
+	// write all 32 bytes then fail.
 	ShortW0 bool
-	// Token is every session's token; "" draws one each.
+	// Token is the token of every session; "" means a random one each.
 	Token string
-	// StartSeq is every session's first sequence number; nil draws one each.
+	// StartSeq is the first sequence number of every session; nil means a random one
+	// each.
 	StartSeq *int32
-	// TLS is the mode announced. With 1 and 2 logins and data are served over
-	// HTTPS on a port of their own, with a certificate of the plug's own.
+	// TLS is the announced mode. With 1 and 2, logins and data are served over HTTPS
+	// on a port of their own, with a self-signed certificate.
 	TLS int
-	// Attests makes the plug want a nonce for its attestation.
+	// Attests makes the plug require a nonce for its attestation.
 	Attests bool
-	// MaxFailures locks the plug; 0 means 15.
+	// MaxFailures is the number of wrong passwords that locks the plug; 0 means 15
+	// (python-kasa/python-kasa#1592).
 	MaxFailures int
-	// LockTime is how long it stays locked after the last attempt; 0 means 30
-	// minutes.
+	// LockTime is how long the plug stays locked after the last attempt; 0 means 30
+	// minutes. The real time is not known.
 	LockTime time.Duration
 }
 
 const (
 	defaultExtraCrypt = `{"type":"password_shadow","params":{"passwd_id":2}}`
 
+	// The values of real plugs are not known.
 	maxPendingTime  = time.Minute
 	maxTPAPSessions = 4
 	seqWindow       = 1000 // how far ahead a sequence number may be
@@ -73,7 +76,7 @@ func (o *TPAPOptions) setDefaults() {
 // tpapState is the plug's half of TPAP.
 type tpapState struct {
 	salt        []byte
-	record      *spake2plus.Record // of the credentials; nil until it is needed
+	record      *spake2plus.Record // of the credentials; nil until the first login
 	failures    int
 	lockedUntil time.Time
 
@@ -90,15 +93,16 @@ type tpapPending struct {
 type tpapSession struct {
 	path    string // with the token
 	frames  *tpap.Frames
-	next    uint32 // the lowest sequence number that may come
+	next    uint32 // the lowest acceptable sequence number
 	expires time.Time
 }
 
-// forget ends sessions and logins under way, as a restart does; the count of
-// failures survives.
+// forget ends sessions, and logins that have begun, as a restart does. The count of
+// failures stays.
 func (s *tpapState) forget() { s.pending, s.sessions = nil, nil }
 
-// handleTPAP answers what is sent to a plug that speaks TPAP, but for discover.
+// handleTPAP handles all requests to a plug that speaks TPAP, except discover. KLAP
+// gets 403 and securePassthrough 1003 (mihai-dinculescu/tapo#441).
 func (p *Plug) handleTPAP(req request, fault Fault) response {
 	switch {
 	case req.path == "/app/handshake1" || req.path == "/app/handshake2" || req.path == "/app/request":
@@ -160,5 +164,5 @@ func (p *Plug) tpapRequest(req request, fault Fault) response {
 	return response{status: http.StatusOK, contentType: contentBinary, body: frame}
 }
 
-// stepData names the data channel, whose path holds the token.
+// stepData is the step of the data channel. Its path contains the token.
 const stepData = "/ds"

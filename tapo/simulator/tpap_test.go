@@ -14,20 +14,20 @@ import (
 func TestDataChannel(t *testing.T) {
 	const text = `{"method":"get_device_time"}`
 	for name, tc := range map[string]struct {
-		seqs  []uint32
-		flip  int // the byte to damage in the last frame, if not 0
-		cut   int // the length to cut it to, if not 0
-		wants int // the code, 0 is a sealed answer
+		seqs []uint32
+		flip int // the byte to damage in the last frame, if not 0
+		cut  int // the length to cut it to, if not 0
+		code int // of the last reply; 0 means a sealed one
 	}{
 		"first":           {seqs: []uint32{100}},
 		"next":            {seqs: []uint32{100, 101, 102}},
 		"ahead":           {seqs: []uint32{105, 1106}},
-		"too far ahead":   {seqs: []uint32{100, 1102}, wants: codeSessionExpired},
-		"again":           {seqs: []uint32{100, 100}, wants: codeSessionExpired},
-		"behind":          {seqs: []uint32{99}, wants: codeSessionExpired},
-		"damaged":         {seqs: []uint32{100, 101}, flip: 10, wants: codeTag},
-		"short":           {seqs: []uint32{100}, cut: 19, wants: codeSessionExpired},
-		"header in front": {seqs: []uint32{0x54504150}, wants: codeSessionExpired},
+		"too far ahead":   {seqs: []uint32{100, 1102}, code: codeSessionExpired},
+		"again":           {seqs: []uint32{100, 100}, code: codeSessionExpired},
+		"behind":          {seqs: []uint32{99}, code: codeSessionExpired},
+		"damaged":         {seqs: []uint32{100, 101}, flip: 10, code: codeTag},
+		"short":           {seqs: []uint32{100}, cut: 19, code: codeSessionExpired},
+		"header in front": {seqs: []uint32{0x54504150}, code: codeSessionExpired},
 	} {
 		p := newProver(t, TPAPOptions{})
 		path, frames := p.login()
@@ -55,14 +55,14 @@ func TestDataChannel(t *testing.T) {
 			last := i == len(tc.seqs)-1
 			flip, cut, want := 0, 0, 0
 			if last {
-				flip, cut, want = tc.flip, tc.cut, tc.wants
+				flip, cut, want = tc.flip, tc.cut, tc.code
 			}
 			answer, code := send(seq, flip, cut)
 			if code != want || code == 0 && !strings.Contains(answer, `"error_code":`) {
 				t.Errorf("%s, %d: code %d, want %d: %s", name, seq, code, want, answer)
 			}
 		}
-		if tc.wants != 0 { // that ends the session
+		if tc.code != 0 { // a refusal ends the session
 			if _, code := send(200, 0, 0); code != tpap.CodeDenied {
 				t.Errorf("%s: code %d after it", name, code)
 			}
@@ -70,7 +70,7 @@ func TestDataChannel(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPUnderTLS: a plug that announces TLS takes no login without.
+// TestPlainHTTPUnderTLS: a plug that announces TLS refuses a login without it.
 func TestPlainHTTPUnderTLS(t *testing.T) {
 	p := newProver(t, TPAPOptions{TLS: 1})
 	if code, result := p.step(map[string]any{"sub_method": tpap.Discover}); code != 0 || !strings.Contains(string(result["tpap"]), `"tls":1`) {

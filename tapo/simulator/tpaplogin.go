@@ -21,7 +21,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
-// discover answers the question how the plug wants to be logged in to.
+// discover returns how to log in to the plug. It needs no credentials.
 func (p *Plug) discover(req request) response {
 	knows := p.Model.Protocol == TPAP || p.Model.Compatibility
 	switch {
@@ -60,7 +60,7 @@ func (p *Plug) tpapPort() uint16 {
 
 func (p *Plug) locked() bool { return p.Now().Before(p.tpap.lockedUntil) }
 
-// lockedResponse tells how many minutes the lock lasts.
+// lockedResponse refuses a login, with the minutes until the lock ends.
 func (p *Plug) lockedResponse() response {
 	left := p.tpap.lockedUntil.Sub(p.Now())
 	return p.tpapRefusal(tpap.CodeLocked, int((left+time.Minute-1)/time.Minute))
@@ -71,13 +71,14 @@ func (p *Plug) tpapRefusal(code, minutes int) response {
 		minutes, p.tpap.failures, max(0, p.TPAP.MaxFailures-p.tpap.failures), code))
 }
 
-// prolong starts the lock again, as attempts during it are said to do.
+// prolong starts the lock again, because of an attempt during the lock. Whether real
+// plugs do that is not known; clients must not rely on the contrary.
 func (p *Plug) prolong() response {
 	p.tpap.lockedUntil = p.Now().Add(p.TPAP.LockTime)
 	return p.lockedResponse()
 }
 
-// pakeRegister answers with a challenge, the same for right and wrong passwords.
+// pakeRegister returns a challenge. It does not depend on the client's password.
 func (p *Plug) pakeRegister(req request) response {
 	if p.locked() {
 		return p.prolong()
@@ -120,7 +121,8 @@ func (p *Plug) pakeRegister(req request) response {
 	return jsonResult(result)
 }
 
-// derive makes the registration record of the credentials, if there is none.
+// derive makes the registration record of the credentials (RFC 9383, section 3.2), if
+// there is none yet.
 func (p *Plug) derive() error {
 	if p.tpap.record != nil {
 		return nil
@@ -141,19 +143,19 @@ func (p *Plug) derive() error {
 			return err
 		}
 		if w0 := secret.W0(); p.TPAP.ShortW0 && (w0[0] != 0 || w0[1] >= 0x80) {
-			continue // below 2^247 even careless clients write it short
+			continue // python-kasa/python-kasa#1592 shortens w0 below 2^247, and only then
 		}
 		p.tpap.record, err = secret.Record()
 		return err
 	}
 }
 
-// pakeShare checks the client's proof, of which a wrong one counts.
+// pakeShare checks the client's proof, and counts a wrong one.
 func (p *Plug) pakeShare(req request, fault Fault) response {
 	if p.locked() {
 		return p.prolong()
 	}
-	if !p.tpap.lockedUntil.IsZero() { // a lock is over
+	if !p.tpap.lockedUntil.IsZero() { // the lock has ended
 		p.tpap.lockedUntil, p.tpap.failures = time.Time{}, 0
 	}
 	pending := p.tpap.pending
@@ -211,14 +213,14 @@ func (p *Plug) openSession(shared, confirm []byte, fault Fault) response {
 	result := map[string]any{
 		"dev_confirm": confirm, "stok": token, "start_seq": *start, "expired": int(p.SessionLifetime / time.Second),
 	}
-	if p.TPAP.Attests { // of a real one's 3 KB nothing is known that one could check
+	if p.TPAP.Attests { // clients on record do not need the values
 		result["dac_ca"], result["dac_ica"], result["dac_proof"] = "", "", ""
 	}
 	return jsonResult(result)
 }
 
-// certificate makes the certificate of a plug that announces TLS. Nobody but
-// TP-Link can make one that leads to its root.
+// certificate makes the self-signed certificate of a plug that announces TLS. Only
+// TP-Link can make one that its root has signed.
 func certificate(now time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

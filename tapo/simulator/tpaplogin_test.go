@@ -35,7 +35,7 @@ func TestChallengeIsSingleUse(t *testing.T) {
 	p := newProverAt(t, TPAPOptions{}, func() time.Time { return now })
 	first, _ := p.register("p")
 	second, _ := p.register("p")
-	if code, _ := p.step(first); code != tpap.CodeDenied { // it answers the older challenge
+	if code, _ := p.step(first); code != tpap.CodeDenied { // the proof is for the older challenge
 		t.Errorf("older challenge: %d", code)
 	}
 	if code, _ := p.step(second); code != codeLogin {
@@ -69,7 +69,7 @@ func TestLockOut(t *testing.T) {
 	for range 14 {
 		fail()
 	}
-	p.login() // sets the count back
+	p.login() // resets the count
 	for range 14 {
 		fail()
 	}
@@ -81,7 +81,7 @@ func TestLockOut(t *testing.T) {
 		t.Errorf("after 15 failures: %d", code)
 	}
 	now = now.Add(20 * time.Minute)
-	if code, _ := p.step(goodRegister()); code != tpap.CodeLocked { // and that prolongs it
+	if code, _ := p.step(goodRegister()); code != tpap.CodeLocked { // which starts the lock again
 		t.Errorf("during the lock: %d", code)
 	}
 	now = now.Add(29 * time.Minute)
