@@ -3,11 +3,12 @@
 
 // Package discovery finds TP-Link devices on the local network.
 //
-// A probe over UDP, broadcast or sent to known addresses, makes devices say who
-// they are: model, MAC address, protocol, a hash of the e-mail of the account
-// that they belong to. Anybody can send such a reply, so it is good for finding
-// addresses and nothing else: what is found has to be logged in to before it is
-// believed, and must never be given a password.
+// Devices reply to a probe over UDP, broadcast or sent to known addresses. A reply has
+// the model, the MAC address, the protocol, and a hash of the e-mail address of the
+// account. Anybody can send such a reply. Use it to find addresses only: nothing in it
+// is true until a login has proved it, and no password may be sent because of it.
+//
+// The replies are those that python-kasa's discover.py and mihai-dinculescu/tapo read.
 package discovery
 
 import (
@@ -25,53 +26,54 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 )
 
-// Port is the UDP port where devices listen.
+// Port is the UDP port that devices listen on.
 const Port = tdp.Port
 
-// Device is what a device says of itself. Nothing of it is proven. Texts are
-// valid UTF-8, empty where the device has not said anything, or nonsense.
+// Device is the content of a reply. Nothing in it is proven. Texts are printable ASCII;
+// a text that is missing or of another type is empty.
 type Device struct {
-	// Address is where the reply came from, with the port of the device's web
-	// server.
+	// Address is the source of the reply, with the port of the device's web server.
 	Address netip.AddrPort `json:"address"`
 	// MAC is in the form AA-BB-CC-00-11-22.
 	MAC string `json:"mac"`
-	// ID is not the device_id of a reading, but stays the same as well.
+	// ID never changes. It is not the device_id of a reading.
 	ID string `json:"device_id"`
-	// Owner is a hash of the account's e-mail, see [Owner]; empty while the
+	// Owner is a hash of the account's e-mail address, see [Owner]. It is empty if the
 	// device is not bound to an account.
 	Owner string `json:"-"`
 	// Type is SMART.TAPOPLUG or another.
 	Type string `json:"device_type"`
-	// Model is P110, and Region what followed it in brackets.
+	// Model is P110, and Region the text in brackets after it, such as EU.
 	Model  string `json:"model"`
 	Region string `json:"region"`
-	// IP is the address that the device believes to have.
+	// IP is the device's own address in the reply.
 	IP string `json:"ip"`
-	// Hardware and Firmware are versions, which few devices give.
+	// Hardware and Firmware are versions. Few devices have them.
 	Hardware string `json:"hw_ver"`
 	Firmware string `json:"fw_ver"`
-	// SetUpBy is tplink, matter, apple or tss.
+	// SetUpBy is tplink, matter, apple or tss. With tss, another TP-Link device set
+	// this one up, perhaps with other credentials (python-kasa/python-kasa#1353).
 	SetUpBy string `json:"obd_src"`
 	// FactoryDefault marks a device that is not set up.
 	FactoryDefault bool `json:"factory_default"`
 
 	// Encryption is KLAP, TPAP or AES, which is securePassthrough.
 	Encryption string `json:"encrypt_type"`
-	// LoginVersion is that of a login, 0 where none is given.
+	// LoginVersion is 0 if there is none, as on the oldest firmware.
 	LoginVersion int `json:"lv"`
-	// HTTPS tells whether the device wants TLS.
+	// HTTPS means that the web server uses TLS.
 	HTTPS bool `json:"is_support_https"`
-	// PrefersTPAP, and the port and the TLS mode of TPAP.
+	// PrefersTPAP means that the device speaks TPAP. TPAPPort and TPAPTLS are the port
+	// and the TLS mode of TPAP.
 	PrefersTPAP bool `json:"tpap_preferred"`
 	TPAPPort    int  `json:"tpap_port"`
 	TPAPTLS     int  `json:"tpap_tls"`
-	// Connection is wireless or wired; from what is encrypted.
+	// Connection is wireless or wired. It comes from the encrypted part of a reply.
 	Connection string `json:"connect_type"`
 }
 
-// Protocol is what the device says it speaks, "" if that is none that package
-// tapo knows.
+// Protocol returns the announced protocol, "" if package tapo does not have it. A plug
+// may announce TPAP and speak KLAP (python-kasa/python-kasa#1733).
 func (d Device) Protocol() tapo.Protocol {
 	switch d.Encryption {
 	case "AES":
@@ -84,23 +86,23 @@ func (d Device) Protocol() tapo.Protocol {
 	return ""
 }
 
-// IsPlug reports whether it is a plug or a strip that package tapo can read.
-// Cameras, robots, hubs and lamps are none, nor are plugs of the older Kasa
+// IsPlug reports whether the device is a plug or a strip that package tapo can read.
+// It is false for cameras, robots, hubs, lamps, and plugs of the older Kasa
 // generation.
 func (d Device) IsPlug() bool {
 	return strings.HasPrefix(d.Type, "SMART.") && strings.HasSuffix(d.Type, "PLUG") && d.MAC != ""
 }
 
 // MayBelongTo reports whether the device may belong to the account of an e-mail
-// address: it does not name its owner, or its owner's is this one, if perhaps in
-// another spelling, of which logging in will tell.
+// address. It does if it has no owner, or if the owner's hash is that of this address,
+// without blanks at its ends, or in lower case.
 func (d Device) MayBelongTo(email string) bool {
 	trimmed := strings.TrimSpace(email)
 	return d.Owner == "" || slices.Contains([]string{Owner(email), Owner(trimmed), Owner(strings.ToLower(trimmed))}, d.Owner)
 }
 
-// Name is one that the device keeps wherever it goes: its model and the last six
-// digits of its MAC address.
+// Name returns a name that does not depend on the device's address: its model and the
+// last six digits of its MAC address.
 func (d Device) Name() string {
 	model := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -115,14 +117,14 @@ func (d Device) Name() string {
 	return model + "-" + mac[max(0, len(mac)-6):]
 }
 
-// Owner returns the hash by which devices name the account of an e-mail address,
-// whose letter case counts.
+// Owner returns the hash of an account's e-mail address in a reply. Letter case
+// matters.
 func Owner(email string) string { return tdp.Owner(email) }
 
-// errNotADevice says that a packet is no reply.
+// errNotADevice means that a packet is not a reply.
 var errNotADevice = errors.New("not a reply to a discovery probe")
 
-// reply is the JSON of one.
+// reply is the JSON of a reply.
 type reply struct {
 	ErrorCode lenient.Number `json:"error_code"`
 	Result    struct {
@@ -151,7 +153,7 @@ type reply struct {
 	} `json:"result"`
 }
 
-// details is the JSON that some devices encrypt.
+// details is the JSON of the encrypted part of a reply. Plugs do not encrypt.
 type details struct {
 	DeviceID   lenient.Text   `json:"device_id"`
 	Owner      lenient.Text   `json:"owner"`
@@ -159,10 +161,11 @@ type details struct {
 	HTTPPort   lenient.Number `json:"http_port"`
 }
 
-// parse reads a reply that came from an address. key is that of the probe.
+// parse reads a reply from an address. key is the key of the probe; nil leaves the
+// encrypted part out.
 func parse(packet []byte, from netip.Addr, key *rsa.PrivateKey) (Device, error) {
 	var r reply
-	err := json.NewDecoder(bytes.NewReader(tdp.Payload(packet))).Decode(&r) // more may follow
+	err := json.NewDecoder(bytes.NewReader(tdp.Payload(packet))).Decode(&r) // bytes may follow the JSON
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
 	_, corrupt := errors.AsType[base64.CorruptInputError](err)
 	if err != nil && !mistyped && !corrupt { // such members stay empty
@@ -191,7 +194,7 @@ func parse(packet []byte, from netip.Addr, key *rsa.PrivateKey) (Device, error) 
 	return d, nil
 }
 
-// port returns the first valid one, 80 if there is none.
+// port returns the first valid port, 80 if there is none.
 func port(candidates ...lenient.Number) uint16 {
 	for _, c := range candidates {
 		if n := small(c); n > 0 {
@@ -201,7 +204,7 @@ func port(candidates ...lenient.Number) uint16 {
 	return 80
 }
 
-// small returns a number from 1 to 65535, or else 0.
+// small returns a whole number from 1 to 65535, and 0 for any other.
 func small(n lenient.Number) int {
 	if n.Valid && n.Value >= 1 && n.Value <= 65535 && n.Value == float64(int(n.Value)) {
 		return int(n.Value)
@@ -216,8 +219,8 @@ func or(a, b lenient.Text) lenient.Text {
 	return b
 }
 
-// clean makes a text that a stranger has sent fit for a line of a terminal or a
-// file: printable, and short.
+// clean makes a text from the network safe for a terminal or a file: printable ASCII,
+// on one line, and short.
 func clean(t lenient.Text) string {
 	const longest = 64
 	s := strings.Map(func(r rune) rune {

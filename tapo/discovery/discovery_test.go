@@ -22,7 +22,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/tdp"
 )
 
-// recorded returns the recorded replies by name, and the key of one of them.
+// recorded returns the replies of testdata by name, and the key of the one that is
+// encrypted.
 func recorded(t testing.TB) (map[string][]byte, *rsa.PrivateKey) {
 	t.Helper()
 	data, err := os.ReadFile("../internal/tdp/testdata/vectors.json")
@@ -155,7 +156,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%+v: %q", tc, got)
 		}
 	}
-	if got := Owner("test@example.com"); got != "55502F40DC8B7C769880B10874ABC9D0" { // md5sum's
+	if got := Owner("test@example.com"); got != "55502F40DC8B7C769880B10874ABC9D0" { // computed with md5sum
 		t.Errorf("owner %s", got)
 	}
 	for encryption, want := range map[string]tapo.Protocol{"AES": tapo.Passthrough, "KLAP": tapo.KLAP, "TPAP": tapo.TPAP, "XOR": "", "": ""} {

@@ -21,39 +21,39 @@ import (
 )
 
 const (
-	// maxPacket is the longest reply that is read; real ones are below 2 KiB.
+	// maxPacket is the longest reply that is read. Recorded ones are below 2 KiB.
 	maxPacket = 8 << 10
-	// maxFound is how many devices one search finds: anybody may make some up.
+	// maxFound bounds the devices that a search finds: anybody can invent devices.
 	maxFound = 1000
-	// maxPerHost is how many of them may be at one address: one is usual, but
-	// forwarded ports make several. maxDecrypted is how many replies are decrypted,
-	// which takes a while.
-	maxPerHost   = 64
+	// maxPerHost bounds the devices at one address. Usually it is one; a router that
+	// forwards ports has several.
+	maxPerHost = 64
+	// maxDecrypted bounds the replies that a socket decrypts, because RSA is slow.
 	maxDecrypted = 64
-	// defaultTimeout is how long replies are waited for.
+	// defaultTimeout is the time to wait for replies; python-kasa's is the same.
 	defaultTimeout = 5 * time.Second
 )
 
-// tries is when the probes of a search are sent, in parts of its time: datagrams
-// get lost, and devices asleep hear only some.
+// tries has the times of the probes of a search, as fractions of its timeout. There are
+// several because datagrams get lost. python-kasa sends three as well.
 var tries = []float64{0, 0.1, 0.4}
 
-// Broadcast is the address that reaches all of the local network.
+// Broadcast is the broadcast address of the local network.
 const Broadcast = "255.255.255.255"
 
-// Search is one look around. The zero value broadcasts on every interface.
+// Search is a search for devices. The zero value broadcasts on every interface.
 type Search struct {
-	// Addresses are whom to ask: IPv4 addresses of hosts or of networks, with the
-	// port if it is not [Port]. [Broadcast] is sent on every interface. Nil means
-	// just that.
+	// Addresses are the addresses to send probes to: IPv4 addresses of hosts, or
+	// broadcast addresses of networks, with the port if it is not [Port]. [Broadcast]
+	// is sent on every interface. Nil means [Broadcast].
 	Addresses []string
-	// Timeout is how long replies are waited for; 0 means five seconds.
+	// Timeout is the time to wait for replies; 0 means five seconds.
 	Timeout time.Duration
-	// Logger gets debug lines; nil discards them.
+	// Logger gets debug lines. Nil discards them.
 	Logger *slog.Logger
 }
 
-// ParseAddress checks an address to ask, and adds the port where it is left out.
+// ParseAddress parses an element of Search.Addresses.
 func ParseAddress(text string) (netip.AddrPort, error) {
 	host, port := text, strconv.Itoa(Port)
 	if h, p, err := net.SplitHostPort(text); err == nil {
@@ -67,14 +67,13 @@ func ParseAddress(text string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
 
-// probeKey is the key in our probes. Making one takes a while, so it is made
-// once.
+// probeKey is the key of all probes of this process, because making a key takes a
+// while.
 var probeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, tdp.KeyBits) })
 
-// Run searches until the time is over or ctx ends, and calls found, from one
-// goroutine, for every device when it first replies, or replies with something
-// else. The error is about probes that could not be sent; if there is none,
-// nobody may have answered all the same.
+// Run searches until the timeout, or until ctx ends. It calls found, from one
+// goroutine, for each reply that it has not had before. The error is about probes that
+// could not be sent; no reply is not an error.
 func (s Search) Run(ctx context.Context, found func(Device)) error {
 	if s.Addresses == nil {
 		s.Addresses = []string{Broadcast}
@@ -111,7 +110,7 @@ func (s Search) Run(ctx context.Context, found func(Device)) error {
 	group.Go(func() { failed <- s.send(ctx, senders, packet) })
 	stop := context.AfterFunc(ctx, func() {
 		for _, sender := range senders {
-			_ = sender.conn.SetReadDeadline(time.Now()) // which ends receive
+			_ = sender.conn.SetReadDeadline(time.Now()) // ends receive
 		}
 	})
 	defer stop()
@@ -135,13 +134,13 @@ func (s Search) Run(ctx context.Context, found func(Device)) error {
 	return <-failed
 }
 
-// sender is a socket and whom it asks.
+// sender is a UDP socket, and the addresses that it sends to.
 type sender struct {
 	conn *net.UDPConn
 	to   []netip.AddrPort
 }
 
-// open makes a socket for each interface to broadcast on, and one for all other
+// open opens a UDP socket for each interface to broadcast on, and one for all other
 // addresses.
 func (s Search) open() (senders []sender, err error) {
 	var others, broadcasts []netip.AddrPort
@@ -183,8 +182,8 @@ func (s Search) open() (senders []sender, err error) {
 	return senders, nil
 }
 
-// interfaceAddresses returns an IPv4 address of every interface that can
-// broadcast: a broadcast goes out on the one that it is sent from.
+// interfaceAddresses returns an IPv4 address of every interface that can broadcast. The
+// address that a broadcast is sent from decides about its interface.
 func interfaceAddresses() (all []netip.Addr) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -208,8 +207,8 @@ func interfaceAddresses() (all []netip.Addr) {
 	return all
 }
 
-// send sends the probe, several times over. The error is that of the last round
-// if no probe could be sent in it.
+// send sends the probe to all addresses at each of the times in tries. The error is
+// that of the last round, if no probe could be sent in that round.
 func (s Search) send(ctx context.Context, senders []sender, packet []byte) error {
 	start := time.Now()
 	var err error
@@ -240,7 +239,7 @@ func (s Search) send(ctx context.Context, senders []sender, packet []byte) error
 	return err
 }
 
-// receive passes on what devices reply, until the search ends.
+// receive passes on replies until the search ends.
 func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<- Device) {
 	packet := make([]byte, maxPacket)
 	for read := 0; ctx.Err() == nil; read++ {
@@ -252,7 +251,7 @@ func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<-
 			if ctx.Err() == nil && errors.Is(err, net.ErrClosed) {
 				return
 			}
-			time.Sleep(time.Millisecond) // such as that nobody listens at one of the addresses
+			time.Sleep(time.Millisecond) // such as "port unreachable" from one of the addresses
 			continue
 		}
 		if d, err := parse(packet[:n], from.Addr(), key); err == nil {
@@ -264,8 +263,8 @@ func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<-
 	}
 }
 
-// Find lets run, such as the Run of a [Search], go on until a device with a MAC
-// address has replied, and returns its address, "" if none has.
+// Find calls run, such as the Run of a [Search], and ends it when the device with the
+// MAC address has replied. It returns the device's address, "" if it has not replied.
 func Find(ctx context.Context, mac string, run func(context.Context, func(Device)) error) (at string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

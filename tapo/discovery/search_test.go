@@ -31,7 +31,7 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// search runs a search over addresses and returns what it found.
+// search runs a search over addresses, and returns the devices by address.
 func search(t *testing.T, timeout time.Duration, addresses ...string) []Device {
 	t.Helper()
 	var found []Device
@@ -49,7 +49,7 @@ func TestSearchUnicast(t *testing.T) {
 		p := startPlug(t, &simulator.Plug{Model: m, Listen: "127.0.78." + string(rune('1'+i)) + ":0", Discovery: "127.0.78." + string(rune('1'+i)) + ":0"})
 		plugs, addresses = append(plugs, p), append(addresses, p.DiscoveryAddr().String())
 	}
-	found := search(t, 300*time.Millisecond, append(addresses, "127.0.78.9:20002")...) // where nobody is
+	found := search(t, 300*time.Millisecond, append(addresses, "127.0.78.9:20002")...) // the last address has no plug
 	if len(found) != len(plugs) {
 		t.Fatalf("found %+v", found)
 	}
@@ -65,7 +65,7 @@ func TestSearchUnicast(t *testing.T) {
 	}
 }
 
-// TestSearchBroadcast asks the loopback network's broadcast address.
+// TestSearchBroadcast sends to the broadcast address of the loopback network.
 func TestSearchBroadcast(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Discovery: "0.0.0.0:0"})
 	_, port, _ := net.SplitHostPort(p.DiscoveryAddr().String())
@@ -75,8 +75,8 @@ func TestSearchBroadcast(t *testing.T) {
 	}
 }
 
-// TestInterfaces: the broadcast goes out on every interface, from an address of
-// its own. Nothing is sent here.
+// TestInterfaces: there is a socket for each interface, with the address of that
+// interface. The test sends nothing.
 func TestInterfaces(t *testing.T) {
 	senders, err := Search{Addresses: []string{Broadcast, "127.0.0.1:7", "127.0.0.1"}}.open()
 	if err != nil {
@@ -97,8 +97,8 @@ func TestInterfaces(t *testing.T) {
 	}
 }
 
-// TestSearchHostile: whatever arrives, the search ends in time with what is
-// right, and bounded.
+// TestSearchHostile: among replies that are damaged or too many, the search ends in
+// time, finds the plug, and finds a bounded number of others.
 func TestSearchHostile(t *testing.T) {
 	udp, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(here, 0)))
 	if err != nil {
@@ -116,7 +116,7 @@ func TestSearchHostile(t *testing.T) {
 		}
 		for i := range 3 * maxFound {
 			if i%100 == 0 {
-				time.Sleep(time.Millisecond) // or the kernel drops most
+				time.Sleep(time.Millisecond) // or else the kernel drops most of them
 			}
 			_, _ = udp.WriteToUDPAddrPort(tdp.Reply([]byte(`{"result":{"device_id":"`+strconv.Itoa(i)+`"}}`)), from)
 		}
@@ -144,7 +144,7 @@ func TestSearchEnds(t *testing.T) {
 	}
 }
 
-// TestFind: the first reply of the device that is wanted ends the search.
+// TestFind: the first reply of the wanted device ends the search.
 func TestFind(t *testing.T) {
 	errNetwork := errors.New("no network")
 	run := func(ctx context.Context, found func(Device)) error {

@@ -1,12 +1,15 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tdp is the frames of TP-Link's discovery over UDP port 20002: a probe
-// asks, and every device that hears it replies with JSON about itself.
+// Package tdp has the frames of TP-Link's discovery over UDP port 20002. A client sends
+// a probe, and each device that receives it replies with JSON.
 //
-// A frame is a header of 16 bytes, with a CRC-32 over the whole, and a payload.
-// A probe may carry a public key, under which devices other than plugs encrypt
-// some of what they say. Nothing of it is authenticated.
+// A frame is a header of 16 bytes, with a CRC-32 over the whole frame, and a payload. A
+// probe may contain a public key. Devices other than plugs encrypt a part of their
+// reply with it. Nothing is authenticated.
+//
+// The format is that of python-kasa's discover.py, which makes the same probes as in
+// testdata/vectors.json and reads the replies there.
 package tdp
 
 import (
@@ -28,7 +31,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/pkcs7"
 )
 
-// Port is where devices listen.
+// Port is the UDP port that devices listen on.
 const Port = 20002
 
 // The header, big-endian: version, message type, operation (2), length of the
@@ -37,18 +40,18 @@ const (
 	headerSize = 16
 	version    = 2
 	opProbe    = 1
-	keyFlags   = 0x11       // of a probe that carries a key
-	crcSeed    = 0x5a6b7c8d // in the place of the CRC while that is calculated
+	keyFlags   = 0x11       // of a probe that contains a key
+	crcSeed    = 0x5a6b7c8d // the value of the CRC field while the CRC is computed
 )
 
 // KeyBits is the size of the key in a probe.
 const KeyBits = 2048
 
-// Empty is the smallest probe that devices take. It also opens the TCP port of a
-// plug whose web server is asleep.
+// Empty returns the shortest probe that devices accept. It also opens the TCP port of a
+// plug whose web server is asleep (petretiandrea/home-assistant-tapo-p100#958).
 func Empty() []byte { return frame(0, 0, nil) }
 
-// Probe returns a probe that carries a public key.
+// Probe returns a probe that contains a public key.
 func Probe(serial uint32, key *rsa.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -69,7 +72,7 @@ type probe struct {
 	} `json:"params"`
 }
 
-// Reply frames the JSON that a device says of itself.
+// Reply returns a frame with the JSON of a reply.
 func Reply(payload []byte) []byte { return frame(0, 0, payload) }
 
 func frame(flags byte, serial uint32, payload []byte) []byte {
@@ -82,15 +85,15 @@ func frame(flags byte, serial uint32, payload []byte) []byte {
 	return b
 }
 
-// sum is the CRC of a frame.
+// sum returns the CRC of a frame.
 func sum(b []byte) uint32 {
 	seeded := bytes.Clone(b)
 	binary.BigEndian.PutUint32(seeded[12:], crcSeed)
 	return crc32.ChecksumIEEE(seeded)
 }
 
-// ParseProbe checks a probe as a device does, and returns the public key that it
-// carries, nil if it carries none.
+// ParseProbe checks a probe, and returns the public key that it contains, nil if there
+// is none. Whether real devices check the CRC is not known.
 func ParseProbe(packet []byte) (key *rsa.PublicKey, ok bool) {
 	if len(packet) < headerSize || !bytes.HasPrefix(packet, []byte{version, 0, 0, opProbe}) ||
 		int(binary.BigEndian.Uint16(packet[4:])) != len(packet)-headerSize || binary.BigEndian.Uint32(packet[12:]) != sum(packet) {
@@ -112,27 +115,26 @@ func ParseProbe(packet []byte) (key *rsa.PublicKey, ok bool) {
 	return key, true
 }
 
-// Payload returns the JSON of a reply. The header is not looked at: devices have
-// been seen to put other flags, serials and sums in it.
+// Payload returns the JSON of a reply. It ignores the header, as python-kasa does.
 func Payload(packet []byte) []byte { return packet[min(len(packet), headerSize):] }
 
-// Owner returns the hash by which devices name the account of an e-mail address.
+// Owner returns the hash of an account's e-mail address, as in a reply.
 func Owner(email string) string {
 	sum := md5.Sum([]byte(email)) //nolint:gosec // what devices use
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// Encrypted is what a device says under the key of the probe.
+// Encrypted is the part of a reply that is encrypted with the key of the probe.
 type Encrypted struct {
 	Scheme string `json:"sym_schm"`
-	Key    []byte `json:"key"`  // RSA-OAEP of the AES key and the IV
-	Data   []byte `json:"data"` // AES-128-CBC of JSON
+	Key    []byte `json:"key"`  // the AES key and the IV, with RSA-OAEP
+	Data   []byte `json:"data"` // JSON, with AES-128-CBC
 }
 
-// ErrEncrypted says that something cannot be decrypted.
+// ErrEncrypted means that the encrypted part of a reply cannot be decrypted.
 var ErrEncrypted = errors.New("what the device has encrypted cannot be read")
 
-// Open decrypts.
+// Open decrypts the data.
 func (e Encrypted) Open(key *rsa.PrivateKey) ([]byte, error) {
 	secret, err := rsa.DecryptOAEP(sha1.New(), nil, key, e.Key, nil) //nolint:gosec // what devices use
 	if err != nil || len(secret) != 2*aes.BlockSize || len(e.Data) == 0 || len(e.Data)%aes.BlockSize != 0 {
