@@ -20,11 +20,11 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// protocol labels our exchanges.
+// protocol labels the exchanges of this package.
 const protocol = plug.KLAP
 
-// Challenge is a plug's answer to handshake1: its seed, and its proof that it
-// knows some credentials.
+// Challenge is a plug's reply to handshake1: its seed, and its proof for the
+// credentials that it holds.
 type Challenge struct {
 	local, remote [SeedSize]byte
 	proof         [HashSize]byte
@@ -32,9 +32,9 @@ type Challenge struct {
 	lifetime      time.Duration
 }
 
-// Handshake1 asks the plug for a challenge. It sends nothing but random bytes.
-// ok is false when the answer, which is returned, is none of KLAP's. Errors are
-// those of [httpwire.Client.Post], or wrap [plugerr.ErrBadReply].
+// Handshake1 gets a challenge. It sends random bytes only. ok is false if the reply,
+// which is returned, is not one of KLAP. Errors are those of [httpwire.Client.Post], or
+// wrap [plugerr.ErrBadReply].
 func Handshake1(ctx context.Context, w *httpwire.Client) (ch Challenge, answer httpwire.Reply, ok bool, err error) {
 	rand.Read(ch.local[:])
 	answer, err = w.Post(ctx, httpwire.Request{Protocol: protocol, Phase: plug.Ask, Step: "handshake1", Path: "/app/handshake1", Body: ch.local[:]})
@@ -49,23 +49,23 @@ func Handshake1(ctx context.Context, w *httpwire.Client) (ch Challenge, answer h
 	return ch, answer, true, nil
 }
 
-// isChallenge tells a challenge, which has 48 bytes or a stray one more, from
-// other answers with status 200: short ones, JSON and web pages.
+// isChallenge reports whether a reply is a challenge. A challenge has 48 bytes, or a
+// line feed more. The web page of a plug that does not speak KLAP has 49 bytes as well.
 func isChallenge(r httpwire.Reply) bool {
 	const size = SeedSize + HashSize
 	return r.Status == http.StatusOK && (len(r.Body) == size || len(r.Body) == size+1) &&
 		!httpwire.IsHTML(r.Body) && !json.Valid(bytes.TrimSpace(r.Body))
 }
 
-// Proves reports, in constant time and offline, whether the plug proved that it
-// knows the credentials whose auth hash is given.
+// Proves reports whether the plug holds the credentials with this auth hash. It compares
+// in constant time, and sends nothing.
 func (ch Challenge) Proves(v Version, auth []byte) bool {
 	return subtle.ConstantTimeCompare(ch.proof[:], v.ServerHash(ch.local[:], ch.remote[:], auth)) == 1
 }
 
-// Handshake2 answers the challenge with our own proof, which makes the session.
-// Call it only after [Challenge.Proves]. A refusal is a [*httpwire.StatusError], or
-// wraps [plugerr.ErrSessionLost] when the plug has forgotten the challenge.
+// Handshake2 sends the client's proof, and returns the session. Call it only if
+// [Challenge.Proves] is true. A refusal is a [*httpwire.StatusError], or wraps
+// [plugerr.ErrSessionLost] if the plug no longer has the challenge.
 func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, v Version, auth []byte, verify bool) (*Session, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
 		Protocol: protocol, Phase: plug.LogIn, Step: "handshake2", Path: "/app/handshake2", Cookie: ch.cookie,
@@ -74,7 +74,7 @@ func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, v Versio
 	if err != nil {
 		return nil, err
 	}
-	if reply.Status == http.StatusBadRequest { // it knows of no handshake, after somebody else's
+	if reply.Status == http.StatusBadRequest { // unknown cookie: another client has sent handshake1 since
 		return nil, fmt.Errorf("handshake2: %w: HTTP status %d", plugerr.ErrSessionLost, reply.Status)
 	}
 	if reply.Status != http.StatusOK {
@@ -84,8 +84,8 @@ func (ch Challenge) Handshake2(ctx context.Context, w *httpwire.Client, v Versio
 	return &Session{version: v, wire: w, cipher: c, seq: c.InitialSeq(), cookie: ch.cookie, lifetime: ch.lifetime, verify: verify}, nil
 }
 
-// Session carries messages over a login. It is not safe for concurrent use: a
-// plug wants one request at a time.
+// Session exchanges messages over a login. It is not safe for concurrent use: a plug
+// requires consecutive sequence numbers.
 type Session struct {
 	version  Version
 	wire     *httpwire.Client
@@ -96,17 +96,17 @@ type Session struct {
 	verify   bool
 }
 
-// Version is the family of hash formulas that the login was made with.
+// Version returns the hash formulas of the login.
 func (s *Session) Version() Version { return s.version }
 
-// Lifetime is how long the plug said that it would keep the session.
+// Lifetime returns the session's lifetime as the plug announced it.
 func (s *Session) Lifetime() time.Duration { return s.lifetime }
 
 // RoundTrip sends one JSON request and returns the JSON reply. An error wraps
-// [plugerr.ErrSessionLost] when a new login is needed, [plugerr.ErrBadReply] when the
-// reply does not verify or decrypt, or is a [*httpwire.StatusError].
+// [plugerr.ErrSessionLost] if a new login is needed, [plugerr.ErrBadReply] if the reply
+// does not verify or decrypt, or is a [*httpwire.StatusError].
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
-	if s.seq == math.MaxInt32 { // what plugs do when it wraps is unknown; a new login is always safe
+	if s.seq == math.MaxInt32 { // how plugs wrap is not known; a new login starts elsewhere
 		return nil, fmt.Errorf("request: %w: sequence numbers are used up", plugerr.ErrSessionLost)
 	}
 	s.seq++

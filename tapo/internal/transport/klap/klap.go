@@ -1,17 +1,20 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package klap is the KLAP transport: what most plugs spoke from 2023 until
-// firmware 1.4, and speak again with Third-Party Compatibility switched on.
+// Package klap implements the KLAP transport, which plugs speak with firmware from 2023
+// until 1.4, and with later firmware if Third-Party Compatibility is on
+// (docs/protocols.md).
 //
-// Client and plug exchange a random seed each and prove to each other, with
-// hashes over both seeds, that they know the account's credentials; the plug
-// goes first, so a host that does not know them learns nothing. Session keys
-// are hashes over the same values. Every message is AES-CBC with a signature
-// and a sequence number, sent as `POST /app/request?seq=N`.
+// Client and plug exchange a random seed each. Then both prove, with hashes over the
+// seeds, that they have the account's credentials. The plug proves first, so a host
+// without the credentials learns nothing. Session keys are hashes over the same values.
+// Each message is AES-CBC with a signature and a sequence number, sent as
+// `POST /app/request?seq=N`.
 //
-// klap.go holds the primitives, which the simulated plug shares; client.go is the
-// client's half, and transport.go what a login sees of it.
+// klap.go has the primitives, which the simulator shares. client.go has the client's
+// half, and transport.go implements [transport.Transport] with it. Formulas and vectors
+// are those of python-kasa's klaptransport.py. python-kasa ignores the signature of
+// replies; other clients verify it, and a target can turn that off (verify_replies).
 package klap
 
 import (
@@ -42,18 +45,19 @@ var (
 	ErrSignature = errors.New("the signature does not match")
 )
 
-// A Version is a family of hash formulas.
+// Version is a family of hash formulas.
 type Version int
 
-// V2 is what every SMART plug uses; V1 is old Kasa firmware.
+// SMART plugs use V2, old Kasa firmware V1. Newer Kasa firmware uses V2 as well
+// (python-kasa/python-kasa#1604).
 const (
 	V1 Version = 1
 	V2 Version = 2
 )
 
-// AuthHash derives what stands for the credentials in all further formulas.
-// Nothing is trimmed or lower-cased: plugs do not either. Whoever knows the
-// result can talk to the plug, so it is as secret as the password.
+// AuthHash returns the hash of the credentials that all other formulas use. It neither
+// trims nor lower-cases, as plugs do not. The hash is enough to log in, so it is as
+// secret as the password.
 func (v Version) AuthHash(username, password string) []byte {
 	if v == V1 {
 		u, p := md5.Sum([]byte(username)), md5.Sum([]byte(password)) //nolint:gosec // as defined
@@ -64,7 +68,7 @@ func (v Version) AuthHash(username, password string) []byte {
 	return hash(u[:], p[:])
 }
 
-// ServerHash is the plug's proof, sent with its seed in the reply to handshake1.
+// ServerHash returns the plug's proof, which the reply to handshake1 has after its seed.
 func (v Version) ServerHash(local, remote, auth []byte) []byte {
 	if v == V1 {
 		return hash(local, auth)
@@ -72,7 +76,7 @@ func (v Version) ServerHash(local, remote, auth []byte) []byte {
 	return hash(local, remote, auth)
 }
 
-// ClientHash is the client's proof, the body of handshake2.
+// ClientHash returns the client's proof, the body of handshake2.
 func (v Version) ClientHash(local, remote, auth []byte) []byte {
 	if v == V1 {
 		return hash(remote, auth)
@@ -104,8 +108,7 @@ func NewCipher(local, remote, auth []byte) *Cipher {
 	return c
 }
 
-// InitialSeq is the sequence number before the first request, which uses the
-// next one.
+// InitialSeq returns the sequence number before that of the first request.
 func (c *Cipher) InitialSeq() int32 { return c.initial }
 
 // Seal encrypts and signs a message. A request and its reply have the same
@@ -119,8 +122,8 @@ func (c *Cipher) Seal(seq int32, plain []byte) []byte {
 	return frame
 }
 
-// Open verifies, in constant time, and decrypts a frame, in place. With verify
-// false the signature is not looked at, for plugs that do not sign.
+// Open verifies a frame in constant time, and decrypts it in place. If verify is false,
+// it ignores the signature, for plugs that do not sign.
 func (c *Cipher) Open(seq int32, frame []byte, verify bool) ([]byte, error) {
 	if len(frame) < sigSize+aes.BlockSize || len(frame)%aes.BlockSize != 0 {
 		return nil, ErrFrame

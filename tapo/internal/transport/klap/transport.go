@@ -14,11 +14,11 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// Transport is KLAP as a login uses it.
+// Transport implements [transport.Transport].
 type Transport struct{ versions []Version }
 
-// NewTransport returns KLAP with those families of hash formulas for which there
-// is somebody who speaks the plug's dialect.
+// NewTransport returns a transport for plugs with these hash formulas. They are those of
+// the dialects that the caller has.
 func NewTransport(versions ...Version) *Transport { return &Transport{versions} }
 
 var errOtherCredentials = errors.New("the plug knows other credentials")
@@ -45,8 +45,8 @@ func (ch Challenge) MAC() string { return "" }
 // Reusable implements [transport.Offer]: a challenge is good for one login.
 func (ch Challenge) Reusable() bool { return false }
 
-// Login implements [transport.Transport]. Which hashes the plug uses is found out
-// from its challenge, offline.
+// Login implements [transport.Transport]. The challenge shows which hashes the plug
+// uses, without another request.
 func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
 	ch := o.(Challenge)
 	v, auth := ch.fits(c)
@@ -64,8 +64,8 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	}
 	s, err := ch.Handshake2(ctx, l.HTTP, v, auth, !l.AcceptUnsigned)
 	if status, ok := errors.AsType[*httpwire.StatusError](err); ok && status.Status == http.StatusForbidden {
-		// Not the password: the plug has proved to know the same one. Perhaps
-		// another client's handshake came between.
+		// The plug has proved that it has this password, so the reason is another one,
+		// such as a handshake by another client in between.
 		return nil, &transport.Refused{Err: err, Here: true}
 	}
 	if err != nil {
@@ -74,8 +74,8 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	return s, nil
 }
 
-// fits returns the family of hash formulas with which the plug has proved that it
-// knows c, and the auth hash, which is nil if it has not.
+// fits returns the hash formulas with which the plug has proved that it has c, and the
+// auth hash, which is nil if it has not.
 func (ch Challenge) fits(c plug.Credentials) (Version, []byte) {
 	for _, v := range []Version{V2, V1} {
 		if auth := v.AuthHash(c.Username, string(c.Password)); ch.Proves(v, auth) {

@@ -18,10 +18,10 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// protocol labels our exchanges.
+// protocol labels the exchanges of this package.
 const protocol = plug.Passthrough
 
-// Session carries messages to a plug. It is not safe for concurrent use.
+// Session exchanges messages with a plug. It is not safe for concurrent use.
 type Session struct {
 	wire     *httpwire.Client
 	cipher   *Cipher
@@ -31,10 +31,10 @@ type Session struct {
 	oldest   bool
 }
 
-// Handshake makes an encrypted channel with whoever answers. It sends a public
-// key and nothing secret. ok is false when the answer, which is returned, is not
-// JSON with an error code. A refusal is a [*plugerr.CodeError]; other errors are
-// those of [httpwire.Client.Post], or wrap [plugerr.ErrBadReply].
+// Handshake makes an encrypted channel with the host, which proves nothing. It sends a
+// public key and nothing secret. ok is false if the reply, which is returned, is not
+// JSON with an error code. A refusal is a [*plugerr.CodeError]; other errors are those of
+// [httpwire.Client.Post], or wrap [plugerr.ErrBadReply].
 func Handshake(ctx context.Context, w *httpwire.Client) (s *Session, answer httpwire.Reply, ok bool, err error) {
 	key, err := rsa.GenerateKey(rand.Reader, KeyBits)
 	if err != nil {
@@ -95,16 +95,16 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	return nil
 }
 
-// OldestFirmware reports whether the plug takes the login in clear only, as
-// firmware from before the hashed one does.
+// OldestFirmware reports whether the plug accepts only the login with the password in
+// clear, as the first firmware does.
 func (s *Session) OldestFirmware() bool { return s.oldest }
 
-// Lifetime is how long the plug said that it would keep the session.
+// Lifetime returns the session's lifetime as the plug announced it.
 func (s *Session) Lifetime() time.Duration { return s.lifetime }
 
 // RoundTrip sends one JSON request and returns the JSON reply. An error wraps
-// [plugerr.ErrSessionLost] when a new login is needed, [plugerr.ErrBadReply] when the
-// reply does not decrypt, or is a [*plugerr.CodeError] or [*httpwire.StatusError].
+// [plugerr.ErrSessionLost] if a new login is needed, [plugerr.ErrBadReply] if the reply
+// does not decrypt, or is a [*plugerr.CodeError] or [*httpwire.StatusError].
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	return s.roundTrip(ctx, plug.Read, "request", request)
 }
@@ -144,8 +144,8 @@ func (s *Session) roundTrip(ctx context.Context, phase plug.Phase, step string, 
 	return plain, nil
 }
 
-// refusal makes an error of a code. Before the login no session can be lost by
-// wrong credentials.
+// refusal returns the error for a code. Before the login, the code for wrong credentials
+// does not mean that the session is lost.
 func (s *Session) refusal(step string, code int) error {
 	if plugerr.LosesSession(code) && (s.token != "" || code != plugerr.CodeLogin) {
 		return fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, code)

@@ -1,17 +1,17 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package passthrough is securePassthrough, the transport of firmware from
-// before the middle of 2023.
+// Package passthrough implements securePassthrough, the transport of firmware from
+// before the middle of 2023 (docs/protocols.md).
 //
-// The client sends an RSA key, the plug encrypts an AES key to it, and the
-// account's password is sent through that channel. The plug proves nothing:
-// whoever answers at the address gets the password, hashed (login version 2)
-// or in clear (version 1). So nothing here may be used without the user's
-// permission for this very plug.
+// The client sends an RSA key, the plug encrypts an AES key with it, and the client
+// sends the account's password through that channel. The plug proves nothing: any host
+// at the address gets the password, hashed (login version 2) or in clear (version 1). Do
+// not use this package without the user's permission for this plug.
 //
-// passthrough.go holds the primitives, which the simulated plug shares; client.go
-// is the client's half, and transport.go what a login sees of it.
+// passthrough.go has the primitives, which the simulator shares. client.go has the
+// client's half, and transport.go implements [transport.Transport] with it. The format is
+// that of python-kasa's aestransport.py.
 package passthrough
 
 import (
@@ -32,22 +32,23 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/pkcs7"
 )
 
-// KeyBits is the only size of RSA key that plugs take.
+// KeyBits is the only size of RSA key that plugs accept; they refuse others with -1010
+// (INVALID_PUBLIC_KEY in python-kasa's exceptions.py).
 const KeyBits = 1024
 
-// keySize is the AES key and the IV, as the plug encrypts them to the RSA key.
+// keySize is the length of the AES key and the IV, which the plug encrypts together.
 const keySize = 2 * aes.BlockSize
 
-// ErrDecrypt says that a message is not base64 of AES-CBC with our key.
+// ErrDecrypt means that a message is not base64 of AES-CBC with the session's key.
 var ErrDecrypt = errors.New("the message does not decrypt")
 
-// LoginVersion says how login_device carries the password.
+// LoginVersion is how login_device contains the password.
 type LoginVersion int
 
-// Version 1 is understood by the oldest firmware only.
+// Only the first firmware needs version 1.
 const (
-	LoginClear  LoginVersion = 1 // the password in clear (base64)
-	LoginHashed LoginVersion = 2 // its SHA-1
+	LoginClear  LoginVersion = 1 // the password in clear, as base64
+	LoginHashed LoginVersion = 2 // the SHA-1 of the password
 )
 
 // LoginParams are the parameters of login_device.
@@ -68,8 +69,7 @@ func (v LoginVersion) Params(username, password string) LoginParams {
 	return p
 }
 
-// base64Hex is base64 of the hex text of the SHA-1: doubly encoded, as plugs
-// want it.
+// base64Hex returns base64 of the hexadecimal SHA-1: plugs require both encodings.
 func base64Hex(s string) string {
 	sum := sha1.Sum([]byte(s)) //nolint:gosec // as defined
 	return base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))
@@ -87,7 +87,7 @@ type MessageParams struct {
 	Request string `json:"request,omitempty"` // securePassthrough: the sealed request
 }
 
-// HandshakeRequest returns the JSON that offers a public key.
+// HandshakeRequest returns the JSON of a handshake with a public key.
 func HandshakeRequest(key *rsa.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -97,7 +97,7 @@ func HandshakeRequest(key *rsa.PublicKey) ([]byte, error) {
 	return json.Marshal(Message{Method: "handshake", Params: MessageParams{Key: text}})
 }
 
-// SealedRequest returns the JSON that carries a sealed request, which is base64.
+// SealedRequest returns the JSON around a sealed request, which is base64.
 func SealedRequest(sealed string) []byte {
 	return []byte(`{"method":"securePassthrough","params":{"request":"` + sealed + `"}}`)
 }
@@ -111,8 +111,8 @@ type Reply struct {
 	} `json:"result"`
 }
 
-// DecodeReply parses an outer reply. ok is false when data is no JSON object
-// with an error code or a result.
+// DecodeReply parses an outer reply. ok is false if data is not a JSON object with an
+// error code or a result.
 func DecodeReply(data []byte) (r Reply, ok bool) {
 	if sealed, ok := sealedReply(data); ok {
 		r.ErrorCode.Valid, r.Result.Response = true, lenient.Text(sealed)
@@ -122,8 +122,8 @@ func DecodeReply(data []byte) (r Reply, ok bool) {
 	return r, err == nil && (r.ErrorCode.Valid || r.Result.Key != "" || r.Result.Response != "")
 }
 
-// sealedReply returns the base64 of a reply that is spelled as all plugs on
-// record do, which is not worth a parser of JSON.
+// sealedReply returns the base64 of a reply in the spelling of all recorded plugs. That
+// is cheaper than parsing JSON; other spellings are parsed.
 func sealedReply(data []byte) (sealed []byte, ok bool) {
 	sealed, begins := bytes.CutPrefix(data, []byte(`{"error_code":0,"result":{"response":"`))
 	sealed, ends := bytes.CutSuffix(sealed, []byte(`"}}`))
@@ -145,11 +145,11 @@ func (r Reply) Code() int { return int(r.ErrorCode.Value) }
 type LoginRequest struct {
 	Method string      `json:"method"`
 	Params LoginParams `json:"params"`
-	Millis int64       `json:"request_time_milis"` // spelled so by plugs
+	Millis int64       `json:"request_time_milis"` // the spelling of plugs
 }
 
-// DecodePublicKey parses a PEM public key, in columns or on one line, and
-// refuses keys of another size than [KeyBits].
+// DecodePublicKey parses a PEM public key, in columns or on one line. A key must have
+// [KeyBits].
 func DecodePublicKey(text string) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
@@ -166,7 +166,7 @@ func DecodePublicKey(text string) (*rsa.PublicKey, error) {
 	return pub, nil
 }
 
-// OpenKey decrypts what a plug answers to a handshake: a cipher's key and IV.
+// OpenKey decrypts the reply to a handshake, which is a cipher's key and IV.
 func OpenKey(key *rsa.PrivateKey, sealed string) (*Cipher, error) {
 	ct, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
@@ -180,7 +180,7 @@ func OpenKey(key *rsa.PrivateKey, sealed string) (*Cipher, error) {
 	return NewCipher(plain)
 }
 
-// Cipher encrypts the messages of one session, both ways. Its methods are safe
+// Cipher encrypts the messages of one session in both directions. Its methods are safe
 // for concurrent use.
 type Cipher struct {
 	block cipher.Block
@@ -203,8 +203,8 @@ func (c *Cipher) Seal(plain []byte) string {
 	return base64.StdEncoding.EncodeToString(ct)
 }
 
-// Open decrypts a message. Some firmware puts plain JSON in its place, which is
-// returned as it is.
+// Open decrypts a message. Plain JSON, which some firmware sends instead (python-kasa's
+// aestransport.py), is returned unchanged.
 func (c *Cipher) Open(message string) ([]byte, error) {
 	if plain, err := c.decrypt(message); err == nil {
 		return plain, nil

@@ -16,27 +16,27 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// Transport is securePassthrough as a login uses it. The zero value is ready.
+// Transport implements [transport.Transport]. The zero value is ready.
 type Transport struct {
-	version LoginVersion     // of the last login that went well, 0 if none did
+	version LoginVersion     // of the last login that succeeded, 0 if none did
 	account plug.Credentials // of that login
 }
 
-// errNewer says that the plug names a newer transport.
+// errNewer means that the plug speaks KLAP or TPAP.
 var errNewer = errors.New("the plug speaks another protocol now")
 
 // Protocol implements [transport.Transport].
 func (t *Transport) Protocol() plug.Protocol { return protocol }
 
-// channel is an encrypted channel with whoever has answered.
+// channel is an encrypted channel with the host that has replied.
 type channel struct{ session *Session }
 
 func (channel) MAC() string { return "" }
 
-func (channel) Reusable() bool { return false } // plugs want a channel of its own for each login
+func (channel) Reusable() bool { return false } // each login needs a new handshake
 
-// Recognise implements [transport.Transport] with the handshake, which already
-// makes the channel. It sends a public key and nothing secret.
+// Recognise implements [transport.Transport] with the handshake, which makes the
+// channel. It sends a public key and nothing secret.
 func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
 	s, answer, ok, err := Handshake(ctx, l.HTTP)
 	switch code, refused := errors.AsType[*plugerr.CodeError](err); {
@@ -52,8 +52,8 @@ func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.
 	return channel{s}, nil
 }
 
-// Login implements [transport.Transport]. The hashed login comes first; the one in
-// clear is only for a plug that refuses it and has never taken it.
+// Login implements [transport.Transport]. It tries the hashed login first. The password
+// in clear is only for a plug that refuses the hash, and has never accepted it.
 func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
 	versions := []LoginVersion{LoginHashed, LoginClear}
 	if t.version != 0 && t.account == c {
@@ -85,15 +85,16 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	return nil, &transport.Rejected{Err: refusal, AttemptsLeft: -1}
 }
 
-// rejects reports whether an error code of login_device speaks of the credentials
-// or of their form; other codes are no reason to show the password.
+// rejects reports whether an error code of login_device is about the credentials or
+// their form. With another code, the password must not be sent in clear.
 func rejects(code int) bool {
 	return code == plugerr.CodeLogin || code == plugerr.CodeLoginFailed || code == plugerr.CodeParams
 }
 
-// Identify finds out, without credentials and without a handshake, whether what
-// answers speaks securePassthrough. The error is a [*transport.NotSpoken] of a
-// plug that names a newer transport, a [*transport.NotAPlug], a
+// Identify checks, without credentials and without a handshake, whether the host speaks
+// securePassthrough. A plug refuses component_nego in clear with 1003 if it speaks KLAP or
+// TPAP (mihai-dinculescu/tapo#441), and with another code if it does not. The error is a
+// [*transport.NotSpoken] for KLAP and TPAP, a [*transport.NotAPlug], a
 // [*httpwire.StatusError], or one of [httpwire.Client.Post].
 func Identify(ctx context.Context, l transport.Link) error {
 	reply, err := l.HTTP.Post(ctx, httpwire.Request{
