@@ -1,15 +1,14 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package transport is the contract between a login and the ways in which plugs
-// carry requests.
+// Package transport is the contract between a login and the transports.
 //
-// A transport recognises its plugs without credentials, logs in, and then takes
-// one JSON text there and brings another one back. It knows nothing of what the
-// texts say, of other transports, nor of when to try again: it says what
-// happened, in the errors of this package and of package plugerr, and the login
-// decides. Each implementation is a package below this one, with the primitives
-// that the simulated plug shares, and a row in the list of package tapo.
+// A transport recognises its plugs without credentials, logs in, and then exchanges one
+// JSON text for another. It does not depend on what the texts mean, on other transports,
+// or on when to try again. It reports what happened, in the errors of this package and of
+// package plugerr, and the login decides. Each implementation is a package below this
+// one, with the primitives that the simulator shares, and a row in the list of package
+// tapo.
 package transport
 
 import (
@@ -23,78 +22,74 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// Link is the way to one plug, the same for all transports of a device.
+// Link is the connection to one plug, the same for all transports of a device.
 type Link struct {
 	// Address is the plug's host:port as the configuration has it.
 	Address string
-	// HTTP is a client of the plug's web server. It goes to Address over plain HTTP
-	// when a transport gets it, and wherever the transport sends it after that.
+	// HTTP is a client of the plug's web server. It uses plain HTTP to Address until the
+	// transport sets another endpoint.
 	HTTP *httpwire.Client
-	// AcceptUnsigned takes replies that the plug has not signed.
+	// AcceptUnsigned accepts replies without a valid signature.
 	AcceptUnsigned bool
-	// Attempt is called before a step that the plug counts if it fails. An error
-	// ends the login there, and is returned as it is.
+	// Attempt is called before a step that the plug counts if it fails. An error ends
+	// the login, which returns it unchanged.
 	Attempt func() error
 	Logger  *slog.Logger
 	Now     func() time.Time
 }
 
-// Session is a login that stands. It is not safe for concurrent use: a plug
-// holds one conversation at a time.
+// Session is an established login. It is not safe for concurrent use: a plug holds one
+// conversation at a time.
 type Session interface {
-	// RoundTrip sends one JSON text and returns the plug's. Errors are those of
-	// package plugerr and of the network; a [*Rejected] says that the plug has
-	// locked itself.
+	// RoundTrip sends one JSON text and returns the plug's reply. Errors are those of
+	// package plugerr and of the network. A [*Rejected] means that the plug has locked
+	// itself.
 	RoundTrip(ctx context.Context, request []byte) ([]byte, error)
-	// Lifetime is how long the plug keeps the session, 0 if it did not say.
+	// Lifetime returns how long the plug keeps the session, 0 if it did not announce
+	// that.
 	Lifetime() time.Duration
 }
 
-// Offer is a plug's answer to the question whether it speaks a transport: that it
-// does, and how it can be logged in to.
+// Offer is the reply of a plug that speaks a transport. It contains how to log in.
 type Offer interface {
-	// MAC is the plug's address as the offer has it, "" if it has none. Nothing
-	// proves it.
+	// MAC returns the MAC address in the offer, "" if there is none. Nothing proves it.
 	MAC() string
-	// Reusable reports whether another login can do with the same offer, which
-	// spares the question.
+	// Reusable reports whether the next login can use the same offer.
 	Reusable() bool
 }
 
-// Transport is one way to carry requests to one plug, and what has been learnt
-// about the plug in earlier logins. It is not safe for concurrent use.
+// Transport logs in to one plug. It keeps what earlier logins have shown of the plug. It
+// is not safe for concurrent use.
 type Transport interface {
 	Protocol() plug.Protocol
-	// Recognise asks the plug whether it speaks the transport. No credentials take
-	// part, so it costs no attempt. The error is a [*NotSpoken] where it does not, a
-	// [*NotAPlug] where no plug would answer so, an [*Unsupported] where it does in a
-	// way of its own, a [*Rejected] where it is locked, or one of the network or of
-	// package plugerr.
+	// Recognise finds out whether the plug speaks the transport. It uses no credentials,
+	// so it costs no attempt. The error is a [*NotSpoken] if the plug does not, a
+	// [*NotAPlug] if no plug replies in this way, an [*Unsupported] if it speaks a
+	// variant that is not implemented, a [*Rejected] if it is locked, or one of the
+	// network or of package plugerr.
 	Recognise(ctx context.Context, l Link) (Offer, error)
-	// Login answers an offer. The error is a [*Rejected], a [*Refused], an
+	// Login logs in according to an offer. The error is a [*Rejected], a [*Refused], an
 	// [*Unsupported] or a [*NotSpoken], wraps [ErrCertificate], or is one of the
 	// network or of package plugerr.
 	Login(ctx context.Context, l Link, o Offer, c plug.Credentials) (Session, error)
 }
 
-// ErrCertificate says that what answers does not have the certificate that it
-// has announced.
+// ErrCertificate means that the host does not have the certificate that it announced.
 var ErrCertificate = errors.New("the device's certificate does not lead to TP-Link's device root")
 
-// NotSpoken says that what answers does not speak the transport, or no longer,
-// and what else its answer gives away.
+// NotSpoken means that the host does not speak the transport, or no longer. The members
+// are what else its reply shows.
 type NotSpoken struct {
-	// Err is what it answered instead; it may be nil.
+	// Err is what the host replied instead; it may be nil.
 	Err error
-	// IsPlug is true where the answer is that of a plug, which may speak something
-	// else.
+	// IsPlug is true if the host is a plug. It may speak another transport.
 	IsPlug bool
-	// ProvesItself is true where the plug names a transport in which plugs prove
-	// that they know the account, so that it must not be talked down to another.
+	// ProvesItself is true if the plug announces a transport in which plugs prove that
+	// they have the account. It must not be downgraded to one in which they do not.
 	ProvesItself bool
-	// Garbled is true where the answer is damaged: the plug may have said anything.
+	// Garbled is true if the reply is damaged. The plug may speak any transport.
 	Garbled bool
-	// Reply is the answer, zero where there is none over HTTP.
+	// Reply is the reply, the zero value if there was none over HTTP.
 	Reply httpwire.Reply
 }
 
@@ -107,7 +102,7 @@ func (e *NotSpoken) Error() string {
 
 func (e *NotSpoken) Unwrap() error { return e.Err }
 
-// NotAPlug says that something answers as no plug does, whatever it speaks.
+// NotAPlug means that the host replies as no plug does.
 type NotAPlug struct{ Reply httpwire.Reply }
 
 func (e *NotAPlug) Error() string {
@@ -118,21 +113,21 @@ func (e *NotAPlug) Error() string {
 	return fmt.Sprintf("the host answers with %s (HTTP status %d)", what, e.Reply.Status)
 }
 
-// Unsupported is something of the transport that nobody has seen a plug ask for
-// yet.
+// Unsupported is a variant of the transport that is not implemented, since no plug on
+// record uses it.
 type Unsupported struct {
 	What   string // a whole sentence without its full stop
-	Advice string // "" where there is nothing more to the point than a report
+	Advice string // "" if the only advice is to report it
 }
 
 func (e *Unsupported) Error() string { return e.What }
 
-// Refused says that the plug refuses the login for another reason than its
-// credentials, and has not counted an attempt.
+// Refused means that the plug refuses the login for another reason than the credentials,
+// and has not counted an attempt.
 type Refused struct {
 	Err error
-	// Here is true where the plug accepts the account but not this client, which
-	// may go well when it is done again at once.
+	// Here is true if the plug accepts the account but not this client. Another login at
+	// once may succeed.
 	Here bool
 }
 
@@ -140,38 +135,40 @@ func (e *Refused) Error() string { return e.Err.Error() }
 
 func (e *Refused) Unwrap() error { return e.Err }
 
-// Verdict is what a plug makes of a login.
+// Verdict is the outcome of a rejected login.
 type Verdict int
 
 // The verdicts.
 const (
-	Wrong     Verdict = iota // these are not the plug's credentials
+	Wrong     Verdict = iota // the plug has other credentials
 	Locked                   // the plug refuses all logins for a while
-	Unclear                  // the answer did not arrive
-	Forgotten                // the plug knows of no login under way
-	Impostor                 // it took the proof, but could not prove that it knows the same
-	Unowned                  // it takes set-up credentials instead of an account's
+	Unclear                  // the reply did not arrive
+	Forgotten                // the plug has no login in progress
+	Impostor                 // the plug accepted the proof, and its own proof is wrong
+	Unowned                  // the plug accepts set-up credentials instead of an account's
 )
 
-// Rejected is a login that a plug has rejected, or of which nobody knows whether
-// it has. It wraps Err.
+// Rejected is a login that a plug has rejected, or whose outcome is not known. It wraps
+// Err.
 type Rejected struct {
 	Verdict Verdict
-	// Err is what the plug answered, or what happened instead.
+	// Err is what the plug replied, or what happened instead.
 	Err error
-	// Counts is true where the plug counts such a login and locks itself after a
-	// few, so that the same credentials must not be tried again.
+	// Counts is true if the plug counts such logins and locks itself after some. The
+	// same credentials must not be tried again.
 	Counts bool
-	// OutcomeUnknown is true where the plug may have counted the login, or not.
+	// OutcomeUnknown is true if the plug may or may not have counted the login.
 	OutcomeUnknown bool
-	// AttemptsLeft is how many the plug says are left, -1 where it does not say.
+	// AttemptsLeft is the number of attempts that the plug reports, -1 if it reports
+	// none.
 	AttemptsLeft int
-	// Lock is how long the plug stays locked, 0 where it does not say.
+	// Lock is how long the plug stays locked, 0 if it does not report that.
 	Lock time.Duration
-	// UsernameUnused and PasswordUnused say what of the credentials took no part.
+	// UsernameUnused and PasswordUnused mean that this part of the credentials was not
+	// used in the login.
 	UsernameUnused, PasswordUnused bool
-	// Fits reports whether the plug's answer is one to these credentials, without
-	// asking it again; nil where its answer does not tell.
+	// Fits reports whether other credentials match the plug's reply, without another
+	// request. It is nil if the reply does not show that.
 	Fits func(plug.Credentials) bool
 }
 
