@@ -23,39 +23,40 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// protocol labels our exchanges.
+// protocol labels the exchanges of this package.
 const protocol = plug.TPAP
 
 var (
-	// ErrOther says that what answers does not speak TPAP, or no longer.
+	// ErrOther means that the host does not speak TPAP, or no longer.
 	ErrOther = errors.New("not an answer of TPAP's")
-	// ErrOutcomeUnknown says that the plug may have counted an attempt, or not.
+	// ErrOutcomeUnknown means that the plug may or may not have counted an attempt.
 	ErrOutcomeUnknown = errors.New("the outcome of the login is not known")
-	// ErrImpostor says that the plug does not know the password either.
+	// ErrImpostor means that the plug's proof is wrong: it does not have the password.
 	ErrImpostor = errors.New("pake_share: the plug did not prove that it knows the password")
 )
 
-// Speaks is what a plug says of itself when asked for TPAP.
+// Speaks is the meaning of a reply to discover.
 type Speaks int
 
-// What plugs say.
+// The replies to discover. Firmware before TPAP replies with 1003. Firmware with TPAP and
+// Third-Party Compatibility replies without a `tpap` object (python-kasa/python-kasa#1592).
 const (
-	SpeaksNothing Speaks = iota // an old plug, or none at all
-	SpeaksOlder                 // it does not know TPAP
-	SpeaksKLAP                  // it knows TPAP, and wants KLAP
+	SpeaksNothing Speaks = iota // the reply of an old plug, or of another device
+	SpeaksOlder                 // the plug does not have TPAP
+	SpeaksKLAP                  // the plug has TPAP, and speaks KLAP
 	SpeaksTPAP
-	SpeaksGarbled // what it says is damaged, or too long
+	SpeaksGarbled // the reply is damaged, or too long
 )
 
-// Ask sends discover, which needs no credentials and costs no attempt. Errors
-// are those of [httpwire.Client.Post], a [*Refusal] of a plug that is locked, or,
-// with SpeaksTPAP, an [*UnsupportedError].
+// Ask sends discover. It needs no credentials and costs no attempt. Errors are those of
+// [httpwire.Client.Post], a [*Refusal] if the plug is locked, or, with SpeaksTPAP, an
+// [*UnsupportedError].
 func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
 		Protocol: protocol, Phase: plug.Ask, Step: Discover, Path: "/", JSON: true,
 		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
 	})
-	if errors.Is(err, plugerr.ErrBadReply) { // perhaps a page of something else
+	if errors.Is(err, plugerr.ErrBadReply) { // such as the web page of another device
 		return SpeaksGarbled, Announcement{}, nil
 	}
 	if err != nil {
@@ -71,7 +72,7 @@ func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) 
 		}
 	}
 	if !ok || err != nil {
-		return SpeaksNothing, Announcement{}, nil //nolint:nilerr // another code, or no code at all, is none of TPAP's
+		return SpeaksNothing, Announcement{}, nil //nolint:nilerr // any other reply is not one of TPAP
 	}
 	var answer struct {
 		Step      lenient.Text    `json:"sub_method"`
@@ -87,11 +88,11 @@ func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) 
 	case answer.Step == Discover || answer.Preferred.Valid:
 		return SpeaksKLAP, Announcement{}, nil
 	}
-	return SpeaksNothing, Announcement{}, nil // somebody's JSON
+	return SpeaksNothing, Announcement{}, nil // JSON of another kind
 }
 
-// Challenge is a plug's answer to pake_register: what the proof is to be made
-// with. It is good for one [Challenge.Share].
+// Challenge is a plug's reply to pake_register, the input of the proof. It can be used
+// for one [Challenge.Share].
 type Challenge struct {
 	Salt       []byte
 	Iterations int
@@ -103,8 +104,8 @@ type Challenge struct {
 	attests  bool
 }
 
-// Register asks for a challenge. It depends on no password, so a plug does not
-// count it. Errors are those of [httpwire.Client.Post], an [*UnsupportedError], a
+// Register gets a challenge. The request does not depend on the password, so a plug does
+// not count it. Errors are those of [httpwire.Client.Post], an [*UnsupportedError], a
 // [*Refusal], or wrap [ErrOther], [httpwire.StatusError] or [plugerr.ErrBadReply].
 func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challenge, error) {
 	username, err := a.Username()
@@ -134,7 +135,7 @@ func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challen
 	return ch, nil
 }
 
-// challenge checks what the plug has chosen.
+// challenge checks the plug's choices, and decodes the challenge.
 func (r RegisterResult) challenge(userRandom []byte) (*Challenge, error) {
 	cipher := strings.ReplaceAll(strings.ToLower(string(r.Encryption)), "-", "_")
 	iterations := lenient.Number{Value: DefaultIterations, Valid: true}
@@ -168,14 +169,12 @@ func (r RegisterResult) challenge(userRandom []byte) (*Challenge, error) {
 	return ch, nil
 }
 
-// shareTime is what must be left at least for the plug to check a proof.
+// shareTime is the least time that must be left for the plug to check a proof.
 const shareTime = time.Second
 
-// Share proves to the plug that we know the secret, which is an attempt that it
-// counts when it fails, and checks the plug's own proof. Errors are a
-// [*Refusal], or wrap [ErrImpostor], [ErrOutcomeUnknown] or [plugerr.ErrBadReply];
-// those of the last, and those of the network that wrap nothing, come before
-// anything is sent.
+// Share sends the client's proof, and checks the plug's. The plug counts a wrong proof as
+// an attempt. Errors after the proof was sent are a [*Refusal], or wrap [ErrImpostor] or
+// [ErrOutcomeUnknown]. With any other error, nothing was sent.
 func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spake2plus.Secret) (*Session, error) {
 	prover, err := secret.Prove()
 	if err != nil {
@@ -190,10 +189,10 @@ func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spak
 		params.DACNonce = make([]byte, RandomSize)
 		rand.Read(params.DACNonce)
 	}
-	if err := w.Connect(ctx); err != nil { // so that only the plug itself can leave the outcome open
+	if err := w.Connect(ctx); err != nil { // a kept connection may be dead, which would leave the outcome unknown
 		return nil, err
 	}
-	// An answer that comes too late leaves open whether the plug has counted.
+	// If the reply comes too late, the outcome is unknown.
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < max(2*w.Took(PakeRegister), shareTime) {
 		return nil, fmt.Errorf("%s: not sent, the plug is too slow for the time that is left: %w", PakeShare, context.DeadlineExceeded)
 	}
@@ -210,11 +209,11 @@ func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spak
 	if err != nil || subtle.ConstantTimeCompare(devConfirm, keys.ConfirmV) != 1 {
 		return nil, ErrImpostor
 	}
-	w.Close() // a new connection for the session cannot be one that the plug has closed
+	w.Close() // the session begins on a new connection, see roundTrip
 	return r.session(w, keys.Shared)
 }
 
-// session starts with what a plug answered that has proved itself.
+// session returns the session of a login. The plug's proof must have been right.
 func (r ShareResult) session(w *httpwire.Client, shared []byte) (*Session, error) {
 	bad := func(what string) error {
 		return fmt.Errorf("%w: %s: %w: %s", ErrOutcomeUnknown, PakeShare, plugerr.ErrBadReply, what)
@@ -257,7 +256,7 @@ func post(ctx context.Context, w *httpwire.Client, step string, once bool, param
 	if status := reply.Status; status != http.StatusOK {
 		err := &httpwire.StatusError{Step: step, Status: status}
 		if status >= http.StatusInternalServerError {
-			return nil, err // whatever it speaks, it does not want to now
+			return nil, err // the plug may speak TPAP and be unable to for the moment
 		}
 		return nil, fmt.Errorf("%w: %w", ErrOther, err)
 	}
@@ -268,29 +267,27 @@ func post(ctx context.Context, w *httpwire.Client, step string, once bool, param
 	return result, err
 }
 
-// Session carries messages over a login. It is not safe for concurrent use: a
-// plug wants one request at a time.
+// Session exchanges messages over a login. It is not safe for concurrent use: a plug
+// requires increasing sequence numbers.
 type Session struct {
 	wire     *httpwire.Client
 	frames   *Frames
 	path     string // with the token
 	seq      uint32 // of the next request; it wraps around
-	sent     uint32
+	sent     uint32 // the number of requests sent
 	lifetime time.Duration
 }
 
-// Lifetime is how long the plug said that it would keep the session, 0 if it
-// did not say.
+// Lifetime returns the session's lifetime as the plug announced it, 0 if it did not.
 func (s *Session) Lifetime() time.Duration { return s.lifetime }
 
-// RoundTrip sends one JSON request and returns the JSON reply. Where the plug
-// closes the connection instead of answering, it is sent once more, under a
-// sequence number of its own, but for a session's first request. An error wraps
-// [plugerr.ErrSessionLost] or [plugerr.ErrOutOfSync] when a new login is needed,
-// [plugerr.ErrRefused] when it may help, or [plugerr.ErrBadReply], or is a
-// [*transport.Rejected] of a plug that has locked itself, a
-// [*httpwire.StatusError], or one of the
-// network: what the plug makes of the session then is not known.
+// RoundTrip sends one JSON request and returns the JSON reply. If the plug closes the
+// connection without a reply, RoundTrip sends the request once more, under the next
+// sequence number; but not the first request of a session. An error wraps
+// [plugerr.ErrSessionLost] or [plugerr.ErrOutOfSync] if a new login is needed,
+// [plugerr.ErrRefused] if one may help, or [plugerr.ErrBadReply]. It may also be a
+// [*transport.Rejected] if the plug has locked itself, a [*httpwire.StatusError], or one
+// of the network. After an error of the network, the session may or may not be valid.
 func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
 	text, err := s.roundTrip(ctx, request)
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
@@ -304,7 +301,7 @@ func (s *Session) roundTrip(ctx context.Context, request []byte) ([]byte, error)
 	switch {
 	case !errors.Is(err, httpwire.ErrNoReply) || ctx.Err() != nil:
 		return text, err
-	case s.sent == 1: // on a new connection, so it was the plug that closed it
+	case s.sent == 1: // the connection was new, so the plug did not close it for being idle
 		return nil, fmt.Errorf("%w: %w", plugerr.ErrOutOfSync, err)
 	}
 	return s.exchange(ctx, request)
@@ -312,7 +309,7 @@ func (s *Session) roundTrip(ctx context.Context, request []byte) ([]byte, error)
 
 func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) {
 	const step = "request"
-	if s.sent == math.MaxUint32 { // never twice the same number: the keys would give the text away
+	if s.sent == math.MaxUint32 { // the same number twice would reveal the text
 		return nil, fmt.Errorf("%s: %w: sequence numbers are used up", step, plugerr.ErrSessionLost)
 	}
 	seq := s.seq
@@ -338,9 +335,10 @@ func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) 
 	return text, nil
 }
 
-// plainRefusal makes an error of an answer that did not open: a refusal is
-// plain JSON, all of it. Its first byte tells nothing, since a frame may begin
-// with any.
+// plainRefusal returns the error for a reply that did not open. A refusal is a JSON object
+// in clear. The first byte does not distinguish it: a frame may begin with any byte. The
+// codes that end a session are those of mihai-dinculescu/tapo and
+// python-kasa/python-kasa#1714.
 func plainRefusal(step string, body []byte, opening error) error {
 	var e struct {
 		ErrorCode lenient.Number `json:"error_code"`

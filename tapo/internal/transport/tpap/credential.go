@@ -17,18 +17,18 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/unixcrypt"
 )
 
-// maxRounds bounds the work that a plug can ask for with passwd_rounds, to some
-// tenths of a second.
+// maxRounds bounds the work that a plug can cause with passwd_rounds, to some tenths of a
+// second.
 const maxRounds = 1_000_000
 
-// Account is what credentials are made of.
+// Account has the inputs of a credential.
 type Account struct {
-	Username string // the e-mail
+	Username string // the e-mail address
 	Password string
 	MAC      string // the plug's, as in Announcement
 }
 
-// ExtraCrypt is how a plug wants the password to be hashed.
+// ExtraCrypt is the plug's choice of the hash of the password.
 type ExtraCrypt struct {
 	Type   lenient.Text `json:"type"`
 	Params struct {
@@ -42,17 +42,18 @@ type ExtraCrypt struct {
 	} `json:"params"`
 }
 
-// Credential is the text that goes into the key derivation.
+// Credential is the input of the key derivation.
 type Credential struct {
 	Text string
-	// Username tells whether the account's e-mail entered it, Password whether
-	// the account's password did.
+	// Username and Password report whether Text depends on the account's e-mail address
+	// and on its password.
 	Username, Password bool
 }
 
-// Credential derives the credential of an account's owner. extra is the JSON of
-// `extra_crypt`, empty or null where the plug gives none. The error is an
-// [*UnsupportedError]: trying something else instead would cost an attempt.
+// Credential derives the credential of an account. extra is the JSON of `extra_crypt`,
+// empty or null if the plug sends none. The formulas are those of
+// python-kasa/python-kasa#1592; the plugs on record use password_shadow with passwd_id 2.
+// The error is an [*UnsupportedError]: another formula would cost an attempt.
 func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 	if len(extra) == 0 || string(extra) == "null" {
 		if a.Username == "" {
@@ -88,7 +89,7 @@ func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 	return Credential{}, unsupported("extra_crypt %q", x.Type)
 }
 
-// shadow is the type that plugs use, with passwd_id 2.
+// shadow derives the credential of the type password_shadow.
 func (a Account) shadow(x ExtraCrypt) (Credential, error) {
 	switch id := x.Params.PasswdID; {
 	case id.Valid && id.Value == 1:
@@ -130,16 +131,15 @@ func (a Account) shadow(x ExtraCrypt) (Credential, error) {
 	}
 }
 
-// cryptSalt returns what follows the scheme in a prefix of crypt(3); `$1$salt$`
-// has the salt `salt`.
+// cryptSalt returns the salt in a prefix of crypt(3): `salt` in `$1$salt$`.
 func cryptSalt(prefix, scheme string) (string, bool) {
 	rest, ok := strings.CutPrefix(prefix, scheme)
 	return strings.TrimSuffix(rest, "$"), ok
 }
 
-// authkey mixes the password with a key of the plug's, one character at a time.
+// authkey combines the password with a key from the plug, one character at a time.
 func authkey(password, key string, dictionary []uint16) string {
-	const filler = 0xbb // past the end of either
+	const filler = 0xbb // stands for a character after the end
 	p, k := utf16.Encode([]rune(password)), utf16.Encode([]rune(key))
 	at := func(text []uint16, i int) int {
 		if i < len(text) {
@@ -154,7 +154,7 @@ func authkey(password, key string, dictionary []uint16) string {
 	return string(utf16.Decode(out))
 }
 
-// colons writes a bare MAC as AA:BB:CC:DD:EE:FF.
+// colons converts AABBCCDDEEFF to AA:BB:CC:DD:EE:FF.
 func colons(mac string) (string, bool) {
 	if len(mac) != 12 {
 		return "", false
@@ -166,8 +166,9 @@ func colons(mac string) (string, bool) {
 	return strings.Join(parts, ":"), true
 }
 
-// DefaultCredential is that of a plug without an account. Anybody on the
-// network can derive it. The error is an [*UnsupportedError].
+// DefaultCredential derives the credential of a plug without an account from the MAC
+// address (python-kasa/python-kasa#1592). Anybody on the network can derive it. The error
+// is an [*UnsupportedError].
 func (a Account) DefaultCredential() (Credential, error) {
 	m, err := hex.DecodeString(a.MAC)
 	if err != nil || len(m) != 6 {

@@ -29,14 +29,14 @@ var (
 	ErrTag      = errors.New("the frame's tag does not match")
 )
 
-// Frames seals and opens the messages of one session, in both directions. It is
-// safe for concurrent use.
+// Frames encrypts and decrypts the messages of one session in both directions. It is safe
+// for concurrent use.
 type Frames struct {
 	aead cipher.AEAD
 	base [nonceSize - seqSize]byte
 }
 
-// NewFrames derives a session's keys from the key that the login has agreed on.
+// NewFrames derives a session's keys from the shared key of the login.
 func NewFrames(shared []byte) (*Frames, error) {
 	key, err := hkdf.Key(sha256.New, shared, []byte("tp-kdf-salt-aes128-key"), "tp-kdf-info-aes128-key", keySize)
 	if err != nil {
@@ -63,8 +63,8 @@ func newFrames(key, base []byte) (*Frames, error) {
 	return f, nil
 }
 
-// Seal makes a frame. A client must never use a sequence number twice; a plug
-// answers with the number of the request.
+// Seal makes a frame. A client must never use a sequence number twice. A reply has the
+// number of its request.
 func (f *Frames) Seal(seq uint32, text []byte) []byte {
 	nonce := f.nonce(seq)
 	b := make([]byte, seqSize, seqSize+len(text)+tagSize)
@@ -106,6 +106,6 @@ func (f *Frames) nonce(seq uint32) (n [nonceSize]byte) {
 // pathEscapes are the characters that would end the path or a part of it.
 var pathEscapes = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23", "/", "%2F")
 
-// Path is where a session's frames are sent. Nothing else is escaped: plugs
-// compare the token as it is.
+// Path returns the path of a session's requests. It escapes nothing else, since devices
+// compare the token without decoding it.
 func Path(token string) string { return "/stok=" + pathEscapes.Replace(token) + "/ds" }

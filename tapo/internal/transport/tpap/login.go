@@ -20,17 +20,17 @@ const (
 )
 
 const (
-	// DefaultIterations is what apps assume where a plug does not say.
+	// DefaultIterations is used if a plug sends no number, as in TP-Link's app
+	// (python-kasa/python-kasa#1592). Plugs on record send 3000.
 	DefaultIterations = 10_000
-	// MaxIterations bounds the work that a plug can ask for.
+	// MaxIterations bounds the work that a plug can cause.
 	MaxIterations = 100_000
 
-	// derivedSize is what the key derivation returns: the two halves of a secret.
+	// derivedSize is the length of a secret in bytes, 40 for each half.
 	derivedSize = 80
 )
 
-// RegisterParams is what the client sends in pake_register, with Step
-// PakeRegister.
+// RegisterParams are the parameters of pake_register. Step is PakeRegister.
 type RegisterParams struct {
 	Step         string          `json:"sub_method"`
 	Username     string          `json:"username"`
@@ -38,10 +38,10 @@ type RegisterParams struct {
 	CipherSuites []int           `json:"cipher_suites"`
 	Encryption   []string        `json:"encryption"`
 	PasscodeType PasscodeType    `json:"passcode_type"`
-	Token        json.RawMessage `json:"stok"` // always null: of a session that could be renewed
+	Token        json.RawMessage `json:"stok"` // null: it would be the token of a session to renew
 }
 
-// RegisterResult is the plug's answer.
+// RegisterResult is the result of pake_register.
 type RegisterResult struct {
 	DevRandom   lenient.Text    `json:"dev_random"`
 	DevSalt     lenient.Text    `json:"dev_salt"`
@@ -52,7 +52,7 @@ type RegisterResult struct {
 	ExtraCrypt  json.RawMessage `json:"extra_crypt"`
 }
 
-// ShareParams is what the client sends in pake_share, with Step PakeShare.
+// ShareParams are the parameters of pake_share. Step is PakeShare.
 type ShareParams struct {
 	Step        string `json:"sub_method"`
 	UserShare   []byte `json:"user_share"`
@@ -60,17 +60,17 @@ type ShareParams struct {
 	DACNonce    []byte `json:"dac_nonce,omitempty"`
 }
 
-// ShareResult is the plug's answer.
+// ShareResult is the result of pake_share.
 type ShareResult struct {
 	DevConfirm lenient.Text   `json:"dev_confirm"`
 	Token      lenient.Text   `json:"stok"`
-	SessionID  lenient.Text   `json:"sessionId"` // what some firmware calls the token
+	SessionID  lenient.Text   `json:"sessionId"` // another name of the token
 	StartSeq   lenient.Number `json:"start_seq"`
 	Expired    lenient.Number `json:"expired"` // seconds
 }
 
-// Derive makes the secret of a credential. It takes a millisecond and more, on
-// purpose.
+// Derive derives the secret of a credential. It takes a millisecond or more, as a key
+// derivation must.
 func Derive(credential string, salt []byte, iterations int) (*spake2plus.Secret, error) {
 	derived, err := pbkdf2.Key(sha256.New, credential, salt, iterations, derivedSize)
 	if err != nil {
@@ -79,16 +79,15 @@ func Derive(credential string, salt []byte, iterations int) (*spake2plus.Secret,
 	return spake2plus.NewSecret(spake2plus.P256SHA256HMAC, derived)
 }
 
-// Deriver derives secrets and remembers the last, so that logging in again
-// costs no derivation. The zero value is ready; it is not safe for concurrent
-// use.
+// Deriver derives secrets and caches the last one for the next login. The zero value is
+// ready. It is not safe for concurrent use.
 type Deriver struct {
 	from       source
 	secret     *spake2plus.Secret
 	credential Credential
 }
 
-// source is all that a secret depends on.
+// source has all inputs of a secret.
 type source struct {
 	account    Account
 	passcode   PasscodeType
@@ -97,8 +96,8 @@ type source struct {
 	extraCrypt string
 }
 
-// Secret returns what answers a challenge for an account, and the credential
-// behind it. The error may be an [*UnsupportedError].
+// Secret returns the secret and the credential of an account for a challenge. The error
+// may be an [*UnsupportedError].
 func (d *Deriver) Secret(a Account, ch *Challenge) (*spake2plus.Secret, Credential, error) {
 	from := source{a, ch.passcode, string(ch.Salt), ch.Iterations, string(ch.ExtraCrypt)}
 	if d.secret != nil && d.from == from {
@@ -123,7 +122,8 @@ func (a Account) credential(ch *Challenge) (Credential, error) {
 	return a.Credential(ch.ExtraCrypt)
 }
 
-// Binding is what ties a login's keys to its two random numbers.
+// Binding binds the keys of a login to its two random numbers (the context of RFC 9383,
+// section 3.3).
 func Binding(userRandom, devRandom []byte) spake2plus.Binding {
 	h := sha256.New()
 	h.Write([]byte("PAKE V1"))

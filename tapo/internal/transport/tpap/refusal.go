@@ -15,7 +15,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
-// Error codes of logins and of the data channel.
+// Error codes of logins and of the data channel (python-kasa/python-kasa#1592, #1714).
 const (
 	CodeDenied         = -2203 // a login: wrong password; the data channel: the session is gone
 	CodeLocked         = plugerr.CodeAccountLocked
@@ -28,17 +28,17 @@ const (
 	codeCameraLockedToo = -40408
 )
 
-// allowed is how many failures a plug allows, for one that counts only those.
+// allowed is the number of failures before a plug locks itself
+// (python-kasa/python-kasa#1592), for a plug that reports only the failures.
 const allowed = 15
 
-// Refusal is a plug's error code in a step of the login, with what it says of
-// its lock.
+// Refusal is a plug's error code in a step of the login, with its counters of attempts.
 type Refusal struct {
 	Step string
 	Code int
-	// Failed and Remaining count attempts; -1 where the plug says neither.
+	// Failed and Remaining count attempts; -1 if the plug reports neither.
 	Failed, Remaining int
-	// Lock is how long the plug stays locked, 0 where it does not say.
+	// Lock is how long the plug stays locked, 0 if it does not report that.
 	Lock time.Duration
 }
 
@@ -46,7 +46,7 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("%s: error_code %d (%s)", r.Step, r.Code, plugerr.CodeName(r.Code))
 }
 
-// Unwrap returns the error code as transports share it.
+// Unwrap returns the error code as a [*plugerr.CodeError].
 func (r *Refusal) Unwrap() error { return &plugerr.CodeError{Step: r.Step, Code: r.Code} }
 
 // Locked reports whether the plug refuses all logins for now.
@@ -54,7 +54,7 @@ func (r *Refusal) Locked() bool {
 	switch r.Code {
 	case CodeLocked, codeCameraLocked, codeCameraLockedToo:
 		return true
-	case codeUnknownSession: // seen once, in a poor log
+	case codeUnknownSession: // reported once, without details
 		return r.Lock > 0 || r.Remaining == 0
 	}
 	return false
@@ -65,20 +65,19 @@ func (r *Refusal) Rejects() bool {
 	switch r.Code {
 	case CodeDenied, codeDeniedToo, plugerr.CodeLogin, plugerr.CodeLoginFailed, plugerr.CodeHandshakeFailed:
 		return true
-	case plugerr.CodeSessionExpired: // what a camera says of a wrong passcode
+	case plugerr.CodeSessionExpired: // a camera refuses a wrong passcode with it
 		return r.Step == PakeShare
 	}
 	return false
 }
 
-// Forgets reports whether the plug may have refused the proof because it knows
-// of no login under way, and not because it is wrong: of a wrong one it says how
-// many there have been.
+// Forgets reports whether the plug may have refused the proof because it has no login in
+// progress. If the proof is wrong, a plug reports its counters.
 func (r *Refusal) Forgets() bool {
 	return r.Step == PakeShare && r.Code == plugerr.CodeLogin && r.Failed < 0 && r.Remaining < 0
 }
 
-// envelope is the outermost JSON of a login step, in all its spellings.
+// envelope is the outer JSON of a login step, with all known names of its members.
 type envelope struct {
 	ErrorCode lenient.Number  `json:"error_code"`
 	ErrCode   lenient.Number  `json:"err_code"`
@@ -95,8 +94,8 @@ type counters struct {
 	SecLeft        lenient.Number `json:"sec_left"`
 }
 
-// decode parses a login step's answer. ok is false when it is none. An error is
-// a [*Refusal].
+// decode parses the reply to a login step. ok is false if it is not one. An error is a
+// [*Refusal].
 func decode(step string, reply httpwire.Reply) (result json.RawMessage, ok bool, err error) {
 	var e envelope
 	if reply.Status != http.StatusOK || !lenient.Unmarshal(reply.Body, &e) {
@@ -107,7 +106,7 @@ func decode(step string, reply httpwire.Reply) (result json.RawMessage, ok bool,
 		code = e.ErrCode
 	}
 	switch {
-	case code.Value != math.Trunc(code.Value): // no plug has half a code
+	case code.Value != math.Trunc(code.Value): // not a code
 		return nil, false, nil
 	case code.Valid && code.Value != 0:
 		return nil, true, e.refusal(step, int(code.Value))
@@ -134,7 +133,8 @@ func (e envelope) refusal(step string, code int) *Refusal {
 	return r
 }
 
-// duration bounds a number of units, so that it fits.
+// duration converts a number of units. It bounds the number, which may be too large for a
+// [time.Duration].
 func duration(n lenient.Number, unit time.Duration) time.Duration {
 	return time.Duration(min(max(n.Value, 0), 1e6) * float64(unit))
 }

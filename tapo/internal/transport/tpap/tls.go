@@ -15,21 +15,21 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
-// deviceRoot is the key of CN=TP-LINK SYSTEMS DEVICE ROOT CA, O=TP-LINK SYSTEMS
-// INC., whose certificate itself is not published.
+// deviceRoot is the public key of CN=TP-LINK SYSTEMS DEVICE ROOT CA, O=TP-LINK SYSTEMS
+// INC. (python-kasa/python-kasa#1592).
 const deviceRoot = "04bc28f07f47e81a090ef7287b08b8c0facfaf25578abe33e325d59f6f51e570807057ca934ea960fba91baa6368a38b2965e768e74f653843171c062e8deead5d"
 
-// TLSConfig returns the settings for what a device announces: nil for plain
-// HTTP, any certificate with 1, one that leads to TP-Link's device root with 2.
-// Certificates name no host, so neither proves more than the login does.
-// Devices speak TLS 1.2, and want no server name.
+// TLSConfig returns the settings for an announced mode: 0 is plain HTTP, for which it
+// returns nil. With 1 it accepts any certificate, with 2 one that TP-Link's device root
+// has signed. Certificates contain no host name, so neither proves more than the login
+// does. Devices use TLS 1.2 without a server name (python-kasa/python-kasa#1592).
 func TLSConfig(mode int, now func() time.Time) *tls.Config {
 	if mode == 0 {
 		return nil
 	}
 	c := &tls.Config{
 		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12,
-		InsecureSkipVerify: true, //nolint:gosec // verified below where there is anything to verify
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies in mode 2; mode 1 has nothing to verify
 	}
 	if mode == 2 {
 		root := rootKey()
@@ -50,9 +50,9 @@ func rootKey() *ecdsa.PublicKey {
 	return key
 }
 
-// verify looks for a chain from a device's certificate, which is the first, to
-// a certificate that root has signed. Of the root only the key is known, so what
-// it has signed is made the anchor.
+// verify looks for a chain from the device's certificate, which is the first, to a
+// certificate that root has signed. Such a certificate serves as the trust anchor, since
+// only the key of the root is known.
 func verify(root *ecdsa.PublicKey, chain []*x509.Certificate, now time.Time) error {
 	if len(chain) == 0 {
 		return transport.ErrCertificate

@@ -1,25 +1,26 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tpap is the TPAP transport, which plugs speak from firmware 1.4 on
-// unless their owner has switched Third-Party Compatibility on.
+// Package tpap implements the TPAP transport, which plugs speak with firmware 1.4 and
+// later if Third-Party Compatibility is off (docs/protocols.md).
 //
-// The login is SPAKE2+ (RFC 9383): the client proves that it knows a password
-// and the plug that it holds a record of the same, and neither gives anything
-// away to somebody who does not. What serves as the password is derived from
-// the account's, in a way that the plug names (credential.go). Three requests
-// make a login: discover, which needs no credentials and tells how the plug
-// wants it, pake_register and pake_share (login.go).
+// The login is SPAKE2+ (RFC 9383). The client proves that it has a password, and the plug
+// that it has a record of it. Neither reveals anything to a side without them. The
+// password of SPAKE2+ is derived from the account's, in a way that the plug chooses
+// (credential.go). A login takes three requests: discover, which needs no credentials and
+// returns how to log in, pake_register and pake_share (login.go).
 //
-// After that every message is AES-128-CCM with a sequence number, sent as
-// `POST /stok=<token>/ds` (frame.go). A refusal comes back as plain JSON.
+// After the login, each message is AES-128-CCM with a sequence number, sent as
+// `POST /stok=<token>/ds` (frame.go). A refusal is plain JSON.
 //
-// The plug counts logins with a wrong password and locks itself after some 15
-// of them. So nothing here ever tries two credentials, and a login whose
-// outcome is not known is told from one that the plug has refused.
+// A plug counts logins with a wrong password, and locks itself after 15
+// (python-kasa/python-kasa#1592). So this package never tries two credentials, and reports
+// a login whose outcome is not known differently from one that the plug has refused.
 //
-// client.go is the client's half, and transport.go what a login sees of it; the
-// rest is shared with the simulated plug.
+// client.go has the client's half, and transport.go implements [transport.Transport] with
+// it. The simulator shares the rest. The protocol is that of python-kasa/python-kasa#1592
+// and of mihai-dinculescu/tapo. python-kasa shortens w0 in one login of 512, which then
+// fails; this package writes all 32 bytes, as RFC 9383 and mihai-dinculescu/tapo do.
 package tpap
 
 import (
@@ -35,7 +36,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 )
 
-// What this package offers and accepts, of all that the protocol has names for.
+// The only variants of the protocol that this package offers and accepts. Plugs on record
+// use no others.
 const (
 	Suite  = 1 // P-256, SHA-256, HKDF, HMAC
 	Cipher = "aes_128_ccm"
@@ -44,12 +46,12 @@ const (
 	RandomSize = 32
 )
 
-// UnsupportedError is something that a plug announces and nobody has seen yet.
+// UnsupportedError is a variant that a plug announces and this package does not have.
 type UnsupportedError struct{ What string }
 
 func (e *UnsupportedError) Error() string { return "the plug announces " + e.What }
 
-// maxText bounds how much of a plug's own words goes into an error.
+// maxText bounds the text from a plug in an error.
 const maxText = 200
 
 func unsupported(format string, args ...any) error {
@@ -60,30 +62,29 @@ func unsupported(format string, args ...any) error {
 	return &UnsupportedError{what}
 }
 
-// PasscodeType says which kind of passcode a login uses.
+// PasscodeType is the kind of passcode of a login.
 type PasscodeType string
 
-// The passcode types that plugs ask for.
+// The passcode types of plugs.
 const (
 	UserPassword    PasscodeType = "userpw"
 	DefaultPasscode PasscodeType = "default_userpw" // made from the MAC: the plug has no account
 )
 
-// Announcement is how a plug wants to be logged in to: the `tpap` object of its
-// answer to discover. Members are optional; zero is what plugs mean by leaving
-// them out.
+// Announcement is how to log in to a plug: the `tpap` object of its reply to discover.
+// Members are optional. A missing one means the zero value.
 type Announcement struct {
-	TLS          int    // 0 plain HTTP, 1 any certificate, 2 one of TP-Link's
-	Port         int    // 0 if it does not say
-	Pake         []int  // passcode types that it takes
-	UserHashType int    // of the user name, see Username
-	Attests      bool   // it wants a nonce to attest itself with
-	MAC          string // bare hex digits in capitals, "" if it does not say
+	TLS          int    // 0 plain HTTP, 1 any certificate, 2 one of TP-Link
+	Port         int    // 0 if missing
+	Pake         []int  // the passcode types that it accepts
+	UserHashType int    // the hash of the user name, see Username
+	Attests      bool   // it can attest itself, with a nonce of the client
+	MAC          string // AABBCCDDEEFF, "" if missing
 }
 
-// parseAnnouncement reads the `tpap` object. A member of another type than
-// expected may mean anything, so it is not taken for one that is missing. The
-// error is an [*UnsupportedError].
+// parseAnnouncement parses the `tpap` object. A member of an unexpected type is an error:
+// it could mean anything, so it is not the same as a missing one. The error is an
+// [*UnsupportedError].
 func parseAnnouncement(object []byte, mac string) (Announcement, error) {
 	var raw struct {
 		TLS          *lenient.Number  `json:"tls"`
@@ -128,8 +129,8 @@ func integer(n lenient.Number, most int) (int, bool) {
 	return i, n.Valid && float64(i) == n.Value && i >= 0 && i <= most
 }
 
-// PasscodeType chooses among the passcode types that the plug takes. The error
-// is an [*UnsupportedError].
+// PasscodeType chooses among the passcode types that the plug accepts. The error is an
+// [*UnsupportedError].
 func (a Announcement) PasscodeType() (PasscodeType, error) {
 	account := slices.Contains(a.Pake, 2) || slices.Contains(a.Pake, 5)
 	byDefault := slices.Contains(a.Pake, 0)
@@ -142,8 +143,8 @@ func (a Announcement) PasscodeType() (PasscodeType, error) {
 	return "", unsupported("passcode types pake %v", a.Pake)
 }
 
-// Username returns the user name of a login, which is that of no account but
-// always made of the word admin. The error is an [*UnsupportedError].
+// Username returns the user name of a login. It is a hash of the word admin, for all
+// accounts (python-kasa/python-kasa#1592). The error is an [*UnsupportedError].
 func (a Announcement) Username() (string, error) {
 	const name = "admin"
 	switch a.UserHashType {
@@ -157,7 +158,7 @@ func (a Announcement) Username() (string, error) {
 	return "", unsupported("user_hash_type %d", a.UserHashType)
 }
 
-// unbase64 decodes standard base64, with the padding or without.
+// unbase64 decodes standard base64, with or without padding.
 func unbase64(text lenient.Text) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(strings.TrimRight(string(text), "="))
 }

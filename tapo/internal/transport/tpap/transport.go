@@ -17,16 +17,16 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// Transport is TPAP as a login uses it. The zero value is ready.
+// Transport implements [transport.Transport]. The zero value is ready.
 type Transport struct {
 	deriver Deriver
-	last    Announcement // with which the last login went well
+	last    Announcement // of the last login that succeeded
 }
 
 // Protocol implements [transport.Transport].
 func (t *Transport) Protocol() plug.Protocol { return protocol }
 
-// offer is an announcement that this package understands.
+// offer is an announcement that this package supports.
 type offer struct{ announced Announcement }
 
 func (o offer) MAC() string { return o.announced.MAC }
@@ -81,8 +81,7 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	return s, nil
 }
 
-// prove proves to the plug that we know the password, which is an attempt that it
-// counts.
+// prove answers a challenge. The plug counts that as an attempt.
 func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement, ch *Challenge, c plug.Credentials) (*Session, error) {
 	account := Account{Username: c.Username, Password: string(c.Password), MAC: a.MAC}
 	secret, credential, err := t.deriver.Secret(account, ch)
@@ -96,7 +95,7 @@ func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement,
 	rejected := &transport.Rejected{Err: err, Counts: true, AttemptsLeft: -1, UsernameUnused: !credential.Username, PasswordUnused: !credential.Password}
 	if refusal, ok := errors.AsType[*Refusal](err); ok && !errors.Is(err, ErrOutcomeUnknown) {
 		switch {
-		case refusal.Locked(): // it has had the proof all the same: a host that only says so might try passwords with it
+		case refusal.Locked(): // the host has the proof; one that only claims to be locked could guess passwords with it
 			r := lockedBy(refusal)
 			r.OutcomeUnknown = true
 			return nil, r
@@ -116,9 +115,9 @@ func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement,
 	return s, nil
 }
 
-// endpoint is where a plug wants to be logged in to. A plug whose address was
-// given with a port of its own, for instance of a router that forwards it, says
-// 80 all the same.
+// endpoint returns the endpoint for logins. If the configured address has a port, such as
+// that of a router that forwards it, the plug still announces 80, and the configured port
+// is used.
 func endpoint(l transport.Link, a Announcement) httpwire.Endpoint {
 	host, port, err := net.SplitHostPort(l.Address)
 	if err != nil {
@@ -134,7 +133,7 @@ func endpoint(l transport.Link, a Announcement) httpwire.Endpoint {
 	return httpwire.Endpoint{Address: net.JoinHostPort(host, port), TLS: TLSConfig(a.TLS, l.Now)}
 }
 
-// explain says in the words of the contract what has gone wrong in a login.
+// explain converts an error of a login to one of package transport.
 func explain(err error) error {
 	if e, ok := errors.AsType[*UnsupportedError](err); ok {
 		return &transport.Unsupported{What: "the plug speaks TPAP as this version does not: it announces " + e.What}
@@ -160,7 +159,7 @@ func explain(err error) error {
 	return err
 }
 
-// lockedBy is the rejection of a plug that is locked.
+// lockedBy returns the rejection by a plug that is locked.
 func lockedBy(r *Refusal) *transport.Rejected {
 	return &transport.Rejected{
 		Verdict: transport.Locked, Lock: r.Lock, AttemptsLeft: -1,
