@@ -10,19 +10,18 @@ const (
 	maxBackoff   = 30 * time.Minute
 )
 
-// Backoff spaces the attempts to log in with credentials that a plug does not
-// know: a minute after the first, and each time twice as long, up to half an
-// hour. The zero value is that of a plug that has rejected nothing. It is not safe
-// for concurrent use.
+// Backoff delays the next login after a rejected one: by a minute at first, then by twice
+// as long each time, up to half an hour. The zero value is that of a plug that has
+// rejected nothing. It is not safe for concurrent use.
 //
-// It is for plugs that do not count attempts; see [Guard] for those that do.
+// It is for plugs that do not count attempts. [Guard] is for those that do.
 type Backoff struct {
 	cause error
 	next  time.Time
 	wait  time.Duration
 }
 
-// Record begins a wait after a rejected login.
+// Record begins the next delay after a rejected login.
 func (b *Backoff) Record(cause error, now time.Time) {
 	b.wait = min(max(firstBackoff, 2*b.wait), maxBackoff)
 	b.cause, b.next = cause, now.Add(b.wait)

@@ -13,9 +13,11 @@ const (
 	maxCooldown   = 5 * time.Minute
 )
 
-// Cooldown is how long a plug is not asked anything that has answered that it gets
-// too many requests (HTTP status 429). The zero value is that of a plug that has
-// not. It is safe for concurrent use.
+// Cooldown stops all requests to a plug for a while after it has answered with HTTP
+// status 429. It lasts ten seconds at first, then twice as long each time, up to five
+// minutes. How long plugs require is not known; the status is rare
+// (apatsufas/homebridge-tapo-p100#29). The zero value allows requests. It is safe for
+// concurrent use.
 type Cooldown struct {
 	mu    sync.Mutex
 	since time.Time
@@ -23,7 +25,7 @@ type Cooldown struct {
 	wait  time.Duration
 }
 
-// Record begins a cooldown, each longer than the one before.
+// Record begins a cooldown, longer than the previous one.
 func (c *Cooldown) Record(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -31,7 +33,8 @@ func (c *Cooldown) Record(now time.Time) {
 	c.since, c.until = now, now.Add(c.wait)
 }
 
-// End forgets a cooldown, unless it has begun after what speaks against it.
+// End ends a cooldown after a successful exchange that began at a time, unless the
+// cooldown began later than that.
 func (c *Cooldown) End(began time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,14 +43,14 @@ func (c *Cooldown) End(began time.Time) {
 	}
 }
 
-// Allow reports whether the plug may be asked; if not, until is when it may.
+// Allow reports whether requests are allowed. If not, until is when they will be.
 func (c *Cooldown) Allow(now time.Time) (until time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.until, !now.Before(c.until)
 }
 
-// over reports whether nothing needs to be remembered.
+// over reports whether the cooldown has ended.
 func (c *Cooldown) over(now time.Time) bool {
 	_, ok := c.Allow(now)
 	return ok

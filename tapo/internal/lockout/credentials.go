@@ -13,19 +13,19 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// refusedBy is credentials that the plug has refused. They are stored as hashes
-// with a salt of their own, slow enough to make a search long; what did not
-// enter the login is left out.
+// refusedBy has credentials that the plug has refused. They are stored as slow hashes with
+// a salt of their own, so that guessing them takes long. The part of the credentials that
+// the login did not use is not stored.
 type refusedBy struct {
 	Salt     []byte `json:"salt"`
 	Username []byte `json:"username,omitempty"`
 	Password []byte `json:"password,omitempty"`
 	Cause    Cause  `json:"cause"`
 
-	// Of credentials that were refused to this process.
+	// Set if the credentials were refused in this process.
 	of                             *plug.Credentials
 	usernameUnused, passwordUnused bool
-	// Of others: what the slow comparison has yielded.
+	// Otherwise: results of the slow comparison.
 	compared map[plug.Credentials]bool
 }
 
@@ -34,7 +34,8 @@ const (
 	refusedSize   = 16
 )
 
-// newRefused takes some tenths of a second to hash what is to be stored.
+// newRefused returns refused credentials. If they are to be stored, hashing them takes
+// some tenths of a second.
 func newRefused(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *refusedBy {
 	r := &refusedBy{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
 	if !stored {
@@ -51,7 +52,7 @@ func newRefused(c plug.Credentials, rejected *transport.Rejected, why Cause, sto
 	return r
 }
 
-// is reports whether c leads to the login that was refused.
+// is reports whether a login with c would be the one that was refused.
 func (r *refusedBy) is(c plug.Credentials) bool {
 	if r.of != nil {
 		if r.usernameUnused && r.passwordUnused {
@@ -75,7 +76,7 @@ func (r *refusedBy) is(c plug.Credentials) bool {
 func (r *refusedBy) hash(secret string) []byte {
 	hash, err := pbkdf2.Key(sha256.New, secret, r.Salt, refusedRounds, refusedSize)
 	if err != nil {
-		panic(err) // of the constants above
+		panic(err) // the constants above are valid
 	}
 	return hash
 }

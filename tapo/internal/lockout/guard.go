@@ -1,14 +1,14 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lockout keeps plugs from being locked, and from being asked too much.
+// Package lockout decides when a login or a request may be tried
+// (docs/protocols.md "Never locked out").
 //
-// There are three rules, each a type with what it allows and what is recorded of
-// the outcome. [Guard] is for plugs that count wrong logins: what they have
-// refused is not tried again, and the last attempts are left to the owner.
-// [Backoff] spaces logins where nothing is counted. [Cooldown] follows an answer
-// that the plug gets too many requests (HTTP status 429). None of them does any
-// I/O, or knows what is being logged in to.
+// There are three rules. Each is a type with a method that records an outcome, and one
+// that allows the next try or does not. [Guard] is for plugs that count wrong logins: it
+// never allows the same refused credentials again, and leaves the last attempts to the
+// owner. [Backoff] delays logins to plugs that do not count. [Cooldown] delays all requests
+// after HTTP status 429. The rules do no I/O, except that a Guard calls its [Store].
 package lockout
 
 import (
@@ -23,76 +23,77 @@ import (
 )
 
 const (
-	// unknownWait follows a login that the plug may have counted as a wrong one,
-	// or not; after maxUnknown of them in a row there is no other.
+	// unknownWait is the delay after a login whose outcome is unknown: the plug may have
+	// counted it as a wrong one. After maxUnknown of them in a row there is no other.
 	unknownWait = 30 * time.Second
 	maxUnknown  = 3
 
-	// spareAttempts are the attempts that a plug has left before it locks itself
-	// which are its owner's.
+	// spareAttempts is the number of attempts that are left to the owner.
 	spareAttempts = 5
 
-	// lockTime is how long a plug is left alone that is locked and does not say
-	// for how long; maxLock is the longest that is believed, since anybody could
-	// have sent the answer, and asking again costs no attempt.
+	// lockTime is the time without logins if a locked plug does not report how long its
+	// lock lasts. It is 30 minutes on a camera; on plugs it is not known. maxLock is the
+	// longest time that is accepted from a plug: anybody could have sent the reply, and
+	// discover costs no attempt.
 	lockTime = 30 * time.Minute
 	maxLock  = 24 * time.Hour
 
-	maxRefused = 20 // credentials that are remembered per plug
+	maxRefused = 20 // refused credentials that are kept per plug
 )
 
-// Locked is the reason in a [Cause] of a plug that has locked itself.
+// Locked is the reason in the [Cause] of a plug that has locked itself.
 const Locked = "locked"
 
-// Guard keeps a plug from being locked. A TPAP plug counts logins with a wrong
-// password and locks itself, for its owner as well; a Guard remembers what it
-// has refused and said, and permits no login that could do harm. It belongs to
-// the plug, not to an account: all devices of one plug must have the same. It is
-// safe for concurrent use; what decides about logins is for who has acquired it.
+// Guard keeps a plug from locking itself. A TPAP plug counts logins with a wrong password,
+// and after 15 of them it locks itself, for its owner as well
+// (python-kasa/python-kasa#1592). A Guard keeps which credentials the plug has refused and
+// how many attempts it has reported, and allows no login that could lock it. There is one
+// Guard per plug, for all accounts and devices. It is safe for concurrent use. Its
+// decisions about logins require [Guard.Acquire].
 type Guard struct {
-	// Cooldown is that of the plug.
+	// Cooldown is the cooldown of the plug.
 	Cooldown Cooldown
 
 	address string
 	store   Store
-	busy    chan struct{} // holds a token during a login; guards what follows
+	busy    chan struct{} // holds an element during a login; guards state
 	state   guardState
 }
 
-// Store keeps, beyond the life of the process, what guards remember,
-// so that a restart spends no attempt. Its methods may be called concurrently.
+// Store keeps the state of guards beyond the life of the process, so that a restart costs
+// no attempt. Its methods may be called concurrently.
 type Store interface {
-	// Load returns what was saved for an address, nil if nothing is.
+	// Load returns the state saved for an address, nil if there is none.
 	Load(address string) []byte
-	// Save replaces it; a nil state removes it.
+	// Save replaces the state; nil removes it.
 	Save(address string, state []byte)
 }
 
-// guardState is what a guard remembers, and the JSON that is stored.
+// guardState is the state of a guard, and the JSON of it in a [Store].
 type guardState struct {
-	AttemptsLeft *int         `json:"attempts_left,omitempty"` // nil if the plug has not said
+	AttemptsLeft *int         `json:"attempts_left,omitempty"` // nil if the plug has reported none
 	Unknown      int          `json:"unknown_outcomes,omitempty"`
-	Next         time.Time    `json:"next,omitzero"` // no login before that
+	Next         time.Time    `json:"next,omitzero"` // no login before this time
 	Cause        *Cause       `json:"cause,omitempty"`
 	Refused      []*refusedBy `json:"refused,omitempty"` // the oldest first
 }
 
-// Cause is how a login failed, in the words that users get.
+// Cause is the reason of a failed login, in words for users.
 type Cause struct {
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
 	Advice string `json:"advice"`
 }
 
-// Denied says why a login may not be tried.
+// Denied is the reason why a login may not be tried.
 type Denied struct {
-	Cause        // of the login that it follows
+	Cause        // of the last login
 	Locked       bool
-	AttemptsLeft int // -1 if the plug has not said
+	AttemptsLeft int // -1 if the plug has reported none
 }
 
-// NewGuard returns the guard of the plug at an address, with what an earlier
-// process has stored of it. store may be nil.
+// NewGuard returns the guard of the plug at an address, with the state that an earlier
+// process has stored. store may be nil.
 func NewGuard(address string, store Store) *Guard {
 	g := &Guard{address: address, store: store, busy: make(chan struct{}, 1)}
 	if store != nil {
@@ -101,7 +102,7 @@ func NewGuard(address string, store Store) *Guard {
 			*s = guardState{} // nothing is stored, or it is damaged
 		}
 		s.Refused = slices.DeleteFunc(s.Refused, func(r *refusedBy) bool { return r == nil })
-		if s.Cause == nil { // nor is it what we have written
+		if s.Cause == nil { // no Guard stores the rest without a cause
 			*s = guardState{Refused: s.Refused}
 		}
 		if latest := time.Now().Add(maxLock); s.Next.After(latest) { // the clock was wrong when it was stored, or is now
@@ -111,8 +112,8 @@ func NewGuard(address string, store Store) *Guard {
 	return g
 }
 
-// Idle reports whether nobody uses the guard and nothing is remembered, so that
-// it can be forgotten.
+// Idle reports whether no device has acquired the guard and it has no state, so that it
+// can be dropped.
 func (g *Guard) Idle() bool {
 	select {
 	case g.busy <- struct{}{}:
@@ -138,12 +139,11 @@ func (g *Guard) Acquire(ctx context.Context) error {
 // Release lets the next device log in.
 func (g *Guard) Release() { <-g.busy }
 
-// Waiting reports whether the plug is to be left alone for a while. g must have
-// been acquired.
+// Waiting reports whether no login is allowed for a while. g must have been acquired.
 func (g *Guard) Waiting(now time.Time) bool { return now.Before(g.state.Next) }
 
-// Allow returns why no login that the plug counts may be tried with c, nil if one
-// may. g must have been acquired.
+// Allow returns nil if a login with c may be tried, on a plug that counts it. Otherwise it
+// returns the reason. g must have been acquired.
 func (g *Guard) Allow(c plug.Credentials, now time.Time) *Denied {
 	s := &g.state
 	d := &Denied{AttemptsLeft: -1}
@@ -180,8 +180,8 @@ func (g *Guard) Allow(c plug.Credentials, now time.Time) *Denied {
 	return nil
 }
 
-// Record remembers a rejected login, and why, if it is one to remember. g must
-// have been acquired.
+// Record records a rejected login and its reason, if the plug may have counted it or is
+// locked. g must have been acquired.
 func (g *Guard) Record(c plug.Credentials, r *transport.Rejected, why Cause, now time.Time) {
 	s := &g.state
 	locked := r.Verdict == transport.Locked
@@ -215,14 +215,15 @@ func (g *Guard) Record(c plug.Credentials, r *transport.Rejected, why Cause, now
 	g.save()
 }
 
-// spend takes an attempt off what the plug has left, until it says itself.
+// spend takes one off the attempts that the plug has reported. The next report replaces
+// the number.
 func (s *guardState) spend() {
 	if left := s.AttemptsLeft; left != nil {
 		s.AttemptsLeft = new(max(0, *left-1))
 	}
 }
 
-// Succeeded records a login that the plug took, which sets its count back. Other
+// Succeeded records a login that the plug accepted, which resets the plug's count. Other
 // credentials stay refused. g must have been acquired.
 func (g *Guard) Succeeded() {
 	s := &g.state
@@ -243,7 +244,7 @@ func (g *Guard) save() {
 	}
 	state, err := json.Marshal(g.state)
 	if err != nil {
-		panic(err) // of numbers, texts and times that we made
+		panic(err) // the state has numbers, texts and times only
 	}
 	g.store.Save(g.address, state)
 }
