@@ -13,13 +13,13 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
-// maxBatch is how many methods a plug takes in one batch.
+// maxBatch is the number of methods in a batch. Larger ones time out
+// (python-kasa/python-kasa#662).
 const maxBatch = 5
 
-// askAll asks a unit for what got does not have: in one batch, and what that
-// left unanswered one by one. A plug that turns out to be another one than
-// before, to have other firmware, or to be a strip, is asked what it has got in
-// a batch of its own.
+// askAll asks a unit for the methods that got does not have: in one batch, and then one
+// by one for those that the batch left unanswered. There is another batch if the plug
+// turns out to be a different one, to have other firmware, or to be a strip.
 func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 	for mayBatch, listsAsked := true, false; ; {
 		missing := d.missing(u, got)
@@ -27,7 +27,7 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 			d.budget.Grant(stripExchanges)
 		}
 		if len(missing) == 0 || missing[0] != getDeviceInfo && d.budget.Left() == 0 {
-			return nil // or the rest has to wait for the next read
+			return nil // nothing is missing, or the rest waits for the next read
 		}
 		lists := missing[0] == getChildDeviceList && !listsAsked
 		if (mayBatch || lists) && d.takesBatch(u) {
@@ -45,15 +45,14 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 // takesBatch reports whether a unit may be asked for several methods at once.
 func (d *Dialect) takesBatch(u *unit) bool {
 	if s, ok := d.session.(interface{ OldestFirmware() bool }); ok && s.OldestFirmware() && d.budget.Left() == 1 {
-		return false // it may not take it, and there is no other try
+		return false // the plug may refuse the batch, and no request would be left
 	}
 	now := d.opts.Now()
 	return d.batches.allow(now) && d.profile.takesBatch(u, now)
 }
 
-// ask asks a unit for a method, or for several in a batch, in one exchange. A
-// plug that cannot do batches is remembered; then nothing is got, and no error
-// returned.
+// ask asks a unit for a method, or for several in a batch, in one exchange. If the plug
+// refuses batches, ask records that, and returns no error although got is unchanged.
 func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replies) error {
 	step, batch := asked[0].name, len(asked) > 1
 	if batch {
@@ -74,7 +73,7 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 	reply, ok := d.decode(plain)
 	switch {
 	case !ok && batch:
-		return nil // some firmware garbles batches; one by one tells whether the session is in step
+		return nil // some firmware garbles batches; single requests show whether the session is valid
 	case !ok:
 		return fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply)
 	case plugerr.LosesSession(reply.code()):
@@ -144,14 +143,14 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 		}
 		m := methodNamed(string(r.Method))
 		if !slices.Contains(asked, m) {
-			d.refuseBatch(ctx, u, 0) // it is not the reply to what we asked
+			d.refuseBatch(ctx, u, 0) // it is the reply to another request
 			return nil
 		}
 		d.fileReply(ctx, u, m, r.code(), &r.Result.result, got)
 		ended = ended || r.code() != 0
 	}
 	if missed := slices.ContainsFunc(asked, func(m *method) bool { return got.of(m).state == unasked }); missed && !ended && nameless {
-		d.refuseBatch(ctx, u, 0) // its replies cannot be matched with what was asked
+		d.refuseBatch(ctx, u, 0) // replies without a method cannot be matched
 		return nil
 	}
 	u.tookBatch = true
@@ -159,7 +158,7 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 	return nil
 }
 
-// refuseBatch records that a unit takes no batches, or not now.
+// refuseBatch records that a unit accepts no batches, or none for a while.
 func (d *Dialect) refuseBatch(ctx context.Context, u *unit, code int) {
 	d.opts.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", plugerr.CodeName(code))
 	switch code {
@@ -170,13 +169,12 @@ func (d *Dialect) refuseBatch(ctx context.Context, u *unit, code int) {
 	}
 }
 
-// isBusy reports whether an error code is about this moment, not about what was
-// asked.
+// isBusy reports whether an error code means that the plug is busy.
 func isBusy(code int) bool {
 	return code == plugerr.CodeBusy || code == plugerr.CodeCommandCancel || code == plugerr.CodeHTTPTransport
 }
 
-// skipUnit leaves a child that cannot be asked, whatever for, out of this read.
+// skipUnit leaves a child that refuses all requests out of this read.
 func (d *Dialect) skipUnit(ctx context.Context, u *unit, code int, got *replies) {
 	d.opts.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", plugerr.CodeName(code))
 	for _, m := range methods {
@@ -208,13 +206,13 @@ func (d *Dialect) fileReply(ctx context.Context, u *unit, m *method, code int, r
 	}
 }
 
-// fileRefusal files an error code. A method that the unit has answered before it
-// knows, whatever it says now.
+// fileRefusal files an error code. If the unit has answered the method before, it has the
+// method, and the refusal is temporary whatever the code.
 func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int, got *replies) {
 	d.opts.Logger.DebugContext(ctx, "Method refused", "method", m.name, "error_code", code, "meaning", plugerr.CodeName(code))
 	if m.pages != nil {
 		if _, have, _ := m.pages(got); have > 0 {
-			return // a further page: what is at hand stands
+			return // of a further page: the earlier pages stay valid
 		}
 	}
 	got.set(m, refused, code)
@@ -225,7 +223,7 @@ func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int,
 	case (code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams) && !h.answered:
 		h.refusedUntil = d.opts.Now().Add(refusalLife)
 	case code == plugerr.CodeUnknownMethod, code == plugerr.CodeParams, code == plugerr.CodeUnspecific:
-		h.answered = false // it ends a batch, so that it goes last
+		h.answered = false // goes last in a batch, since a refusal ends the batch
 		h.refusedUntil = d.opts.Now().Add(unavailableLife)
 	}
 }

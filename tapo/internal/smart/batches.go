@@ -5,30 +5,30 @@ package smart
 
 import "time"
 
-// batchHealth is whether a plug hangs on batches, as some do: after two
-// conversations in a row that ended with a batch without an answer, of which the
-// second was given all the time there is, single requests are tried. The zero
-// value is that of a plug that does not hang.
+// batchHealth finds out whether a plug hangs on batches, as P300 with firmware 1.0.7 does
+// (python-kasa/python-kasa#1759). After two conversations in a row that ended with an
+// unanswered batch, single requests are tried. The zero value is that of a plug that does
+// not hang.
 type batchHealth struct {
-	unanswered  bool      // a batch of this conversation got no answer
-	inARow      int       // conversations that ended so
-	trySingle   bool      // so many that single requests are tried
-	cured       int       // how often that helped
-	singleUntil time.Time // no batch before that
+	unanswered  bool      // the last request of this conversation was an unanswered batch
+	inARow      int       // conversations in a row that ended with one
+	trySingle   bool      // single requests are being tried
+	cured       int       // how often single requests were answered then
+	singleUntil time.Time // no batch before this time
 }
 
 // allow reports whether a batch may be sent.
 func (h *batchHealth) allow(now time.Time) bool { return !h.trySingle && !now.Before(h.singleUntil) }
 
-// failed records a request without a result, unanswered if it was a batch to which
-// there was no answer.
+// failed records a failed request. unanswered is true if it was a batch without a reply.
 func (h *batchHealth) failed(unanswered bool) { h.unanswered = unanswered }
 
-// batchAnswered records that the plug takes batches.
+// batchAnswered records that the plug has answered a batch.
 func (h *batchHealth) batchAnswered() { h.inARow = 0 }
 
-// singleAnswered records that a single request was answered. If that was being
-// tried, it is a while until the next batch, and a day if that hangs as well.
+// singleAnswered records that the plug has answered a single request. If single requests
+// are being tried, the next batch is in ten minutes the first time, and in a day after
+// that.
 func (h *batchHealth) singleAnswered(now time.Time) {
 	if !h.trySingle {
 		return
@@ -41,7 +41,7 @@ func (h *batchHealth) singleAnswered(now time.Time) {
 	h.cured++
 }
 
-// conversationEnded records how a conversation went.
+// conversationEnded records the result of a conversation.
 func (h *batchHealth) conversationEnded(err error) {
 	switch {
 	case err == nil:

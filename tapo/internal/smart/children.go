@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// A strip lists its children with their state; that comes with the strip's own
-// get_device_info in one exchange. What a child's meter says has to be asked of
-// the child, with control_child: one exchange for each that has one, since
-// replies to several of these could not be told apart. So a warm read of a strip
-// takes one exchange, and one more for every metered outlet.
+// A strip lists its children with their state, in the same batch as get_device_info. The
+// meter of a child is read with control_child: one exchange for each child with a meter,
+// because the replies to several control_child in one batch would look the same. So a warm
+// read of a strip takes one exchange, and one more for each metered outlet
+// (docs/protocols.md "What it costs a plug").
 
 const (
-	// maxChildren is how many entries are taken of a list; the largest strip has six.
+	// maxChildren bounds the entries of a list. The largest strip on record, P316M, has
+	// six.
 	maxChildren = 64
-	// stripExchanges is how many exchanges more than others the read of a strip
-	// may take, and outletExchanges how many for each outlet that has a meter.
+	// stripExchanges is the number of extra exchanges that a read of a strip may take,
+	// and outletExchanges the number for each outlet with a meter.
 	stripExchanges  = 2
 	outletExchanges = 2
 )
 
-// childReplies is what a child has answered in one read.
+// childReplies has the replies of a child in one read.
 type childReplies struct {
 	unit *unit
 	got  *replies
 }
 
-// readChildren asks for what a strip's children have to say beyond the list of
-// them. There are none on other plugs.
+// readChildren reads a strip's children. Other plugs have none.
 func (d *Dialect) readChildren(ctx context.Context, got *replies) ([]childReplies, error) {
 	children, err := d.listChildren(ctx, got)
 	if err != nil || len(children) == 0 {
@@ -47,7 +47,7 @@ func (d *Dialect) readChildren(ctx context.Context, got *replies) ([]childReplie
 	d.budget.Grant(stripExchanges + metered*outletExchanges)
 	for _, c := range children {
 		if !c.unit.isChild() {
-			continue // without an id, so that it cannot be asked
+			continue // control_child needs an id
 		}
 		if err := d.askAll(ctx, c.unit, c.got); err != nil {
 			return nil, err
@@ -56,8 +56,7 @@ func (d *Dialect) readChildren(ctx context.Context, got *replies) ([]childReplie
 	return children, nil
 }
 
-// listChildren returns a strip's children that are outlets; there are none on
-// other plugs.
+// listChildren returns a strip's children that are outlets. Other plugs have none.
 func (d *Dialect) listChildren(ctx context.Context, got *replies) ([]childReplies, error) {
 	if !d.mayBeStrip(got) {
 		return nil, nil
@@ -68,12 +67,12 @@ func (d *Dialect) listChildren(ctx context.Context, got *replies) ([]childReplie
 	return d.identifyChildren(got), nil
 }
 
-// readPages asks for the rest of lists that do not fit in one reply.
+// readPages reads the further pages of lists.
 func (d *Dialect) readPages(ctx context.Context, got *replies) error {
 	for _, m := range methods {
 		for before := -1; m.pages != nil && got.of(m).state == answered && d.budget.Left() > 0; {
 			_, have, all := m.pages(got)
-			if have >= all || have == before { // or the plug repeats itself
+			if have >= all || have == before { // complete, or the plug sends nothing new
 				break
 			}
 			if err := d.ask(ctx, &d.profile.plug, []*method{m}, got); err != nil {
@@ -85,8 +84,8 @@ func (d *Dialect) readPages(ctx context.Context, got *replies) error {
 	return nil
 }
 
-// identifyChildren returns the children that are outlets in the order of their
-// numbers, each with what is known of it.
+// identifyChildren returns the children that are outlets in the order of their numbers,
+// each with its unit.
 func (d *Dialect) identifyChildren(got *replies) []childReplies {
 	p := &d.profile
 	listed := outletsOf(got.children)
@@ -110,7 +109,7 @@ func (d *Dialect) identifyChildren(got *replies) []childReplies {
 				p.children[id] = u
 			}
 		}
-		if c.Power.Valid { // the list has the limit, so that it need not be asked
+		if c.Power.Valid { // the list includes the result of get_protection_power
 			u.protection = c.protectionPower
 			u.record(getProtectionPower).done = true
 		}
@@ -125,8 +124,8 @@ func (d *Dialect) identifyChildren(got *replies) []childReplies {
 	return children
 }
 
-// outletsOf returns the children that are outlets. Hubs list sensors, and an
-// entry may be damaged.
+// outletsOf returns the children that are outlets. Hubs list sensors, and an entry may be
+// damaged.
 func outletsOf(children []child) []child {
 	outlets := make([]child, 0, len(children))
 	for _, c := range children[:min(len(children), maxChildren)] {
@@ -138,9 +137,10 @@ func outletsOf(children []child) []child {
 	return outlets
 }
 
-// numbers returns the numbers of outlets: their positions. Where a strip gives
-// none, or one twice, it is the number that the outlet had before, or the
-// lowest that is free, whatever the order of the list.
+// numbers returns the numbers of outlets, which are their positions. If a position is
+// missing or not unique, the number is the one that the outlet had before, or else the
+// lowest free one. The order of the list does not matter: P300 1.0.15 and P306 list in
+// reverse (python-kasa's recordings, tests/fixtures/smart).
 func numbers(children []child, known func(id string) int) []int {
 	order := make([]int, len(children))
 	for i := range order {

@@ -10,19 +10,20 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// maxClockOffset is how wrong a plug's clock may be for its day and month
-// counters to be believed: a day, and what a wrong time zone may add.
+// maxClockOffset is the largest clock offset with which the counters of the day and the
+// month are used: a day, and what a wrong time zone may add. A plug without internet
+// access runs in the year 2000 (python-kasa/python-kasa#1243).
 const maxClockOffset = 26 * time.Hour
 
-// zone is a plug's time zone. The zero value is that of a plug that gave none.
+// zone is a plug's time zone. The zero value is that of a plug that reports none.
 type zone struct {
-	region   string                 // as the plug named it
+	region   string                 // as reported
 	timeDiff plug.Optional[float64] // minutes from UTC, without daylight saving
 	location *time.Location         // nil if unknown
-	standard bool                   // location has standard time all year, whatever the plug has
+	standard bool                   // location is standard time, from timeDiff; the plug may have daylight saving
 }
 
-// newZone prefers the region, which knows about daylight saving.
+// newZone uses the region if it can, because timeDiff has no daylight saving.
 func newZone(region string, timeDiff plug.Optional[float64]) zone {
 	z := zone{region: region, timeDiff: timeDiff}
 	if region != "" && !strings.EqualFold(region, "Local") { // that would be this machine's zone
@@ -37,31 +38,31 @@ func newZone(region string, timeDiff plug.Optional[float64]) zone {
 	return z
 }
 
-// clock is what a plug's wall clock says.
+// clock is the state of a plug's clock.
 type clock struct {
-	offset plug.Optional[time.Duration] // the plug's clock less ours, where the zone is known, or makes no difference
-	wrong  bool                         // too far off for day and month counters to mean anything
+	offset plug.Optional[time.Duration] // the plug's clock minus ours, if the zone is known or makes no difference
+	wrong  bool                         // the offset is above maxClockOffset
 }
 
-// readClock compares a plug's wall clock, daylight saving included, with now.
+// readClock compares local_time, which includes daylight saving, with now.
 func readClock(localTime string, z zone, now time.Time) clock {
 	wall, err := time.Parse(time.DateTime, localTime)
 	if err != nil {
 		return clock{}
 	}
-	if z.location == nil { // as if it lived in UTC is good enough to see a clock that was never set
+	if z.location == nil { // taken as UTC, a clock that was never set is still recognised
 		offset := wall.Sub(now.Truncate(time.Second))
 		if offset.Abs() <= maxClockOffset {
 			return clock{}
 		}
 		return clock{offset: plug.Some(offset), wrong: true}
 	}
-	offset := nearestInstant(wall, z.location, now).Sub(now.Truncate(time.Second)) // plugs tell whole seconds
+	offset := nearestInstant(wall, z.location, now).Sub(now.Truncate(time.Second)) // local_time has whole seconds
 	return clock{offset: plug.Some(offset), wrong: offset.Abs() > maxClockOffset}
 }
 
-// nearestInstant returns the instant at which clocks in loc show wall. In the
-// hour that comes twice when daylight saving ends, it is the one nearer to now.
+// nearestInstant returns the instant at which clocks in loc show wall. In the hour that
+// comes twice when daylight saving ends, it is the instant nearer to now.
 func nearestInstant(wall time.Time, loc *time.Location, now time.Time) time.Time {
 	y, m, d := wall.Date()
 	best := time.Date(y, m, d, wall.Hour(), wall.Minute(), wall.Second(), 0, loc)

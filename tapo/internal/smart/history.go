@@ -14,17 +14,16 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// historyPause is the least time between two requests for a history, since there
-// are many: a plug takes up to 35 ms for one, and has others to serve.
+// historyPause is the least time between two requests for a history. A history takes many
+// requests, and the plug has other clients.
 const historyPause = 250 * time.Millisecond
 
-// historyExchanges is how many exchanges more than a read a request may take, if
-// it is the first one to a plug, which has to be logged in to and to say what it
-// is.
+// historyExchanges is the number of exchanges beyond those of a read that a request may
+// take. The first request to a plug needs a login and a description.
 const historyExchanges = 4
 
-// Describe asks the plug what it is, in one exchange, and one more for a strip
-// with many children. Errors are as for [Dialect.Read].
+// Describe reads what the plug is, in one exchange, and one more for each further page of
+// children. Errors are as for [Dialect.Read].
 func (d *Dialect) Describe(ctx context.Context, s transport.Session, b *budget.Budget) (plug.Description, error) {
 	d.begin(s, b)
 	return d.describe(ctx)
@@ -53,7 +52,7 @@ func (d *Dialect) describe(ctx context.Context) (plug.Description, error) {
 	return desc, nil
 }
 
-// meters returns what may measure energy, by the number of the outlet.
+// meters returns the units that may measure energy, by the number of the outlet.
 func (d *Dialect) meters() map[int]*unit {
 	if !d.profile.isStrip() {
 		return map[int]*unit{1: &d.profile.plug}
@@ -65,10 +64,9 @@ func (d *Dialect) meters() map[int]*unit {
 	return meters
 }
 
-// EnergySlots asks for the energies of one window of slots, which begins with the
-// slot of a moment (get_energy_data), and returns those that begin before another
-// moment, and where the next window begins. Beside the errors of [Dialect.Read]
-// there is the [*HistoryError].
+// EnergySlots reads one window of energies with get_energy_data. The window begins with
+// the slot of from. EnergySlots returns the slots that begin before to, and the time at
+// which the next window begins. Errors are those of [Dialect.Read], or a [*HistoryError].
 func (d *Dialect) EnergySlots(ctx context.Context, s transport.Session, b *budget.Budget, outlet int, i plug.Interval, from, to time.Time) (
 	[]plug.EnergySlot, time.Time, error,
 ) {
@@ -83,8 +81,8 @@ func (d *Dialect) EnergySlots(ctx context.Context, s transport.Session, b *budge
 	return energies, w.end(), err
 }
 
-// PowerSlots is for average powers what [Dialect.EnergySlots] is for energies
-// (get_power_data). There is no slot in progress.
+// PowerSlots reads one window of average powers with get_power_data, like
+// [Dialect.EnergySlots]. It returns no slot that is in progress.
 func (d *Dialect) PowerSlots(ctx context.Context, s transport.Session, b *budget.Budget, outlet int, i plug.Interval, from, to time.Time) (
 	[]plug.PowerSlot, time.Time, error,
 ) {
@@ -99,16 +97,16 @@ func (d *Dialect) PowerSlots(ctx context.Context, s transport.Session, b *budget
 	return powers, w.end(), err
 }
 
-// slot is one of a history, in the unit of the plug.
+// slot is a slot of a history, in the plug's unit.
 type slot struct {
 	start, end time.Time
-	full       time.Duration // its width when it is over
+	full       time.Duration // the width of the whole slot
 	value      float64
 }
 
 func (s slot) inProgress() bool { return s.end.Sub(s.start) < s.full }
 
-// window asks for the slots of one window.
+// window reads the slots of one window.
 func (d *Dialect) window(ctx context.Context, m string, outlet int, i plug.Interval, from, to time.Time,
 	windowOf func(plug.Interval, time.Time, *time.Location) window,
 ) (window, []slot, error) {
@@ -133,8 +131,8 @@ func (d *Dialect) window(ctx context.Context, m string, outlet int, i plug.Inter
 	return w, w.file(values, from, to, now), nil
 }
 
-// file puts the values into their slots. Those that lie between two times are
-// returned, unless they are in the future.
+// file puts the values into their slots. It returns the slots between from and to that are
+// not in the future.
 func (w window) file(values []float64, from, to, now time.Time) []slot {
 	var filed []slot
 	for n, v := range values[:min(len(values), len(w.slots)-1)] {
@@ -151,8 +149,8 @@ func earlier(a, b time.Time) time.Time {
 	return slices.MinFunc([]time.Time{a, b}, time.Time.Compare)
 }
 
-// meter returns the unit that has an outlet's meter, and the zone of its clock.
-// The plug is asked what it is if it has not been.
+// meter returns the unit with an outlet's meter, and the zone of its clock. It reads the
+// plug's description if there is none yet.
 func (d *Dialect) meter(ctx context.Context, outlet int) (*unit, *time.Location, error) {
 	if d.profile.deviceID == "" || d.profile.isStrip() && d.profile.children == nil {
 		if _, err := d.describe(ctx); err != nil {
@@ -165,7 +163,7 @@ func (d *Dialect) meter(ctx context.Context, outlet int) (*unit, *time.Location,
 		return nil, nil, &HistoryError{plug.ErrNoHistory, "there is no such socket", "Give the number of a socket that the plug has."}
 	case !u.has("energy_monitoring", 1):
 		return nil, nil, &HistoryError{plug.ErrNoHistory, "this model does not measure energy", "Only models that measure energy remember it, such as P110 and P115."}
-	case zone.location == nil || zone.standard: // which may have daylight saving, nobody knows when
+	case zone.location == nil || zone.standard: // when the plug has daylight saving is not known
 		return nil, nil, &HistoryError{plug.ErrNoZone, fmt.Sprintf("it says %q", zone.region), noZoneAdvice}
 	}
 	return u, d.profile.zone.location, nil
@@ -177,8 +175,8 @@ const (
 	noZoneAdvice = "Set the plug's location in the Tapo app, in the plug's settings, so that it knows its time zone."
 )
 
-// HistoryError says why a plug has no history for us. It wraps Kind, which is one
-// of the errors of package plug.
+// HistoryError is the reason why a plug's history cannot be read. It wraps Kind, which is
+// one of the errors of package plug.
 type HistoryError struct {
 	Kind         error
 	Text, Advice string

@@ -14,14 +14,14 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// The methods of what a plug remembers.
+// The methods of the histories that a plug stores.
 const (
 	getEnergyData = "get_energy_data"
 	getPowerData  = "get_power_data"
 )
 
-// maxHistoryOffset is how wrong a plug's clock may be for its slots to be those
-// of our clock: half of an hour's slot.
+// maxHistoryOffset is the largest clock offset with which slots are used: half of an hourly
+// slot.
 const maxHistoryOffset = 30 * time.Minute
 
 // historyReply is the reply to one of these methods.
@@ -36,9 +36,8 @@ type historyReply struct {
 	} `json:"result"`
 }
 
-// askHistory asks a unit for one window, in one exchange. It returns the values,
-// of which those that are missing are negative, and the time up to which the plug
-// can have recorded any.
+// askHistory reads one window of a unit, in one exchange. It returns the values, where a
+// negative value is missing, and the time up to which the plug can have recorded any.
 func (d *Dialect) askHistory(ctx context.Context, u *unit, m string, i plug.Interval, w window) ([]float64, time.Time, error) {
 	if err := d.pause(ctx); err != nil {
 		return nil, time.Time{}, err
@@ -75,7 +74,7 @@ func (d *Dialect) askHistory(ctx context.Context, u *unit, m string, i plug.Inte
 	return values, now, nil
 }
 
-// pause waits until the plug may be asked for more of its history.
+// pause waits until historyPause has passed since the last request.
 func (d *Dialect) pause(ctx context.Context) error {
 	wait := time.NewTimer(time.Until(d.pauseUntil))
 	defer wait.Stop()
@@ -94,8 +93,8 @@ func appendHistoryCall(b []byte, m string, i plug.Interval, w window) []byte {
 	return append(strconv.AppendInt(append(b, `,"interval":`...), int64(i), 10), "}}"...)
 }
 
-// refusesHistory returns the error for a code other than 0. A plug whose clock
-// was never set refuses as one that has no history.
+// refusesHistory returns the error for a code other than 0. The code of a plug whose clock
+// was never set is that of a plug without a history, so the clock is checked.
 func (d *Dialect) refusesHistory(ctx context.Context, u *unit, m string, code int) error {
 	refusal := &plugerr.CodeError{Step: m, Code: code}
 	switch {
@@ -111,15 +110,15 @@ func (d *Dialect) refusesHistory(ctx context.Context, u *unit, m string, code in
 	if _, err := d.clockOf(ctx, u, ""); err != nil {
 		return err
 	}
-	if code == plugerr.CodeUnspecific || code == plugerr.CodeStatistics { // not now
+	if code == plugerr.CodeUnspecific || code == plugerr.CodeStatistics { // the refusal is temporary
 		return refusal
 	}
 	return &HistoryError{plug.ErrNoHistory, refusal.Error(), "Update the plug's firmware in the Tapo app."}
 }
 
-// clockOf returns the present time by the plug's clock, or ours if that is
-// behind: up to then the plug can have recorded something. Where the reply at
-// hand has no local time, get_energy_usage is asked, once for a plug.
+// clockOf returns the present time by the plug's clock, or by ours if that is earlier: the
+// plug can have recorded values up to then. If the reply has no local_time, clockOf reads
+// get_energy_usage, once for a plug.
 func (d *Dialect) clockOf(ctx context.Context, u *unit, localTime string) (time.Time, error) {
 	now := d.opts.Now()
 	if localTime == "" && d.profile.clockRead {

@@ -9,46 +9,46 @@ import (
 	"time"
 )
 
-// method is a row of the table of what a read asks for. A plug answers in the
-// names of the row; the rest says when to ask, and what becomes of the answer.
+// method is a row of the table of methods that a read uses: when to ask for the method,
+// and what to do with its result.
 type method struct {
 	name string
-	// component announces the method, from a version on; "" announces nothing.
+	// component announces the method, from a version on; "" means that none does.
 	component string
 	version   int
-	// asked says what has to answer.
+	// asked is the unit to ask.
 	asked asked
-	// oncePerLogin is true of what does not change between logins.
+	// oncePerLogin marks a method whose result does not change between logins.
 	oncePerLogin bool
-	// rank is the place in a batch among methods that have been answered before,
-	// and firstRank that among the others. A batch ends at the first refusal: so
-	// what is settled goes first, what fails while the clock is not set last among
-	// that, and the likeliest refusal at the very end.
+	// rank is the position in a batch among methods that the unit has answered before,
+	// and firstRank that among the others. A batch ends at the first refusal
+	// (python-kasa's smartprotocol.py). So answered methods go first, those that fail
+	// while the clock is not set go last among them, and the likeliest refusal goes last
+	// of all.
 	rank, firstRank int
-	// needed says whether the answer is wanted now, beyond the columns above. Nil
-	// means that it is.
+	// needed reports whether the result is needed, if the members above allow the
+	// method. Nil means that it is.
 	needed func(d *Dialect, u *unit, got *replies) bool
-	// pages returns where the next page begins, and how many entries are at hand of
-	// how many. Nil is for a method that answers at once.
+	// pages returns the index at which the next page begins, the number of entries so
+	// far, and the number of all entries. Nil means that the method has no pages.
 	pages func(got *replies) (start, have, all int)
-	// file takes the result; refused is called instead of it after a refusal, and
-	// may be nil.
+	// file takes the result. refused is called after a refusal, and may be nil.
 	file    func(u *unit, got *replies, res *result)
 	refused func(u *unit)
-	// lacking reports that the unit has given nothing, in whatever words, so that it
-	// is not asked again for a day. It may be nil.
+	// lacking reports that the result is empty. The method is then not asked for a day.
+	// It may be nil.
 	lacking func(u *unit) bool
 
 	index int // in methods
 }
 
-// asked is what has to answer a method.
+// asked is the unit that a method is asked of.
 type asked int
 
 const (
-	whatItIs   asked = iota // the plug itself, also where nothing is to be measured
+	whatItIs   asked = iota // the plug itself, also for a description
 	plugItself              // the plug itself
-	outlets                 // the children of a strip, or else the plug, which is its own outlet
+	outlets                 // the children of a strip; of other plugs, the plug itself
 )
 
 var (
@@ -88,7 +88,7 @@ var (
 		file:    func(u *unit, _ *replies, res *result) { u.protection = res.protectionPower },
 		refused: func(u *unit) { u.protection = protectionPower{} },
 	}
-	getCurrentPower = &method{ // the coarsest source of power of the three
+	getCurrentPower = &method{ // the coarsest of three sources of power
 		name: "get_current_power", component: "energy_monitoring", version: 1, asked: outlets, rank: 6, firstRank: 7,
 		needed: func(d *Dialect, u *unit, got *replies) bool { return !u.powerInEnergy && !d.mayGiveEmeterData(u, got) },
 		file:   func(_ *unit, got *replies, res *result) { got.power = res.CurrentPower },
@@ -105,8 +105,8 @@ var methods = []*method{
 	getEnergyUsage, getProtectionPower, getCurrentPower, getEmeterData,
 }
 
-// The table in the order of a batch, for methods that have been answered before,
-// and for others.
+// The table in the order of a batch, for methods that the unit has answered before, and
+// for others.
 var byRank, byFirstRank []*method
 
 func init() {
@@ -118,13 +118,13 @@ func init() {
 }
 
 const (
-	// refusalLife is how long a method is not asked again that is not known.
+	// refusalLife is the time without a method that the unit does not have.
 	refusalLife = 24 * time.Hour
-	// unavailableLife is the same for one that is known but not available now.
+	// unavailableLife is the time without a method that the unit has but refuses.
 	unavailableLife = 10 * time.Minute
 )
 
-// methodNamed returns the row of a name, nil if there is none.
+// methodNamed returns the method with a name, nil if there is none.
 func methodNamed(name string) *method {
 	for _, m := range methods {
 		if m.name == name {
@@ -134,8 +134,8 @@ func methodNamed(name string) *method {
 	return nil
 }
 
-// missing returns the methods to ask a unit that got does not have yet, in the
-// order to ask them.
+// missing returns the methods to ask a unit for that got does not have yet, in their
+// order.
 func (d *Dialect) missing(u *unit, got *replies) []*method {
 	missing := make([]*method, 0, len(methods))
 	for _, m := range byRank {
@@ -149,7 +149,7 @@ func (d *Dialect) missing(u *unit, got *replies) []*method {
 			missing = append(missing, m)
 		}
 	}
-	if u.isChild() { // what other children refuse is the likeliest refusal
+	if u.isChild() { // a method that other children refuse is the likeliest refusal
 		slices.SortStableFunc(missing[settled:], func(a, b *method) int { return order(d.anyChildRefuses(a)) - order(d.anyChildRefuses(b)) })
 	}
 	return missing
@@ -162,12 +162,12 @@ func order(last bool) int {
 	return 0
 }
 
-// wants reports whether a method is worth asking.
+// wants reports whether to ask a unit for a method.
 func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	switch {
 	case got.of(m).state != unasked, got.describing && m.asked != whatItIs, m.oncePerLogin && u.of(m).done:
 		return false
-	case m == getDeviceInfo && !u.isChild(), m == getChildDeviceList && len(d.profile.children) > 0: // without which there is nothing
+	case m == getDeviceInfo && !u.isChild(), m == getChildDeviceList && len(d.profile.children) > 0: // a read needs these
 	case d.refuses(u, m):
 		return false
 	}
@@ -177,9 +177,9 @@ func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	return (m.component == "" || u.has(m.component, m.version)) && (m.needed == nil || m.needed(d, u, got))
 }
 
-// mayBeStrip reports whether the plug lists children, as far as is known. One
-// that does not tell its components is asked when that is known; or in the same
-// exchange, where there is nothing else to ask.
+// mayBeStrip reports whether the plug may list children. If its components are not known
+// yet, the list waits until component_nego is answered or refused; but a description asks
+// for both in one exchange.
 func (d *Dialect) mayBeStrip(got *replies) bool {
 	u := &d.profile.plug
 	if u.components == nil && got.of(componentNego).state != refused && !d.refuses(u, componentNego) {
@@ -188,8 +188,8 @@ func (d *Dialect) mayBeStrip(got *replies) bool {
 	return !d.profile.hub && u.has("child_device", 1)
 }
 
-// mayGiveEmeterData reports whether there is a finer source of power than
-// get_current_power.
+// mayGiveEmeterData reports whether get_emeter_data may give the power, which is finer than
+// that of get_current_power.
 func (d *Dialect) mayGiveEmeterData(u *unit, got *replies) bool {
 	switch state := got.of(getEmeterData).state; {
 	case state != unasked:

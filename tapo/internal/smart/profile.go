@@ -8,44 +8,44 @@ import (
 	"time"
 )
 
-// profile is what the replies have shown of a plug. It holds for one device with
-// one firmware.
+// profile has what the replies have shown of a plug. It is valid for one device with one
+// firmware.
 type profile struct {
 	deviceID string // "" before the first read
 	firmware string
-	hub      bool // what it lists as children are no outlets
+	hub      bool // its children are not outlets
 	plug     unit
 	children map[string]*unit // of a strip, by device_id
 	zone     zone
 
-	clockRead   bool // the plug has told the time, or cannot
+	clockRead   bool // local_time has been read, or cannot be
 	clockBehind time.Duration
 }
 
-// unit is what answers methods: the plug itself, or a child of a strip. It holds
-// what its replies have shown.
+// unit executes methods: the plug itself, or a child of a strip. It has what its replies
+// have shown.
 type unit struct {
 	id     string // a child's device_id, "" for the plug itself
 	number int    // a child's outlet
 
 	components    map[string]int  // id to version; nil while unknown
 	methods       []methodHistory // by method.index; nil before the first reply
-	powerInEnergy bool            // get_energy_usage gives the power, so that get_current_power is of no use
+	powerInEnergy bool            // get_energy_usage has the power: get_current_power is not needed
 	protection    protectionPower
 
-	noBatch      bool      // it takes none
-	noBatchUntil time.Time // it took none just now
-	tookBatch    bool
+	noBatch      bool      // it refuses batches
+	noBatchUntil time.Time // it refuses batches for a while
+	tookBatch    bool      // it has answered a batch
 }
 
-// methodHistory is how a unit has answered a method.
+// methodHistory has the past replies of a unit to a method.
 type methodHistory struct {
-	answered     bool // at some time
+	answered     bool // ever
 	done         bool // answered or refused since the login
 	refusedUntil time.Time
 }
 
-// of returns how the unit has answered m.
+// of returns the history of m.
 func (u *unit) of(m *method) methodHistory {
 	if u.methods == nil {
 		return methodHistory{}
@@ -53,7 +53,7 @@ func (u *unit) of(m *method) methodHistory {
 	return u.methods[m.index]
 }
 
-// record returns how the unit has answered m, to be changed.
+// record returns the history of m for changes.
 func (u *unit) record(m *method) *methodHistory {
 	if u.methods == nil {
 		u.methods = make([]methodHistory, len(methods))
@@ -63,19 +63,20 @@ func (u *unit) record(m *method) *methodHistory {
 
 func (u *unit) isChild() bool { return u.id != "" }
 
-// has reports whether the unit may have a component in a version or later; an
-// unknown list may have anything.
+// has reports whether the unit may have a component in a version or later. If its list is
+// not known, it may have any.
 func (u *unit) has(component string, version int) bool {
 	return u.components == nil || u.components[component] >= version
 }
 
-// isStrip reports whether the plug is known to have children that are outlets.
-// What it says of its own power is of one of them, or of none.
+// isStrip reports whether the plug has children that are outlets. The power that such a
+// plug reports for itself is that of one of them at most (P316M in python-kasa's
+// recordings, tests/fixtures/smart).
 func (p *profile) isStrip() bool {
 	return !p.hub && (p.plug.components["child_device"] > 0 || len(p.children) > 0)
 }
 
-// loggedIn forgets what is asked once per login.
+// loggedIn makes the next read ask again for what is asked once per login.
 func (p *profile) loggedIn() {
 	p.plug.loggedIn()
 	for _, c := range p.children {
@@ -89,8 +90,8 @@ func (u *unit) loggedIn() {
 	}
 }
 
-// takesBatch reports whether a unit may be asked for several methods at once. A
-// child of which that is not known is like those of which it is.
+// takesBatch reports whether a unit may be asked for several methods at once. A child that
+// has had no batch yet is treated like the other children.
 func (p *profile) takesBatch(u *unit, now time.Time) bool {
 	if u.noBatch || now.Before(u.noBatchUntil) {
 		return false
@@ -107,11 +108,11 @@ func (p *profile) takesBatch(u *unit, now time.Time) bool {
 			refused++
 		}
 	}
-	return refused < 2 // one may be odd
+	return refused < 2 // one refusal may be an exception
 }
 
-// isAnother reports whether the replies are the first of another plug, or of
-// other firmware, than what the profile is about; which is forgotten then.
+// isAnother reports whether the replies come from another plug, or from other firmware,
+// than the profile. If so, it starts a new profile.
 func (d *Dialect) isAnother(got *replies) bool {
 	p := &d.profile
 	id, firmware := string(got.info.DeviceID), string(got.info.Firmware)
@@ -129,7 +130,7 @@ func (d *Dialect) isAnother(got *replies) bool {
 	return another
 }
 
-// afresh returns what the replies at hand have shown, and nothing older.
+// afresh returns a unit with what the replies of this read have shown, and nothing older.
 func (u *unit) afresh(got *replies) unit {
 	fresh := unit{}
 	for _, m := range methods {
@@ -149,8 +150,8 @@ func (u *unit) afresh(got *replies) unit {
 	return fresh
 }
 
-// hangsOnBatches reports whether a plug is of the firmware that answers one
-// batch and then no other.
+// hangsOnBatches reports whether a plug has the firmware that answers one batch and hangs on
+// the next (python-kasa/python-kasa#1759).
 func hangsOnBatches(info *deviceInfo) bool {
 	version, _, _ := strings.Cut(string(info.Firmware), " ")
 	return info.Model == "P300" && version == "1.0.7"

@@ -15,8 +15,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// reading turns the replies of one read into a reading. Its protocol is for who
-// knows it to fill in.
+// reading returns the reading of a read. The caller sets its protocol.
 func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
 	d.learnZone(&got.info)
 	r := plug.Reading{Time: d.opts.Now(), Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
@@ -29,7 +28,7 @@ func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
 	return r
 }
 
-// learnZone keeps the zone of the plug's clock.
+// learnZone stores the zone of the plug's clock in the profile.
 func (d *Dialect) learnZone(info *deviceInfo) {
 	region, timeDiff := string(info.Region), optional(info.TimeDiff)
 	if z := d.profile.zone; z.region != region || z.timeDiff != timeDiff {
@@ -37,7 +36,7 @@ func (d *Dialect) learnZone(info *deviceInfo) {
 	}
 }
 
-// addOutlet adds what a unit has answered.
+// addOutlet adds the outlet of a unit.
 func (d *Dialect) addOutlet(r *plug.Reading, number int, u *unit, got *replies) {
 	clk := readClock(string(got.energy.LocalTime), d.profile.zone, r.Time)
 	r.Outlets = append(r.Outlets, got.outlet(u, number, clk.wrong))
@@ -57,15 +56,14 @@ func (i *deviceInfo) info() plug.Info {
 	}
 }
 
-// hasOutlet reports whether what was read has anything to be shown as an outlet:
-// hubs have not.
+// hasOutlet reports whether the device has an outlet. Hubs have none.
 func (r *replies) hasOutlet() bool {
 	kind := strings.ToUpper(string(r.info.Type))
 	return kind == "" || strings.Contains(kind, "PLUG") || r.info.DeviceOn.Valid || r.of(getEnergyUsage).state == answered || r.of(getEmeterData).state == answered
 }
 
-// outlet puts an outlet's values together, in base units. Without a clock there
-// are no windows of time.
+// outlet returns an outlet's values in base units. If the clock is wrong, it leaves out the
+// values of the day and the month.
 func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 	o := plug.Outlet{
 		Number:  number,
@@ -103,8 +101,8 @@ func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 	return o
 }
 
-// decodeName returns a nickname, which is base64 of UTF-8 by the book, or else
-// shown as it came.
+// decodeName decodes a nickname. It is base64 of UTF-8; any other text is returned
+// unchanged.
 func decodeName(s string) string {
 	if b, err := base64.StdEncoding.DecodeString(s); err == nil && utf8.Valid(b) {
 		s = string(b)
@@ -114,7 +112,7 @@ func decodeName(s string) string {
 
 const joulesPerWh = 3600
 
-// What no plug can show, by a wide margin. Beyond it a number is damaged.
+// Limits that no plug reaches, by a wide margin. A larger number is damaged.
 const (
 	maxWatts   = 1e5
 	maxVolts   = 1e3
@@ -123,8 +121,8 @@ const (
 	maxRSSI    = 200 // dBm, either way
 )
 
-// scaled converts a quantity to its base unit. Plugs have been seen to send
-// negative numbers, which mean nothing.
+// scaled converts a quantity to its base unit. A negative number is left out: some plugs
+// have reported them, without a meaning (python-kasa's recordings, tests/fixtures/smart).
 func scaled(n lenient.Number, factor, most float64) plug.Optional[float64] {
 	v := n.Value * factor
 	if factor == 1e-3 {
@@ -136,8 +134,7 @@ func scaled(n lenient.Number, factor, most float64) plug.Optional[float64] {
 	return plug.Some(v)
 }
 
-// duration converts a number of units; one that no plug can have lived is
-// dropped.
+// duration converts a number of units. More than a century is left out.
 func duration(n lenient.Number, unit time.Duration) plug.Optional[time.Duration] {
 	const century = 100 * 365 * 24 * time.Hour
 	if !n.Valid || n.Value < 0 || n.Value > float64(century/unit) {
@@ -154,7 +151,8 @@ func optional(n lenient.Number) plug.Optional[float64] { return plug.Maybe(n.Val
 
 func optionalFlag(f lenient.Flag) plug.Optional[bool] { return plug.Maybe(f.Value, f.Valid) }
 
-// oneOf reads a status: true for one word, false for some, absent for others.
+// oneOf converts a status: true for one word, false for the given others, and absent for any
+// other word.
 func oneOf(status lenient.Text, yes lenient.Text, no ...lenient.Text) plug.Optional[bool] {
 	if status != yes && !slices.Contains(no, status) {
 		return plug.Optional[bool]{}

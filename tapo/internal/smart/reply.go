@@ -9,26 +9,26 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 )
 
-// replies are a unit's answers to the methods of one read.
+// replies has a unit's replies to the methods of one read.
 type replies struct {
 	outcomes []outcome // by method.index
 
-	describing bool // nothing is asked but what the plug is
+	describing bool // only the methods that say what the plug is are asked
 
 	info   deviceInfo
 	energy energyUsage
 	emeter emeterData
 	power  lenient.Number // of get_current_power, in whole watts
 
-	children        []child                   // of all pages so far
-	received        int                       // entries of these pages
-	numChildren     int                       // how many the plug says there are
+	children        []child                   // of all pages so far, without repetitions
+	received        int                       // the number of entries of these pages
+	numChildren     int                       // of all pages, as reported
 	childComponents map[string]map[string]int // by device_id
-	numComponents   int                       // of how many children the plug says that there are lists
-	gotComponents   int
+	numComponents   int                       // lists of components in all pages, as reported
+	gotComponents   int                       // lists of components so far
 }
 
-// outcome is what became of a method in one read.
+// outcome is the outcome of a method in one read.
 type outcome struct {
 	state state
 	code  int // the error code, if it was refused
@@ -63,8 +63,7 @@ type responseResult struct {
 
 func (r *response) code() int { return int(r.ErrorCode.Value) }
 
-// result is the result of any one method: the union of all that are read here,
-// so that a batch is decoded in one go.
+// result is the union of the results of all methods, so that a batch is decoded at once.
 type result struct {
 	deviceInfo
 	energyUsage
@@ -78,7 +77,7 @@ type result struct {
 	ChildComponentList []childComponentList `json:"child_component_list"`
 }
 
-// componentList is what a plug or a child can do.
+// componentList is the list of components of a plug or a child.
 type componentList []struct {
 	ID      lenient.Text   `json:"id"`
 	Version lenient.Number `json:"ver_code"`
@@ -111,7 +110,7 @@ func (r *replies) addChildren(res *result) {
 	r.numChildren = int(min(res.Sum.Value, maxChildren))
 }
 
-// addChildComponents files a page of what children can do.
+// addChildComponents files a page of the children's components.
 func (r *replies) addChildComponents(res *result) {
 	if r.childComponents == nil {
 		r.childComponents = map[string]map[string]int{}
@@ -123,7 +122,7 @@ func (r *replies) addChildComponents(res *result) {
 	r.numComponents = int(min(res.Sum.Value, maxChildren))
 }
 
-// versions returns the versions of the components, nil where there is no list.
+// versions returns the versions of the components, nil if there is no list.
 func (l componentList) versions() map[string]int {
 	if l == nil {
 		return nil
@@ -169,16 +168,17 @@ type energyUsage struct {
 	CurrentPower lenient.Number `json:"current_power"` // mW
 }
 
-// emeterData is the result of get_emeter_data. Its energy_wh is left out: it
-// matches no known window of time.
+// emeterData is the result of get_emeter_data. Its energy_wh is left out: when it began to
+// count is not known, and python-kasa leaves it out as well.
 type emeterData struct {
 	CurrentMA lenient.Number `json:"current_ma"`
 	VoltageMV lenient.Number `json:"voltage_mv"`
 	PowerMW   lenient.Number `json:"power_mw"`
 }
 
-// protectionPower is the result of get_protection_power. Firmware calls the
-// switch by either name.
+// protectionPower is the result of get_protection_power. The switch has two names: the
+// children of P316M use protection_enabled (python-kasa's recordings,
+// tests/fixtures/smart).
 type protectionPower struct {
 	Enabled           lenient.Flag   `json:"enabled"`
 	ProtectionEnabled lenient.Flag   `json:"protection_enabled"`

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// terminalUUID is a constant that apps send; any 16 bytes do.
+// terminalUUID is in every request, as in those of the app. Any 16 bytes are accepted.
 const terminalUUID = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 // request writes the JSON that asks a unit for methods.
@@ -16,7 +16,7 @@ func (d *Dialect) request(u *unit, asked []*method, got *replies) []byte {
 	return d.envelope(u, func(b []byte) []byte { return appendCall(b, asked, got) })
 }
 
-// envelope writes the JSON that carries a call to a unit.
+// envelope writes the JSON around a call to a unit.
 func (d *Dialect) envelope(u *unit, appendCall func([]byte) []byte) []byte {
 	b := make([]byte, 0, 512)
 	if !u.isChild() {
@@ -29,7 +29,7 @@ func (d *Dialect) envelope(u *unit, appendCall func([]byte) []byte) []byte {
 		b = append(append(b, `{"method":"control_child","params":{"device_id":`...), id...)
 		b = append(appendCall(append(b, `,"requestData":`...)), "}}"...)
 	}
-	b = append(b[:len(b)-1], `,"request_time_milis":`...) // spelled so by plugs
+	b = append(b[:len(b)-1], `,"request_time_milis":`...) // the spelling of plugs
 	b = strconv.AppendInt(b, d.opts.Now().UnixMilli(), 10)
 	return append(b, `,"terminal_uuid":"`+terminalUUID+`"}`...)
 }
@@ -49,9 +49,8 @@ func appendCall(b []byte, asked []*method, got *replies) []byte {
 	return append(b, "]}}"...)
 }
 
-// appendMethod writes a call of one method. What answers in pages is asked for
-// what follows those at hand; others get no params, of which plugs differ on what
-// they make.
+// appendMethod writes a call of one method. A method with pages gets the index of the next
+// page. Others get no params: plugs differ in how they treat null.
 func appendMethod(b []byte, m *method, got *replies) []byte {
 	b = append(append(append(b, `{"method":"`...), m.name...), '"')
 	if m.pages != nil {

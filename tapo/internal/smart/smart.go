@@ -1,19 +1,19 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package smart is the dialect of Tapo plugs, and of Kasa devices that speak the
-// same: what to ask over a session, and what the replies mean.
+// Package smart implements the dialect of Tapo plugs, and of Kasa devices with the same
+// methods: the requests over a session, and the meaning of the replies.
 //
-// A read begins with the methods that the plug is likely to answer (methods.go,
-// the table of them), asks for these in one batch or, of a plug that takes none,
-// one by one (ask.go, request.go, batches.go), and files the replies (reply.go).
-// A strip lists its children, each of which is asked for its meter (children.go).
-// Then the replies become a reading (reading.go, clock.go). What a plug has shown
-// to know, to refuse and to lack is kept for the next read (profile.go). What it
-// remembers is asked for in windows of time (history.go, historyrequest.go,
-// windows.go).
+// A read chooses methods from a table (methods.go), asks for them in one batch, or one by
+// one if the plug refuses batches (ask.go, request.go, batches.go), and files the replies
+// (reply.go). A strip lists its children, and the meter of each is read (children.go).
+// Then the replies become a reading (reading.go, clock.go). What the replies have shown of
+// the plug is kept for the next read (profile.go). Histories are read in windows of time
+// (history.go, historyrequest.go, windows.go).
 //
-// Nothing here knows of logins, of locks or of how a session carries a text.
+// The package does not depend on logins, on locks, or on how a session transports a text.
+// Names and units of the methods are those of python-kasa, its recordings
+// (tests/fixtures/smart) and mihai-dinculescu/tapo.
 package smart
 
 import (
@@ -30,42 +30,41 @@ import (
 
 // Options configures a [Dialect].
 type Options struct {
-	// Identify is told what a plug is before it is asked for more; an error ends the
-	// read. Nil takes any plug.
+	// Identify is called with the plug's identity, before its children are read. An error
+	// ends the read. Nil accepts any plug.
 	Identify func(plug.Info) error
-	// Method is told of each method that was answered, with 0, or refused, with
-	// the plug's error_code. Nil ignores it.
+	// Method is called for each reply to a method, with the plug's error_code; 0 is
+	// success. It may be nil.
 	Method func(name string, code int)
 	Logger *slog.Logger
 	Now    func() time.Time
 }
 
-// Dialect reads one plug, and keeps what it has learnt about it between reads. It
-// is not safe for concurrent use.
+// Dialect reads one plug, and keeps between reads what the replies have shown of it. It is
+// not safe for concurrent use.
 type Dialect struct {
 	opts    Options
-	session transport.Session // of the conversation under way, or the last
-	budget  *budget.Budget    // the same
+	session transport.Session // of the present or the last conversation
+	budget  *budget.Budget    // of the same
 
 	profile profile
 	batches batchHealth
 
-	response response   // memory for one
-	batch    []response // and for those of a batch
+	response response   // reused by ask
+	batch    []response // reused by ask, for the replies of a batch
 
-	pauseUntil time.Time // before which there is no other request for a history
+	pauseUntil time.Time // no request for a history before this time
 }
 
-// New returns a dialect that knows nothing of its plug.
+// New returns a dialect for a plug.
 func New(opts Options) *Dialect { return &Dialect{opts: opts} }
 
-// Components returns what the plug has listed in component_nego, and the versions
-// of that; nil before it has.
+// Components returns the components of component_nego and their versions, nil before the
+// plug has listed them.
 func (d *Dialect) Components() map[string]int { return maps.Clone(d.profile.plug.components) }
 
-// Read asks the plug over a session for everything that a reading needs. Errors
-// are those of the session and of Options.Identify, or wrap
-// [plugerr.ErrSessionLost] or [plugerr.ErrBadReply].
+// Read reads the plug over a session. Errors are those of the session and of
+// Options.Identify, or wrap [plugerr.ErrSessionLost] or [plugerr.ErrBadReply].
 func (d *Dialect) Read(ctx context.Context, s transport.Session, b *budget.Budget) (plug.Reading, error) {
 	d.begin(s, b)
 	got := newReplies()
@@ -79,11 +78,11 @@ func (d *Dialect) Read(ctx context.Context, s transport.Session, b *budget.Budge
 	return d.reading(got, outlets), nil
 }
 
-// Ended is told how a conversation has ended, which may have had several sessions.
+// Ended records the result of a conversation, which may have had several sessions.
 func (d *Dialect) Ended(err error) { d.batches.conversationEnded(err) }
 
-// begin uses a session from now on, and forgets what is asked once per login if
-// that is another one.
+// begin sets the session and the budget. With another session, it makes the next read ask
+// again for what is asked once per login.
 func (d *Dialect) begin(s transport.Session, b *budget.Budget) {
 	if d.session != s {
 		d.session = s
@@ -92,7 +91,7 @@ func (d *Dialect) begin(s transport.Session, b *budget.Budget) {
 	d.budget = b
 }
 
-// askPlug asks the plug itself, and makes sure that it is the one that is wanted.
+// askPlug asks the plug itself, and checks its identity.
 func (d *Dialect) askPlug(ctx context.Context, got *replies) error {
 	if err := d.askAll(ctx, &d.profile.plug, got); err != nil {
 		return err

@@ -9,20 +9,22 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// What plugs answer at most in one reply.
+// The largest numbers in one reply (EnergyDataInterval and PowerDataInterval of
+// mihai-dinculescu/tapo).
 const (
 	maxHourlyDays = 8
 	maxPowerSlots = 144
 )
 
-// window is what a plug is asked for in one request. One whose start is not
-// where the plug expects it is answered with values of other times, silently.
+// window is the time of one request. It must start where the plug's slots do: for another
+// start, a plug returns values of other times without saying so
+// (mihai-dinculescu/tapo#221).
 type window struct {
-	start, until time.Time   // as sent: where the end makes no difference, it is the start
-	slots        []time.Time // where the slots of the reply begin, and the last one ends
+	start, until time.Time   // as sent: until is start if the plug ignores it
+	slots        []time.Time // the starts of the slots, and the end of the last one
 }
 
-// end returns where the next window begins.
+// end returns the time at which the next window begins.
 func (w window) end() time.Time {
 	if len(w.slots) == 0 {
 		return time.Time{}
@@ -30,8 +32,8 @@ func (w window) end() time.Time {
 	return w.slots[len(w.slots)-1]
 }
 
-// energyWindow returns the request for energies that has the slot of a moment:
-// eight days by the hour, a quarter by the day, or a year by the month.
+// energyWindow returns the window of energies that contains a time: eight days by the hour,
+// a quarter by the day, or a year by the month.
 func energyWindow(i plug.Interval, at time.Time, loc *time.Location) window {
 	year, month, day := at.In(loc).Date()
 	switch i {
@@ -59,8 +61,8 @@ func energyWindow(i plug.Interval, at time.Time, loc *time.Location) window {
 	}
 }
 
-// powerWindow returns the request for powers that begins with the slot of a
-// moment. Its end is not part of it.
+// powerWindow returns the window of powers that begins with the slot of a time. Its end is
+// exclusive.
 func powerWindow(i plug.Interval, at time.Time, loc *time.Location) window {
 	_, offset := at.In(loc).Zone()
 	shift := time.Duration(offset) * time.Second
@@ -78,9 +80,9 @@ func evenly(start, end time.Time, width time.Duration) []time.Time {
 	return append(slots, end)
 }
 
-// wallClock returns where the slots of hourly energies begin if a plug counts 24
-// of them on every day, also where daylight saving takes an hour away, which then
-// is an empty slot, or gives one, which then is part of the slot before.
+// wallClock returns the starts of the slots of hourly energies if a plug has 24 slots on
+// every day. On the day when daylight saving begins, one of them is empty. On the day when
+// it ends, one of them has two hours. Which of the two ways plugs count is not published.
 func (w window) wallClock(loc *time.Location) []time.Time {
 	var slots []time.Time
 	last := w.slots[len(w.slots)-1]
@@ -94,7 +96,7 @@ func (w window) wallClock(loc *time.Location) []time.Time {
 	}
 }
 
-// hoursOf returns where the 24 hours of a day's wall clock begin.
+// hoursOf returns the starts of the 24 hours of a day's wall clock.
 func hoursOf(start, next time.Time, loc *time.Location) []time.Time {
 	var hours []time.Time
 	at := start
