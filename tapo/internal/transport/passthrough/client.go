@@ -66,7 +66,7 @@ func Handshake(ctx context.Context, w *httpwire.Client) (s *Session, answer http
 }
 
 // Login sends the credentials. It may be called once per handshake: after a
-// refusal, which is a [*plugerr.CodeError], plugs want a new one.
+// refusal, which is a [*plugerr.CodeError], the next login needs a new one.
 func (s *Session) Login(ctx context.Context, v LoginVersion, username, password string) error {
 	body, err := json.Marshal(LoginRequest{
 		Method: "login_device", Params: v.Params(username, password), Millis: time.Now().UnixMilli(),
