@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -29,13 +30,13 @@ func TestRoundTrips(t *testing.T) {
 		{simulator.P110Old, 7, 1}, // two logins: it takes version 1 only
 	} {
 		t.Run(tc.model.Name+" "+tc.model.Firmware, func(t *testing.T) {
-			p := start(t, &simulator.Plug{Model: tc.model, Load: simulator.Constant(60)})
-			d := device(t, p)
-			if got := requests(p, func() { read(t, d) }); got != tc.cold {
+			p := plugtest.Start(t, &simulator.Plug{Model: tc.model, Load: simulator.Constant(60)})
+			d := plugtest.Device(t, p)
+			if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != tc.cold {
 				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
 			}
 			for range 3 {
-				if got := requests(p, func() { read(t, d) }); got != tc.warm {
+				if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != tc.warm {
 					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
 				}
 			}
@@ -49,11 +50,11 @@ func TestRoundTrips(t *testing.T) {
 // TestPlugWithoutBatches is a P100 of the first firmware: what does not fit
 // into eight exchanges is left for the next reads.
 func TestPlugWithoutBatches(t *testing.T) {
-	p := start(t, &simulator.Plug{Model: simulator.P100Old})
-	d := device(t, p)
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P100Old})
+	d := plugtest.Device(t, p)
 	got := make([]int, 4)
 	for i := range got {
-		got[i] = requests(p, func() { read(t, d) })
+		got[i] = plugtest.Requests(p, func() { plugtest.Read(t, d) })
 	}
 	// It closes connections unannounced, and one request may be lost before that is
 	// known, which the plug does not see.
@@ -66,12 +67,12 @@ func TestPlugWithoutBatches(t *testing.T) {
 }
 
 func TestBatchRefusalIsRemembered(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
 	p.Inject(simulator.Fault{Kind: simulator.NoBatch})
-	d := device(t, p)
+	d := plugtest.Device(t, p)
 	for i, want := range []int{8, 3, 3, 3} { // get_emeter_data has to wait for the second read
 		var r tapo.Reading
-		if got := requests(p, func() { r = read(t, d) }); got != want {
+		if got := plugtest.Requests(p, func() { r = plugtest.Read(t, d) }); got != want {
 			t.Errorf("read %d: %d round trips, want %d", i, got, want)
 		}
 		if power, ok := r.Outlets[0].Power.Get(); !ok || power != 60 {
@@ -79,14 +80,14 @@ func TestBatchRefusalIsRemembered(t *testing.T) {
 		}
 	}
 	p.Heal() // it is not asked for batches again
-	if got := requests(p, func() { read(t, d) }); got != 3 {
+	if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 3 {
 		t.Errorf("%d round trips, want 3", got)
 	}
 }
 
 func TestPlugWithoutMeter(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P100, simulator.P105} {
-		r := read(t, device(t, start(t, &simulator.Plug{Model: m})))
+		r := plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, &simulator.Plug{Model: m})))
 		o := r.Outlets[0]
 		none := tapo.Optional[float64]{}
 		if o.Power != none || o.Voltage != none || o.Current != none || o.EnergyToday != none || o.EnergyMonth != none || o.PowerLimit != none {
@@ -102,14 +103,14 @@ func TestPlugWithoutMeter(t *testing.T) {
 // not set: one exchange still, and the power is there.
 func TestRefusedEnergy(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110NoEmeter} {
-		p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60.5)})
-		d := device(t, p)
-		read(t, d)
+		p := plugtest.Start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60.5)})
+		d := plugtest.Device(t, p)
+		plugtest.Read(t, d)
 		p.Refuse("get_energy_usage", -2201)
-		read(t, d) // the plug without get_emeter_data needs to learn that get_current_power is of use
+		plugtest.Read(t, d) // the plug without get_emeter_data needs to learn that get_current_power is of use
 		for range 2 {
-			got := requests(p, func() {
-				o := read(t, d).Outlets[0]
+			got := plugtest.Requests(p, func() {
+				o := plugtest.Read(t, d).Outlets[0]
 				if power, ok := o.Power.Get(); !ok || int(power) != 60 {
 					t.Errorf("%s: power %v, %t", m.Firmware, power, ok)
 				}
@@ -122,7 +123,7 @@ func TestRefusedEnergy(t *testing.T) {
 			}
 		}
 		p.Refuse("get_energy_usage", 0)
-		if _, ok := read(t, d).Outlets[0].EnergyMonth.Get(); !ok {
+		if _, ok := plugtest.Read(t, d).Outlets[0].EnergyMonth.Get(); !ok {
 			t.Errorf("%s: energy does not come back", m.Firmware)
 		}
 	}
@@ -130,48 +131,48 @@ func TestRefusedEnergy(t *testing.T) {
 
 func TestRefusedMethodIsRemembered(t *testing.T) {
 	now := time.Now()
-	p := start(t, &simulator.Plug{Model: simulator.P110NoEmeter})
-	d := device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110NoEmeter})
+	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
 	asked := func() int { return p.Stats().Methods["get_emeter_data"] }
 	for range 3 {
-		read(t, d)
+		plugtest.Read(t, d)
 	}
 	if asked() != 1 {
 		t.Errorf("asked %d times", asked())
 	}
 	now = now.Add(12 * time.Hour)
 	p.LoseSession()
-	read(t, d)
+	plugtest.Read(t, d)
 	if asked() != 1 {
 		t.Errorf("asked %d times after a new login", asked())
 	}
 	now = now.Add(13 * time.Hour)
-	read(t, d)
+	plugtest.Read(t, d)
 	if asked() != 2 {
 		t.Errorf("asked %d times after a day", asked())
 	}
 	newer := simulator.P110NoEmeter
 	newer.Firmware, newer.Emeter = "1.3.1 Build 240621 Rel.162048", true
 	p.SetModel(newer)
-	read(t, d)
-	if _, ok := read(t, d).Outlets[0].Voltage.Get(); !ok {
+	plugtest.Read(t, d)
+	if _, ok := plugtest.Read(t, d).Outlets[0].Voltage.Get(); !ok {
 		t.Error("the new firmware's method is not used")
 	}
 }
 
 func TestPlugReplaced(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	d := device(t, p)
-	read(t, d)
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	p.SetModel(simulator.P105)
-	read(t, d)
-	r := read(t, d)
+	plugtest.Read(t, d)
+	r := plugtest.Read(t, d)
 	if _, ok := r.Outlets[0].Power.Get(); ok || r.Info.Model != "P105" {
 		t.Errorf("%+v", r)
 	}
 	p.SetModel(simulator.P110)
-	read(t, d)
-	if power := read(t, d).Outlets[0].Power; power != tapo.Some(60.0) {
+	plugtest.Read(t, d)
+	if power := plugtest.Read(t, d).Outlets[0].Power; power != tapo.Some(60.0) {
 		t.Errorf("power %+v", power)
 	}
 }

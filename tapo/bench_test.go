@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -45,14 +46,14 @@ func BenchmarkBareExchange(b *testing.B) {
 // simulator does is included.
 func BenchmarkRead(b *testing.B) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
-		p := start(b, &simulator.Plug{Model: m, Load: simulator.Constant(60)})
+		p := plugtest.Start(b, &simulator.Plug{Model: m, Load: simulator.Constant(60)})
 		b.Run(m.Protocol.String()+"/warm", func(b *testing.B) {
-			d := device(b, p)
-			read(b, d)
+			d := plugtest.Device(b, p)
+			plugtest.Read(b, d)
 			before := p.Stats().Requests
 			b.ReportAllocs()
 			for b.Loop() {
-				read(b, d)
+				plugtest.Read(b, d)
 			}
 			b.ReportMetric(float64(p.Stats().Requests-before)/float64(b.N), "roundtrips/op")
 		})
@@ -60,11 +61,11 @@ func BenchmarkRead(b *testing.B) {
 			before := p.Stats().Requests
 			b.ReportAllocs()
 			for b.Loop() {
-				d, err := tapo.New(tapo.Config{Address: p.Addr().String(), Credentials: credentials, AllowPassthrough: true})
+				d, err := tapo.New(tapo.Config{Address: p.Addr().String(), Credentials: plugtest.Credentials, AllowPassthrough: true})
 				if err != nil {
 					b.Fatal(err)
 				}
-				read(b, d)
+				plugtest.Read(b, d)
 				d.Close()
 			}
 			b.ReportMetric(float64(p.Stats().Requests-before)/float64(b.N), "roundtrips/op")

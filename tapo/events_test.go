@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -23,79 +24,79 @@ func TestEvents(t *testing.T) {
 	}
 	for _, event := range []struct {
 		name string
-		do   func(h *home)
+		do   func(h *plugtest.Home)
 		want map[string]outcome // by kind
 	}{
-		{"nothing", func(*home) {}, map[string]outcome{"klap": {ok, 1, 1}, "tpap": {ok, 1, 1}, "passthrough": {ok, 1, 1}}},
+		{"nothing", func(*plugtest.Home) {}, map[string]outcome{"klap": {plugtest.OK, 1, 1}, "tpap": {plugtest.OK, 1, 1}, "passthrough": {plugtest.OK, 1, 1}}},
 		{
-			"it restarts", func(h *home) { h.plug.LoseSession() },
-			map[string]outcome{"klap": {ok, 4, 1}, "tpap": {ok, 4, 1}, "passthrough": {ok, 4, 1}},
+			"it restarts", func(h *plugtest.Home) { h.Plug.LoseSession() },
+			map[string]outcome{"klap": {plugtest.OK, 4, 1}, "tpap": {plugtest.OK, 4, 1}, "passthrough": {plugtest.OK, 4, 1}},
 		},
 		{
-			"power cut, port closed until woken", func(h *home) {
-				if err := h.plug.Sleep(); err != nil {
+			"power cut, port closed until woken", func(h *plugtest.Home) {
+				if err := h.Plug.Sleep(); err != nil {
 					h.Fatal(err)
 				}
 			},
-			map[string]outcome{"klap": {ok, 4, 1}, "tpap": {ok, 4, 1}, "passthrough": {ok, 4, 1}},
+			map[string]outcome{"klap": {plugtest.OK, 4, 1}, "tpap": {plugtest.OK, 4, 1}, "passthrough": {plugtest.OK, 4, 1}},
 		},
 		{
-			"a rival logs in", func(h *home) { read(h, h.newDevice()) },
-			map[string]outcome{"klap": {ok, 4, 1}, "tpap": {ok, 1, 1}, "passthrough": {ok, 4, 1}}, // TPAP plugs keep some sessions
+			"a rival logs in", func(h *plugtest.Home) { plugtest.Read(h, h.NewDevice()) },
+			map[string]outcome{"klap": {plugtest.OK, 4, 1}, "tpap": {plugtest.OK, 1, 1}, "passthrough": {plugtest.OK, 4, 1}}, // TPAP plugs keep some sessions
 		},
 		{
-			"four rivals log in", func(h *home) {
+			"four rivals log in", func(h *plugtest.Home) {
 				for range 4 {
-					read(h, h.newDevice())
+					plugtest.Read(h, h.NewDevice())
 				}
 			},
-			map[string]outcome{"klap": {ok, 4, 1}, "tpap": {ok, 4, 1}, "passthrough": {ok, 4, 1}},
+			map[string]outcome{"klap": {plugtest.OK, 4, 1}, "tpap": {plugtest.OK, 4, 1}, "passthrough": {plugtest.OK, 4, 1}},
 		},
 		{
-			"connections closed", func(h *home) { h.plug.CloseConnections() },
-			map[string]outcome{"klap": {ok, 1, 1}, "tpap": {ok, 1, 1}, "passthrough": {ok, 1, 1}},
+			"connections closed", func(h *plugtest.Home) { h.Plug.CloseConnections() },
+			map[string]outcome{"klap": {plugtest.OK, 1, 1}, "tpap": {plugtest.OK, 1, 1}, "passthrough": {plugtest.OK, 1, 1}},
 		},
 		{
-			"a method refused from now on, at which a batch ends", func(h *home) { h.plug.Refuse("get_emeter_data", -1002) },
-			map[string]outcome{"klap": {ok, 2, 1}, "tpap": {ok, 2, 1}, "passthrough": {ok, 1, 1}}, // the last has no such method
+			"a method refused from now on, at which a batch ends", func(h *plugtest.Home) { h.Plug.Refuse("get_emeter_data", -1002) },
+			map[string]outcome{"klap": {plugtest.OK, 2, 1}, "tpap": {plugtest.OK, 2, 1}, "passthrough": {plugtest.OK, 1, 1}}, // the last has no such method
 		},
 		{
-			"its clock goes to the year 2000", func(h *home) { h.plug.SetClock(time.Until(time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC))) },
-			map[string]outcome{"klap": {ok, 1, 1}, "tpap": {ok, 1, 1}, "passthrough": {ok, 1, 1}},
+			"its clock goes to the year 2000", func(h *plugtest.Home) { h.Plug.SetClock(time.Until(time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC))) },
+			map[string]outcome{"klap": {plugtest.OK, 1, 1}, "tpap": {plugtest.OK, 1, 1}, "passthrough": {plugtest.OK, 1, 1}},
 		},
 		{
-			"another model comes to its address", func(h *home) { h.plug.SetModel(simulator.P105) },
-			map[string]outcome{"klap": {ok, 5, 1}, "tpap": {ok, 7, 1}, "passthrough": {ok, 7, 1}},
+			"another model comes to its address", func(h *plugtest.Home) { h.Plug.SetModel(simulator.P105) },
+			map[string]outcome{"klap": {plugtest.OK, 5, 1}, "tpap": {plugtest.OK, 7, 1}, "passthrough": {plugtest.OK, 7, 1}},
 		},
 		{
-			"firmware with TPAP", func(h *home) { h.plug.SetModel(simulator.P110TPAP) },
-			map[string]outcome{"klap": {ok, 7, 1}, "tpap": {ok, 4, 1}, "passthrough": {ok, 7, 1}},
+			"firmware with TPAP", func(h *plugtest.Home) { h.Plug.SetModel(simulator.P110TPAP) },
+			map[string]outcome{"klap": {plugtest.OK, 7, 1}, "tpap": {plugtest.OK, 4, 1}, "passthrough": {plugtest.OK, 7, 1}},
 		},
 		{
-			"the compatibility switch goes on", func(h *home) { h.plug.SetCompatibility(true) },
-			map[string]outcome{"tpap": {ok, 6, 1}},
+			"the compatibility switch goes on", func(h *plugtest.Home) { h.Plug.SetCompatibility(true) },
+			map[string]outcome{"tpap": {plugtest.OK, 6, 1}},
 		},
 		{
-			"the password changes", func(h *home) { h.plug.SetCredentials(username, "another") },
+			"the password changes", func(h *plugtest.Home) { h.Plug.SetCredentials(plugtest.Username, "another") },
 			map[string]outcome{"klap": {tapo.BadCredentials, 2, -1}, "tpap": {tapo.BadCredentials, 3, -1}, "passthrough": {tapo.BadCredentials, 3, -1}},
 		},
 	} {
-		for _, k := range kinds {
-			want, applies := event.want[k.name]
+		for _, k := range plugtest.Generations {
+			want, applies := event.want[k.Name]
 			if !applies {
 				continue
 			}
-			t.Run(event.name+"/"+k.name, func(t *testing.T) {
+			t.Run(event.name+"/"+k.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					h := newHome(t, k.model)
-					read(h, h.device)
+					h := plugtest.NewHome(t, k.Model)
+					plugtest.Read(h, h.Device)
 					time.Sleep(15 * time.Second)
 					event.do(h)
 					got := outcome{then: -1}
-					got.requests = requests(h.plug, func() { got.reason = h.reason(h.device) })
+					got.requests = plugtest.Requests(h.Plug, func() { got.reason = h.Reason(h.Device) })
 					time.Sleep(15 * time.Second)
-					then := requests(h.plug, func() {
-						if h.reason(h.device) == ok {
+					then := plugtest.Requests(h.Plug, func() {
+						if h.Reason(h.Device) == plugtest.OK {
 							got.then = 0
 						}
 					})
@@ -114,19 +115,19 @@ func TestEvents(t *testing.T) {
 // TestReplacedPlug: what was learnt of the plug before is not told of the next,
 // which is asked for all that it has at once.
 func TestReplacedPlug(t *testing.T) {
-	for _, k := range kinds {
-		for _, models := range [][2]simulator.Model{{k.model, simulator.P105}, {simulator.P105, k.model}, {simulator.P110Compatible, k.model}} {
+	for _, k := range plugtest.Generations {
+		for _, models := range [][2]simulator.Model{{k.Model, simulator.P105}, {simulator.P105, k.Model}, {simulator.P110Compatible, k.Model}} {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, models[0])
-				read(h, h.device)
-				if k.model.Protocol == simulator.Passthrough && models[1].Name == k.model.Name {
+				h := plugtest.NewHome(t, models[0])
+				plugtest.Read(h, h.Device)
+				if k.Model.Protocol == simulator.Passthrough && models[1].Name == k.Model.Name {
 					return // nobody is talked down to that
 				}
-				h.plug.SetModel(models[1])
+				h.Plug.SetModel(models[1])
 				metered := models[1].Name != "P105"
 				for range 2 {
 					time.Sleep(15 * time.Second)
-					r, err := h.read(h.device)
+					r, err := h.Read(h.Device)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -145,12 +146,12 @@ func TestReplacedPlug(t *testing.T) {
 
 // TestWrongClock: a plug in the year 2000 tells its power, and no energies.
 func TestWrongClock(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, k.model)
-				h.plug.SetClock(time.Until(time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)))
-				r, err := h.read(h.device)
+				h := plugtest.NewHome(t, k.Model)
+				h.Plug.SetClock(time.Until(time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)))
+				r, err := h.Read(h.Device)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,48 +171,48 @@ func TestWrongClock(t *testing.T) {
 // TestRest: a plug that answers 429 is left alone, for longer each time, over
 // reloads and by all its devices; other credentials are tried at once.
 func TestRest(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, k.model)
+				h := plugtest.NewHome(t, k.Model)
 				guard := tapo.NewGuard("192.0.2.1:80", nil)
 				make := func(c tapo.Credentials) *tapo.Device {
-					return device(t, h.plug, func(cfg *tapo.Config) {
-						cfg.DialContext, cfg.Guard, cfg.Credentials = h.network.DialContext, guard, c
+					return plugtest.Device(t, h.Plug, func(cfg *tapo.Config) {
+						cfg.Guard, cfg.Credentials = guard, c
 					})
 				}
-				d, other := make(credentials), make(credentials)
-				read(h, d)
-				h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
+				d, other := make(plugtest.Credentials), make(plugtest.Credentials)
+				plugtest.Read(h, d)
+				h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
 				for _, seconds := range []int{10, 20, 40, 80, 160, 300, 300} {
-					if got := requests(h.plug, func() { h.reason(d) }); got != 1 {
+					if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 1 {
 						t.Errorf("%d requests", got)
 					}
-					reloaded := make(credentials)
+					reloaded := make(plugtest.Credentials)
 					reloaded.Replace(d)
 					d = reloaded
 					time.Sleep(time.Duration(seconds)*time.Second - time.Millisecond)
 					for _, d := range []*tapo.Device{d, other} {
 						start := time.Now()
-						if got := requests(h.plug, func() { h.reason(d) }); got != 0 || time.Since(start) > 0 {
+						if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 0 || time.Since(start) > 0 {
 							t.Errorf("%d requests, %v while it rests", got, time.Since(start))
 						}
 					}
 					time.Sleep(time.Millisecond)
 				}
-				h.reason(d)
-				h.plug.Heal()
-				changed := make(tapo.Credentials{Username: username, Password: "another"})
+				h.Reason(d)
+				h.Plug.Heal()
+				changed := make(tapo.Credentials{Username: plugtest.Username, Password: "another"})
 				changed.Replace(d)
-				if got := h.reason(changed); got != tapo.BadCredentials {
+				if got := h.Reason(changed); got != tapo.BadCredentials {
 					t.Errorf("changed credentials: %s", got)
 				}
 
 				for range 2 { // a read that succeeds sets the wait back
-					h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
-					h.reason(other)
+					h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
+					h.Reason(other)
 					time.Sleep(10 * time.Second)
-					if got := h.reason(other); got != ok {
+					if got := h.Reason(other); got != plugtest.OK {
 						t.Errorf("after 10 s: %s", got)
 					}
 				}
@@ -231,19 +232,19 @@ func TestWakeUp(t *testing.T) {
 		took    time.Duration
 		probes  int
 	}{
-		{"woken", 10 * time.Second, false, ok, 1100 * time.Millisecond, 1},
-		{"no deadline", 0, false, ok, 1100 * time.Millisecond, 1},
+		{"woken", 10 * time.Second, false, plugtest.OK, 1100 * time.Millisecond, 1},
+		{"no deadline", 0, false, plugtest.OK, 1100 * time.Millisecond, 1},
 		{"not woken", 10 * time.Second, true, tapo.Unreachable, time.Second, 1},
 		{"no time", 1900 * time.Millisecond, false, tapo.Unreachable, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, simulator.P110)
-				if err := h.plug.Sleep(); err != nil {
+				h := plugtest.NewHome(t, simulator.P110)
+				if err := h.Plug.Sleep(); err != nil {
 					t.Fatal(err)
 				}
 				if tc.closed {
-					h.plug.Close()
+					h.Plug.Close()
 				}
 				ctx, cancel := t.Context(), func() {}
 				if tc.timeout > 0 {
@@ -251,11 +252,11 @@ func TestWakeUp(t *testing.T) {
 				}
 				defer cancel()
 				start := time.Now()
-				_, err := h.device.Read(ctx)
-				if got := h.reasonOf(err); got != tc.want || time.Since(start) != tc.took {
+				_, err := h.Device.Read(ctx)
+				if got := plugtest.ReasonOf(h, err); got != tc.want || time.Since(start) != tc.took {
 					t.Errorf("%s after %v, want %s after %v", got, time.Since(start), tc.want, tc.took)
 				}
-				if got := h.plug.Stats().Datagrams; got != tc.probes {
+				if got := h.Plug.Stats().Datagrams; got != tc.probes {
 					t.Errorf("%d datagrams", got)
 				}
 			})
@@ -266,13 +267,13 @@ func TestWakeUp(t *testing.T) {
 // TestKnownToBeSlow: who is known to be slow is given the time.
 func TestKnownToBeSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHome(t, simulator.P110)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second})
-		read(h, h.device) // without a deadline
+		h := plugtest.NewHome(t, simulator.P110)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second})
+		plugtest.Read(h, h.Device) // without a deadline
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
-		got := requests(h.plug, func() {
-			if _, err := h.device.Read(ctx); err != nil {
+		got := plugtest.Requests(h.Plug, func() {
+			if _, err := h.Device.Read(ctx); err != nil {
 				t.Error(err)
 			}
 		})
@@ -285,15 +286,15 @@ func TestKnownToBeSlow(t *testing.T) {
 // TestBecomesSlow: a plug that has become too slow for half of the time is given
 // all of it in the next read.
 func TestBecomesSlow(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, k.model)
-				read(h, h.device)
-				h.plug.Inject(simulator.Fault{Kind: simulator.Slow, Path: k.steps[len(k.steps)-1], Delay: 6 * time.Second})
-				for i, want := range []tapo.Reason{tapo.Timeout, ok, ok} {
+				h := plugtest.NewHome(t, k.Model)
+				plugtest.Read(h, h.Device)
+				h.Plug.Inject(simulator.Fault{Kind: simulator.Slow, Path: k.Steps[len(k.Steps)-1], Delay: 6 * time.Second})
+				for i, want := range []tapo.Reason{tapo.Timeout, plugtest.OK, plugtest.OK} {
 					time.Sleep(15 * time.Second)
-					if got := h.reason(h.device); got != want {
+					if got := h.Reason(h.Device); got != want {
 						t.Errorf("read %d: %s", i, got)
 					}
 				}
@@ -305,19 +306,19 @@ func TestBecomesSlow(t *testing.T) {
 // TestProofNeedsTime: a proof is not sent whose answer might come too late.
 func TestProofNeedsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHome(t, simulator.P110TPAP) // which takes 25 ms
+		h := plugtest.NewHome(t, simulator.P110TPAP) // which takes 25 ms
 		for _, timeout := range []time.Duration{500 * time.Millisecond, time.Second} {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
-			_, err := h.device.Read(ctx)
+			_, err := h.Device.Read(ctx)
 			cancel()
-			if got := h.reasonOf(err); got != tapo.Timeout {
+			if got := plugtest.ReasonOf(h, err); got != tapo.Timeout {
 				t.Errorf("%v: %s", timeout, got)
 			}
 		}
-		if n := h.plug.Stats().Steps["pake_share"]; n != 0 {
+		if n := h.Plug.Stats().Steps["pake_share"]; n != 0 {
 			t.Errorf("%d proofs", n)
 		}
-		if got := h.reason(h.device); got != ok {
+		if got := h.Reason(h.Device); got != plugtest.OK {
 			t.Errorf("with more time: %s", got)
 		}
 	})
@@ -325,15 +326,15 @@ func TestProofNeedsTime(t *testing.T) {
 
 // TestIdleDuringBackoff: probes that are not passed on keep no connection open.
 func TestIdleDuringBackoff(t *testing.T) {
-	for _, k := range kinds {
+	for _, k := range plugtest.Generations {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHome(t, k.model)
-			h.plug.SetCredentials(username, "another")
+			h := plugtest.NewHome(t, k.Model)
+			h.Plug.SetCredentials(plugtest.Username, "another")
 			for start := time.Now(); time.Since(start) < 14*time.Minute; time.Sleep(15 * time.Second) {
-				h.reason(h.device)
+				h.Reason(h.Device)
 			}
-			if n := h.plug.OpenConnections(); n != 0 { // the last try was after seven minutes
-				t.Errorf("%s: %d connections", k.name, n)
+			if n := h.Plug.OpenConnections(); n != 0 { // the last try was after seven minutes
+				t.Errorf("%s: %d connections", k.Name, n)
 			}
 		})
 	}
@@ -342,24 +343,24 @@ func TestIdleDuringBackoff(t *testing.T) {
 // TestIdleConnection: two minutes after the last read the connection is given
 // up, and nothing else.
 func TestIdleConnection(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, k.model)
+				h := plugtest.NewHome(t, k.Model)
 				for range 3 {
-					read(h, h.device)
+					plugtest.Read(h, h.Device)
 					time.Sleep(119 * time.Second)
-					if got := h.plug.OpenConnections(); got != 1 {
+					if got := h.Plug.OpenConnections(); got != 1 {
 						t.Errorf("%d connections after 119 s", got)
 					}
 				}
-				read(h, h.device)
+				plugtest.Read(h, h.Device)
 				time.Sleep(121 * time.Second)
-				if got := h.plug.OpenConnections(); got != 0 {
+				if got := h.Plug.OpenConnections(); got != 0 {
 					t.Errorf("%d connections after 121 s", got)
 				}
 				time.Sleep(50 * time.Minute)
-				if got := requests(h.plug, func() { read(h, h.device) }); got != 1 {
+				if got := plugtest.Requests(h.Plug, func() { plugtest.Read(h, h.Device) }); got != 1 {
 					t.Errorf("%d requests after an hour", got)
 				}
 			})
@@ -370,10 +371,10 @@ func TestIdleConnection(t *testing.T) {
 // TestIdleStrip: so it is with a strip, which is allowed more requests.
 func TestIdleStrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHome(t, simulator.P316M)
-		read(h, h.device)
+		h := plugtest.NewHome(t, simulator.P316M)
+		plugtest.Read(h, h.Device)
 		time.Sleep(121 * time.Second)
-		if got := h.plug.OpenConnections(); got != 0 {
+		if got := h.Plug.OpenConnections(); got != 0 {
 			t.Errorf("%d connections after 121 s", got)
 		}
 	})

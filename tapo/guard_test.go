@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -29,22 +30,22 @@ func (m memoryStore) Save(address string, state []byte) {
 
 // TestRestarts: what a plug has refused outlives the process.
 func TestRestarts(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		store := memoryStore{}
 		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
-			h.guard = tapo.NewGuard("192.0.2.1:80", store)
-			h.device = h.newDevice(c)
-			return h.probe()
+			h.Guard = tapo.NewGuard("192.0.2.1:80", store)
+			h.Device = h.NewDevice(with(c))
+			return h.Probe()
 		}
 		for range 3 { // each takes some time: what is stored is made to be slow
 			_, _ = restart(wrong)
 		}
-		h.saw("after three restarts", 1, 1)
+		saw(h, "after three restarts", 1, 1)
 		reason, e := restart(wrong)
 		if reason != tapo.LoginBackoff || e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, "locks itself: 14.") || !strings.Contains(e.Advice, "no part") {
 			h.Errorf("%v, %s", e, e.Advice)
 		}
-		for _, secret := range []string{username, string(wrong.Password)} {
+		for _, secret := range []string{plugtest.Username, string(wrong.Password)} {
 			for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret))} {
 				if strings.Contains(string(store["192.0.2.1:80"]), form) {
 					h.Errorf("%q is stored", form)
@@ -52,97 +53,97 @@ func TestRestarts(t *testing.T) {
 			}
 		}
 		_, _ = restart(tapo.Credentials{Username: "other@example.com", Password: wrong.Password})
-		h.saw("another e-mail", 1, 1)
-		if reason, e := restart(credentials); reason != "" {
+		saw(h, "another e-mail", 1, 1)
+		if reason, e := restart(plugtest.Credentials); reason != plugtest.OK {
 			h.Errorf("the right password: %v", e)
 		}
 		_, _ = restart(wrong)
-		h.saw("the wrong password again", 2, 1)
+		saw(h, "the wrong password again", 2, 1)
 		for i := range 12 {
 			_, _ = restart(wrongly(i))
 		}
-		h.saw("after 12 wrong passwords more", 12, 11)
-		if reason, _ := restart(credentials); reason != tapo.LoginBackoff {
+		saw(h, "after 12 wrong passwords more", 12, 11)
+		if reason, _ := restart(plugtest.Credentials); reason != tapo.LoginBackoff {
 			h.Errorf("one of the last five: %s", reason)
 		}
 		clear(store) // as who deletes the file
-		if reason, e := restart(credentials); reason != "" {
+		if reason, e := restart(plugtest.Credentials); reason != plugtest.OK {
 			h.Errorf("deleted: %v", e)
 		}
 
-		h.plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
-		h.plug.LoseSession()
-		shares := h.plug.Stats().Steps["pake_share"]
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
+		h.Plug.LoseSession()
+		shares := h.Plug.Stats().Steps["pake_share"]
 		for _, want := range []tapo.Reason{tapo.Timeout, tapo.LoginBackoff} {
-			if reason, e := restart(credentials); reason != want {
+			if reason, e := restart(plugtest.Credentials); reason != want {
 				h.Errorf("%v, want %s", e, want)
 			}
 		}
 		for range 6 {
-			_, _ = restart(credentials)
+			_, _ = restart(plugtest.Credentials)
 			time.Sleep(40 * time.Second)
 		}
-		if got := h.plug.Stats().Steps["pake_share"] - shares; got != 3 {
+		if got := h.Plug.Stats().Steps["pake_share"] - shares; got != 3 {
 			h.Errorf("%d logins of unknown outcome", got)
 		}
 		store["192.0.2.1:80"] = []byte("{")
-		h.plug.Heal()
-		if reason, e := restart(credentials); reason != "" {
+		h.Plug.Heal()
+		if reason, e := restart(plugtest.Credentials); reason != plugtest.OK {
 			h.Errorf("what is stored is damaged: %v", e)
 		}
 	})
 }
 
 // reloadWrongly tries so many wrong passwords, one after the other.
-func (h *household) reloadWrongly(n int) {
+func reloadWrongly(h *plugtest.Home, n int) {
 	h.Helper()
 	for i := range n {
-		h.reload(wrongly(i))
-		h.poll(time.Minute)
+		h.Reload(wrongly(i))
+		h.Poll(time.Minute)
 	}
 }
 
 // TestUnknownOutcomesCount: with six attempts left, a login of unknown outcome
 // may have been the one before the last five.
 func TestUnknownOutcomesCount(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		h.reloadWrongly(9)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		reloadWrongly(h, 9)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
 		for i := range 9 {
-			h.reload(wrongly(100 + i))
-			h.poll(10 * time.Minute)
+			h.Reload(wrongly(100 + i))
+			h.Poll(10 * time.Minute)
 		}
-		h.saw("with an unknown outcome", 10, 10)
+		saw(h, "with an unknown outcome", 10, 10)
 	})
 }
 
 // TestUnknownOutcomeIsThePlugs: other credentials are no reason not to wait, nor
 // to begin to count anew.
 func TestUnknownOutcomeIsThePlugs(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
 		began := time.Now()
 		for i := range 100 {
-			h.reload(wrongly(i))
-			_, _ = h.probe()
-			if h.plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
+			h.Reload(wrongly(i))
+			_, _ = h.Probe()
+			if h.Plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
 				t.Fatal("three in less than a minute")
 			}
 			time.Sleep(5 * time.Second)
 		}
-		h.saw("in all", 3, 3)
+		saw(h, "in all", 3, 3)
 	})
 }
 
 // TestUnknownOutcomesInARow: a definite answer between them ends the row.
 func TestUnknownOutcomesInARow(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
-		h.poll(5 * time.Minute)
-		h.saw("two unknown, one refused", 3, 3)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
-		h.reload(credentials)
-		if seen := h.poll(5 * time.Minute); seen[""] == 0 {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.Poll(5 * time.Minute)
+		saw(h, "two unknown, one refused", 3, 3)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.Reload(plugtest.Credentials)
+		if seen := h.Poll(5 * time.Minute); seen[plugtest.OK] == 0 {
 			h.Errorf("two more are not three in a row: %v", seen)
 		}
 	})
@@ -150,15 +151,15 @@ func TestUnknownOutcomesInARow(t *testing.T) {
 
 // TestAccountsShareThePlug: what a plug counts, it counts for all accounts.
 func TestAccountsShareThePlug(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		first := h.device
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		first := h.Device
 		for i := range 20 {
-			h.device = h.newDevice(wrongly(i))
-			_, _ = h.probe()
+			h.Device = h.NewDevice(with(wrongly(i)))
+			_, _ = h.Probe()
 		}
-		h.saw("twenty accounts", 10, 10)
-		h.device = first
-		if reason, e := h.probe(); reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") {
+		saw(h, "twenty accounts", 10, 10)
+		h.Device = first
+		if reason, e := h.Probe(); reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") {
 			h.Errorf("the first account: %v", e)
 		}
 	})
@@ -166,25 +167,25 @@ func TestAccountsShareThePlug(t *testing.T) {
 
 // TestToAndFro: a password that was refused before another one is still refused.
 func TestToAndFro(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		for range 5 {
-			h.reload(tapo.Credentials{Username: username, Password: "wrong, too"})
-			h.poll(time.Minute)
-			h.reload(wrong)
-			h.poll(time.Minute)
+			h.Reload(tapo.Credentials{Username: plugtest.Username, Password: "wrong, too"})
+			h.Poll(time.Minute)
+			h.Reload(wrong)
+			h.Poll(time.Minute)
 		}
-		h.saw("two wrong passwords in turn", 2, 2)
+		saw(h, "two wrong passwords in turn", 2, 2)
 	})
 }
 
 // TestChangedPlug: when a login is refused in a way that is not on record, the
 // plug is asked again how it wants it.
 func TestChangedPlug(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.poll(time.Minute)
-		h.plug.SetCompatibility(true)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -1002, Path: "pake_register"})
-		if seen := h.poll(time.Minute); seen[""] != 4 {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Poll(time.Minute)
+		h.Plug.SetCompatibility(true)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -1002, Path: "pake_register"})
+		if seen := h.Poll(time.Minute); seen[plugtest.OK] != 4 {
 			h.Errorf("reasons %v", seen)
 		}
 	})
@@ -192,11 +193,11 @@ func TestChangedPlug(t *testing.T) {
 
 // TestSlowPlug: a proof of which the answer would come too late is not sent.
 func TestSlowPlug(t *testing.T) {
-	inBubble(t, &simulator.Plug{Latency: 4 * time.Second}, credentials, func(h *household) {
-		if seen := h.poll(time.Hour); len(seen) != 1 || seen[tapo.Timeout] == 0 {
+	atHome(t, &simulator.Plug{Latency: 4 * time.Second}, plugtest.Credentials, func(h *plugtest.Home) {
+		if seen := h.Poll(time.Hour); len(seen) != 1 || seen[tapo.Timeout] == 0 {
 			h.Errorf("reasons %v", seen)
 		}
-		if got := h.plug.Stats().Steps["pake_share"]; got != 0 {
+		if got := h.Plug.Stats().Steps["pake_share"]; got != 0 {
 			h.Errorf("%d proofs sent", got)
 		}
 	})
@@ -205,46 +206,46 @@ func TestSlowPlug(t *testing.T) {
 // TestKLAPIsAWayOut: what a plug has refused over TPAP is no reason not to use
 // KLAP, with which a plug counts nothing.
 func TestKLAPIsAWayOut(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, wrong, func(h *household) {
-		h.reloadWrongly(12)
-		h.reload(credentials)
-		h.poll(time.Hour)
-		h.saw("before", 10, 10)
-		h.plug.SetCompatibility(true)
-		if seen := h.poll(time.Hour); seen[tapo.LoginBackoff] > 30*4 || seen[""] < 30*4 {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		reloadWrongly(h, 12)
+		h.Reload(plugtest.Credentials)
+		h.Poll(time.Hour)
+		saw(h, "before", 10, 10)
+		h.Plug.SetCompatibility(true)
+		if seen := h.Poll(time.Hour); seen[tapo.LoginBackoff] > 30*4 || seen[plugtest.OK] < 30*4 {
 			h.Errorf("reasons %v", seen)
 		}
-		h.saw("after", 10, 10)
+		saw(h, "after", 10, 10)
 	})
 }
 
 // TestPinnedToKLAP: such a target does not wait for what TPAP waits for.
 func TestPinnedToKLAP(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
 	g := tapo.NewGuard("", nil)
-	fails(t, device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrong }), tapo.BadCredentials)
-	pinned := device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials, c.Protocol = g, wrong, tapo.KLAP })
-	fails(t, pinned, tapo.Unsupported)
-	p.SetCredentials(username, string(wrong.Password))
+	plugtest.Fails(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrong }), tapo.BadCredentials)
+	pinned := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials, c.Protocol = g, wrong, tapo.KLAP })
+	plugtest.Fails(t, pinned, tapo.Unsupported)
+	p.SetCredentials(plugtest.Username, string(wrong.Password))
 	p.SetCompatibility(true)
-	read(t, pinned)
+	plugtest.Read(t, pinned)
 }
 
 // TestBarredByAnother: a device that has been reading learns that the plug is
 // barred, because of another account, and that it speaks KLAP by now.
 func TestBarredByAnother(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
 	g := tapo.NewGuard("", nil)
-	ours := device(t, p, func(c *tapo.Config) { c.Guard = g })
-	read(t, ours)
+	ours := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g })
+	plugtest.Read(t, ours)
 	for i := range 11 {
-		_, _ = device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrongly(i) }).Read(t.Context())
+		_, _ = plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrongly(i) }).Read(t.Context())
 	}
-	if r := read(t, ours); r.Protocol != tapo.TPAP { // the session stands
+	if r := plugtest.Read(t, ours); r.Protocol != tapo.TPAP { // the session stands
 		t.Errorf("read over %s", r.Protocol)
 	}
 	p.SetCompatibility(true)
-	if r := read(t, ours); r.Protocol != tapo.KLAP {
+	if r := plugtest.Read(t, ours); r.Protocol != tapo.KLAP {
 		t.Errorf("read over %s", r.Protocol)
 	}
 }
@@ -252,12 +253,12 @@ func TestBarredByAnother(t *testing.T) {
 // TestOneProofPerRead: an answer that is not on record is no reason to send
 // another proof at once.
 func TestOneProofPerRead(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{}))
-	d := device(t, p)
-	read(t, d)
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{}))
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	p.LoseSession()
 	p.Inject(simulator.Fault{Kind: simulator.Code, Code: -1008, Path: "pake_share"})
-	fails(t, d, tapo.PlugError)
+	plugtest.Fails(t, d, tapo.PlugError)
 	if got := p.Stats().Steps["pake_share"]; got != 2 {
 		t.Errorf("%d proofs, want 2", got)
 	}
@@ -266,18 +267,18 @@ func TestOneProofPerRead(t *testing.T) {
 // TestSetUpPasscodeRefused: no account has been tried with it.
 func TestSetUpPasscodeRefused(t *testing.T) {
 	g := tapo.NewGuard("", nil)
-	unbound := start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
+	unbound := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
 	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
-	fails(t, device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
-	read(t, device(t, start(t, tpapPlug(simulator.TPAPOptions{})), func(c *tapo.Config) { c.Guard = g }))
+	plugtest.Fails(t, plugtest.Device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
+	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug(simulator.TPAPOptions{})), func(c *tapo.Config) { c.Guard = g }))
 }
 
 // TestClockWasWrong: what is stored cannot keep a plug waiting for years.
 func TestClockWasWrong(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.guard = tapo.NewGuard("a", memoryStore{"a": []byte(`{"next":"2099-01-01T00:00:00Z","cause":{"reason":"locked","text":"x","advice":"y"}}`)})
-		h.device = h.newDevice(credentials)
-		if seen := h.poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[""] != 60*4 {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Guard = tapo.NewGuard("a", memoryStore{"a": []byte(`{"next":"2099-01-01T00:00:00Z","cause":{"reason":"locked","text":"x","advice":"y"}}`)})
+		h.Device = h.NewDevice(with(plugtest.Credentials))
+		if seen := h.Poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[plugtest.OK] != 60*4 {
 			h.Errorf("reasons %v", seen)
 		}
 	})
@@ -285,12 +286,12 @@ func TestClockWasWrong(t *testing.T) {
 
 // TestLockedByAnImpostor: who answers each proof with a short lock gets three.
 func TestLockedByAnImpostor(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.plug.Inject(simulator.Fault{Path: "pake_share", Rewrite: func([]byte) []byte {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Path: "pake_share", Rewrite: func([]byte) []byte {
 			return []byte(`{"error_code":-2101,"data":{"sec_left":1}}`)
 		}})
-		h.poll(12 * time.Hour)
-		if got := h.plug.Stats().Steps["pake_share"]; got != 3 {
+		h.Poll(12 * time.Hour)
+		if got := h.Plug.Stats().Steps["pake_share"]; got != 3 {
 			h.Errorf("%d proofs", got)
 		}
 	})
@@ -298,11 +299,11 @@ func TestLockedByAnImpostor(t *testing.T) {
 
 // TestManyAtATime: devices of one plug log in one after the other.
 func TestManyAtATime(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
 	g := tapo.NewGuard("", nil)
 	var group sync.WaitGroup
 	for i := range 30 {
-		d := device(t, p, func(c *tapo.Config) {
+		d := plugtest.Device(t, p, func(c *tapo.Config) {
 			c.Guard, c.Credentials = g, wrongly(i)
 		})
 		group.Go(func() { _, _ = d.Read(t.Context()) })
@@ -315,24 +316,24 @@ func TestManyAtATime(t *testing.T) {
 
 // TestLockedWhileReading: the data channel may say so, too.
 func TestLockedWhileReading(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.poll(time.Minute)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -2101, Path: "/ds", Times: 1})
-		if seen := h.poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[""] != 10*4 {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Poll(time.Minute)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -2101, Path: "/ds", Times: 1})
+		if seen := h.Poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[plugtest.OK] != 10*4 {
 			h.Errorf("reasons %v", seen)
 		}
-		h.saw("in all", 2, 0)
+		saw(h, "in all", 2, 0)
 	})
 }
 
 // TestForgedLock: anybody can say that a plug is locked, so nobody is believed
 // for long.
 func TestForgedLock(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.plug.Inject(simulator.Fault{Path: "discover", Times: 1, Rewrite: func([]byte) []byte {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Path: "discover", Times: 1, Rewrite: func([]byte) []byte {
 			return []byte(`{"error_code":-2101,"error_info":{"lockedMinute":1e9}}`)
 		}})
-		if seen := h.poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[""] != 60*4 {
+		if seen := h.Poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[plugtest.OK] != 60*4 {
 			h.Errorf("reasons %v", seen)
 		}
 	})
@@ -340,11 +341,11 @@ func TestForgedLock(t *testing.T) {
 
 // TestTooManyRequests: a plug that wants a pause keeps the session.
 func TestTooManyRequests(t *testing.T) {
-	inBubble(t, &simulator.Plug{}, credentials, func(h *household) {
-		h.poll(time.Minute)
-		h.plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})
-		h.poll(20 * time.Minute)
-		h.saw("in all", 1, 0)
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Poll(time.Minute)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})
+		h.Poll(20 * time.Minute)
+		saw(h, "in all", 1, 0)
 	})
 }
 
@@ -355,23 +356,23 @@ func TestDamagedStore(t *testing.T) {
 		`{"refused":[{"salt":"AA==","password":"AA=="}]}`,
 	} {
 		g := tapo.NewGuard("a", memoryStore{"a": []byte(state)})
-		p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
-		read(t, device(t, p, func(c *tapo.Config) { c.Guard = g }))
+		p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+		plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g }))
 	}
 }
 
 func TestGuardIsIdle(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
 	store := memoryStore{}
 	g := tapo.NewGuard("a", store)
-	d := device(t, p, func(c *tapo.Config) { c.Guard = g })
-	read(t, d)
+	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g })
+	plugtest.Read(t, d)
 	if !g.Idle() || len(store) != 0 {
 		t.Errorf("after a login that succeeded: %s", store)
 	}
 	p.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 1})
 	p.LoseSession()
-	fails(t, d, tapo.Unreachable)
+	plugtest.Fails(t, d, tapo.Unreachable)
 	if g.Idle() || len(store) != 1 {
 		t.Errorf("after one of unknown outcome: %s", store)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
@@ -22,12 +23,12 @@ import (
 // TestRivalClient logs in between any two of our reads.
 func TestRivalClient(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
-		p := start(t, &simulator.Plug{Model: m})
-		ours, rival := device(t, p), device(t, p)
-		read(t, ours)
+		p := plugtest.Start(t, &simulator.Plug{Model: m})
+		ours, rival := plugtest.Device(t, p), plugtest.Device(t, p)
+		plugtest.Read(t, ours)
 		for range 5 {
-			read(t, rival)
-			if got := requests(p, func() { read(t, ours) }); got != 4 {
+			plugtest.Read(t, rival)
+			if got := plugtest.Requests(p, func() { plugtest.Read(t, ours) }); got != 4 {
 				t.Errorf("%s: %d requests, want 4", m.Protocol, got)
 			}
 		}
@@ -38,19 +39,19 @@ func TestSessionIsRenewedInTime(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
 		now := time.Now()
 		clock := func() time.Time { return now }
-		p := start(t, &simulator.Plug{Model: m, SessionLifetime: time.Hour, Now: clock})
+		p := plugtest.Start(t, &simulator.Plug{Model: m, SessionLifetime: time.Hour, Now: clock})
 		lost := 0
-		d := device(t, p, func(c *tapo.Config) {
+		d := plugtest.Device(t, p, func(c *tapo.Config) {
 			c.Now = clock
 			c.Trace.SessionLost = func(tapo.Protocol) { lost++ }
 		})
-		read(t, d)
+		plugtest.Read(t, d)
 		now = now.Add(58 * time.Minute)
-		if got := requests(p, func() { read(t, d) }); got != 1 {
+		if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 1 {
 			t.Errorf("%s: %d requests before the end", m.Protocol, got)
 		}
 		now = now.Add(90 * time.Second)
-		if got := requests(p, func() { read(t, d) }); got != 3 {
+		if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 3 {
 			t.Errorf("%s: %d requests at the end, want 3", m.Protocol, got)
 		}
 		if lost != 0 {
@@ -60,9 +61,9 @@ func TestSessionIsRenewedInTime(t *testing.T) {
 }
 
 func TestUnsignedReplies(t *testing.T) {
-	p := start(t, &simulator.Plug{})
+	p := plugtest.Start(t, &simulator.Plug{})
 	p.Inject(simulator.Fault{Kind: simulator.BadSignature})
-	read(t, device(t, p, func(c *tapo.Config) { c.SkipReplyVerification = true }))
+	plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.SkipReplyVerification = true }))
 }
 
 // TestSecretsStayInside looks for everything secret in everything that comes
@@ -72,13 +73,13 @@ func TestSecretsStayInside(t *testing.T) {
 	for _, m := range simulator.Models() {
 		for _, bound := range []string{secret, "other"} {
 			var out bytes.Buffer
-			p := start(t, &simulator.Plug{
-				Model: m, Username: username, Password: bound, TPAP: simulator.TPAPOptions{Token: "t0ken!of*the~session"},
+			p := plugtest.Start(t, &simulator.Plug{
+				Model: m, Username: plugtest.Username, Password: bound, TPAP: simulator.TPAPOptions{Token: "t0ken!of*the~session"},
 			})
 			p.Inject(simulator.Fault{Kind: simulator.Status, Status: 500, Path: "/app/request", Skip: 3, Times: 1})
 			p.Inject(simulator.Fault{Kind: simulator.Reset, Path: "/ds", Skip: 1, Times: 1})
 			p.Inject(simulator.Fault{Kind: simulator.Garble, Path: "/ds", Skip: 3, Times: 1})
-			d := device(t, p, func(c *tapo.Config) {
+			d := plugtest.Device(t, p, func(c *tapo.Config) {
 				c.Credentials.Password = secret
 				c.Logger = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
@@ -86,9 +87,9 @@ func TestSecretsStayInside(t *testing.T) {
 				r, err := d.Read(t.Context())
 				fmt.Fprintf(&out, "%+v %v %#v\n", r, err, err)
 			}
-			cfg := tapo.Credentials{Username: username, Password: secret}
+			cfg := tapo.Credentials{Username: plugtest.Username, Password: secret}
 			fmt.Fprintf(&out, "%v %+v %#v %s %x %q\n", cfg, cfg, cfg, cfg, cfg, cfg)
-			hashed := passthrough.LoginHashed.Params(username, secret).Password2
+			hashed := passthrough.LoginHashed.Params(plugtest.Username, secret).Password2
 			rawHashed, err := base64.StdEncoding.DecodeString(hashed)
 			if err != nil {
 				t.Fatal(err)
@@ -102,10 +103,10 @@ func TestSecretsStayInside(t *testing.T) {
 				"TPAP token":       "t0ken",
 				"TPAP path":        "stok=",
 				"base64 SHA-1":     hashed,
-				"auth hash":        hex.EncodeToString(klap.V2.AuthHash(username, secret)),
+				"auth hash":        hex.EncodeToString(klap.V2.AuthHash(plugtest.Username, secret)),
 				"cookie":           "TP_SESSIONID",
 				"token":            "token",
-				"auth hash, bytes": string(klap.V2.AuthHash(username, secret)),
+				"auth hash, bytes": string(klap.V2.AuthHash(plugtest.Username, secret)),
 			} {
 				if strings.Contains(strings.ToLower(out.String()), strings.ToLower(s)) {
 					t.Errorf("%s %s: the %s is in the output:\n%s", m.Name, m.Firmware, what, out.String())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -46,8 +47,8 @@ func remembering(t *testing.T, now time.Time, change func(*simulator.Plug)) (*si
 	if change != nil {
 		change(p)
 	}
-	start(t, p)
-	return p, device(t, p, func(c *tapo.Config) { c.DialContext = p.Network.DialContext })
+	plugtest.Start(t, p)
+	return p, plugtest.Device(t, p)
 }
 
 // TestEnergyHistory compares what plugs say with what was drawn, over the ends of
@@ -84,7 +85,7 @@ func TestEnergyHistory(t *testing.T) {
 				y, m, day := now.In(loc).Date()
 				from := time.Date(y, m, day-tc.back, 0, 0, 0, 0, loc)
 				var slots []tapo.EnergySlot
-				if got := requests(p, func() { slots = must(d.EnergyHistory(t.Context(), 1, tc.interval, from, now.AddDate(1, 0, 0))) }); got != tc.requests {
+				if got := plugtest.Requests(p, func() { slots = must(d.EnergyHistory(t.Context(), 1, tc.interval, from, now.AddDate(1, 0, 0))) }); got != tc.requests {
 					t.Errorf("%d requests, want %d", got, tc.requests)
 				}
 				if len(slots) != tc.slots {
@@ -184,7 +185,7 @@ func TestPowerHistory(t *testing.T) {
 				t.Fatal(err)
 			}
 			var slots []tapo.PowerSlot
-			if got := requests(p, func() {
+			if got := plugtest.Requests(p, func() {
 				slots = must(d.PowerHistory(t.Context(), 1, tc.interval, now.Add(-tc.back), now.Add(time.Hour)))
 			}); got != tc.requests+1 { // and one for the clock
 				t.Errorf("%d requests", got)
@@ -214,7 +215,7 @@ func TestHistoryOfSockets(t *testing.T) {
 					p.Outlets = append(p.Outlets, simulator.Outlet{Load: simulator.Constant(100 * (i + 1))})
 				}
 			})
-			n := requests(p, func() {
+			n := plugtest.Requests(p, func() {
 				desc := must(d.Describe(t.Context()))
 				if len(desc.Outlets) != m.Strip.Outlets || desc.Location.String() != "Europe/Berlin" || desc.Info.Model != m.Name {
 					t.Errorf("%+v", desc)
@@ -289,12 +290,12 @@ func TestNoHistory(t *testing.T) {
 // TestHistoryHeals: a session that is lost half way is replaced once, and nothing
 // is asked twice beyond what was lost; and requests are spaced.
 func TestHistoryHeals(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				now := time.Date(2026, 10, 28, 10, 20, 0, 0, time.UTC)
-				p, d := remembering(t, now, func(p *simulator.Plug) { p.Model = k.model })
-				p.Inject(simulator.Fault{Kind: simulator.LoseSession, Path: k.steps[len(k.steps)-1], Skip: 2, Times: 1})
+				p, d := remembering(t, now, func(p *simulator.Plug) { p.Model = k.Model })
+				p.Inject(simulator.Fault{Kind: simulator.LoseSession, Path: k.Steps[len(k.Steps)-1], Skip: 2, Times: 1})
 				begin := time.Now()
 				slots := must(d.EnergyHistory(t.Context(), 1, tapo.Hourly, now.AddDate(0, 0, -30), now))
 				if len(slots) < 29*24 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -24,13 +25,13 @@ func TestPassthroughNeedsPermission(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, map[string]http.HandlerFunc{"/app": text(200, someCode)})
-			cfg := tapo.Config{Address: h.Listener.Addr().String(), Credentials: credentials, AllowPassthrough: true}
+			cfg := tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials, AllowPassthrough: true}
 			change(&cfg)
 			d, err := tapo.New(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fails(t, d, tapo.PassthroughNotAllowed)
+			plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
 			if asked := fmt.Sprint(h.asked); strings.Contains(asked, "handshake]") || strings.Contains(asked, "app handshake") {
 				t.Errorf("asked %s", asked)
 			}
@@ -41,44 +42,44 @@ func TestPassthroughNeedsPermission(t *testing.T) {
 // TestNoDowngrade replaces a plug that spoke KLAP by one that claims to know
 // only securePassthrough.
 func TestNoDowngrade(t *testing.T) {
-	p := start(t, &simulator.Plug{Model: simulator.P110})
-	d := device(t, p)
-	read(t, d)
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	p.SetModel(simulator.P110Passthrough)
-	fails(t, d, tapo.PassthroughNotAllowed)
-	fails(t, d, tapo.PassthroughNotAllowed)
+	plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
+	plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
 	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
 		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
 	}
 	for _, pinned := range []tapo.Protocol{"", tapo.Passthrough} {
-		reconfigured := device(t, p, func(c *tapo.Config) { c.Protocol = pinned })
+		reconfigured := plugtest.Device(t, p, func(c *tapo.Config) { c.Protocol = pinned })
 		reconfigured.Replace(d)
-		fails(t, reconfigured, tapo.PassthroughNotAllowed)
+		plugtest.Fails(t, reconfigured, tapo.PassthroughNotAllowed)
 	}
 	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
 		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
 	}
 	p.SetModel(simulator.P110)
-	read(t, d)
+	plugtest.Read(t, d)
 }
 
 func TestUpgrade(t *testing.T) {
-	p := start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	d := device(t, p)
-	if r := read(t, d); r.Protocol != tapo.Passthrough {
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+	d := plugtest.Device(t, p)
+	if r := plugtest.Read(t, d); r.Protocol != tapo.Passthrough {
 		t.Fatalf("protocol %s", r.Protocol)
 	}
 	p.SetModel(simulator.P110)
-	if r := read(t, d); r.Protocol != tapo.KLAP {
+	if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
 		t.Fatalf("protocol %s", r.Protocol)
 	}
 	p.SetModel(simulator.P110TPAP)
 	for range 2 { // the switch of the app, to and fro
-		if r := read(t, d); r.Protocol != tapo.TPAP {
+		if r := plugtest.Read(t, d); r.Protocol != tapo.TPAP {
 			t.Fatalf("protocol %s", r.Protocol)
 		}
 		p.SetCompatibility(true)
-		if r := read(t, d); r.Protocol != tapo.KLAP {
+		if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
 			t.Fatalf("protocol %s", r.Protocol)
 		}
 		p.SetCompatibility(false)
@@ -87,15 +88,15 @@ func TestUpgrade(t *testing.T) {
 
 func TestPinnedProtocol(t *testing.T) {
 	pin := func(p tapo.Protocol) func(*tapo.Config) { return func(c *tapo.Config) { c.Protocol = p } }
-	klap, old := start(t, &simulator.Plug{}), start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	if got := requests(klap, func() { read(t, device(t, klap, pin(tapo.KLAP))) }); got != 3 {
+	klap, old := plugtest.Start(t, &simulator.Plug{}), plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+	if got := plugtest.Requests(klap, func() { plugtest.Read(t, plugtest.Device(t, klap, pin(tapo.KLAP))) }); got != 3 {
 		t.Errorf("KLAP: %d round trips, want 3", got)
 	}
-	if got := requests(old, func() { read(t, device(t, old, pin(tapo.Passthrough))) }); got != 3 {
+	if got := plugtest.Requests(old, func() { plugtest.Read(t, plugtest.Device(t, old, pin(tapo.Passthrough))) }); got != 3 {
 		t.Errorf("securePassthrough: %d round trips, want 3", got)
 	}
-	newer := start(t, &simulator.Plug{Model: simulator.P110TPAP})
-	if got := requests(newer, func() { read(t, device(t, newer, pin(tapo.TPAP))) }); got != 4 {
+	newer := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP})
+	if got := plugtest.Requests(newer, func() { plugtest.Read(t, plugtest.Device(t, newer, pin(tapo.TPAP))) }); got != 4 {
 		t.Errorf("TPAP: %d round trips, want 4", got)
 	}
 	for _, tc := range []struct {
@@ -110,7 +111,7 @@ func TestPinnedProtocol(t *testing.T) {
 		{old, tapo.KLAP, tapo.PassthroughNotAllowed},
 		{old, tapo.TPAP, tapo.PassthroughNotAllowed},
 	} {
-		e := fails(t, device(t, tc.plug, pin(tc.pin)), tc.want)
+		e := plugtest.Failure(t, plugtest.Device(t, tc.plug, pin(tc.pin)), tc.want)
 		if !strings.Contains(e.Error(), "pinned") || !strings.Contains(e.Error(), string(tc.pin)) {
 			t.Errorf("pinned to %s, a %s plug: %v, %s", tc.pin, tc.plug.Model.Protocol, e, e.Advice)
 		}
@@ -120,23 +121,23 @@ func TestPinnedProtocol(t *testing.T) {
 // TestLoginVersions: the password in clear goes only to a plug that refuses it
 // hashed, and never to one that has taken it hashed before.
 func TestLoginVersions(t *testing.T) {
-	p := start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	d := device(t, p)
-	read(t, d)
-	p.SetCredentials(username, "changed")
-	fails(t, d, tapo.BadCredentials)
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	p.SetCredentials(plugtest.Username, "changed")
+	plugtest.Fails(t, d, tapo.BadCredentials)
 	if s := p.Stats(); s.ClearLogins != 0 || s.LoginFailures != 1 {
 		t.Errorf("version 2: %d logins in clear, %d failed", s.ClearLogins, s.LoginFailures)
 	}
 	for _, m := range []simulator.Model{simulator.P100Old, simulator.P110Old} {
-		p := start(t, &simulator.Plug{Model: m})
-		d := device(t, p)
-		read(t, d)
+		p := plugtest.Start(t, &simulator.Plug{Model: m})
+		d := plugtest.Device(t, p)
+		plugtest.Read(t, d)
 		if s := p.Stats(); s.ClearLogins != 1 || s.LoginFailures != 1 || s.Logins != 1 {
 			t.Errorf("%s: %+v", m.Firmware, s)
 		}
 		p.LoseSession()
-		read(t, d)
+		plugtest.Read(t, d)
 		if s := p.Stats(); s.LoginFailures != 1 || s.Logins != 2 {
 			t.Errorf("%s, second login: %+v", m.Firmware, s)
 		}
@@ -150,27 +151,27 @@ func TestPasswordInClear(t *testing.T) {
 		9999: tapo.SessionStolen, 1001: tapo.PlugError, 1112: tapo.PlugError, -1: tapo.PlugError, -1001: tapo.PlugError,
 		-1301: tapo.PlugError, -2101: tapo.PlugError,
 	} {
-		p := start(t, &simulator.Plug{Model: simulator.P110Old})
+		p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Old})
 		p.Refuse("login_device", code)
-		d := device(t, p)
-		fails(t, d, want)
+		d := plugtest.Device(t, p)
+		plugtest.Fails(t, d, want)
 		if s := p.Stats(); s.ClearLogins != 0 {
 			t.Errorf("error_code %d: %d logins in clear", code, s.ClearLogins)
 		}
 		p.Refuse("login_device", 0)
-		read(t, d)
+		plugtest.Read(t, d)
 	}
 }
 
 func TestWrongPassword(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
-		p := start(t, &simulator.Plug{Model: m})
+		p := plugtest.Start(t, &simulator.Plug{Model: m})
 		now := time.Now()
-		d := device(t, p, func(c *tapo.Config) {
+		d := plugtest.Device(t, p, func(c *tapo.Config) {
 			c.Credentials.Password = "wrong"
 			c.Now = func() time.Time { return now }
 		})
-		e := fails(t, d, tapo.BadCredentials)
+		e := plugtest.Failure(t, d, tapo.BadCredentials)
 		if e.Protocol == "" {
 			t.Errorf("%s: %+v", m.Firmware, e)
 		}
@@ -180,41 +181,41 @@ func TestWrongPassword(t *testing.T) {
 
 		// It is tried again after a minute, two, four and so on up to 30.
 		for _, minutes := range []int{1, 2, 4, 8, 16, 30, 30} {
-			if got := requests(p, func() { fails(t, d, tapo.LoginBackoff) }); got != 0 {
+			if got := plugtest.Requests(p, func() { plugtest.Fails(t, d, tapo.LoginBackoff) }); got != 0 {
 				t.Errorf("%d requests during back-off", got)
 			}
 			now = now.Add(time.Duration(minutes)*time.Minute - time.Second)
-			fails(t, d, tapo.LoginBackoff)
+			plugtest.Fails(t, d, tapo.LoginBackoff)
 			now = now.Add(time.Second)
-			fails(t, d, tapo.BadCredentials)
+			plugtest.Fails(t, d, tapo.BadCredentials)
 		}
 
 		// A new configuration with the same credentials does not try either,
 		// one with others does.
-		same := device(t, p, func(c *tapo.Config) { c.Credentials.Password, c.Now = "wrong", func() time.Time { return now } })
+		same := plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials.Password, c.Now = "wrong", func() time.Time { return now } })
 		same.Replace(d)
-		fails(t, same, tapo.LoginBackoff)
-		corrected := device(t, p)
+		plugtest.Fails(t, same, tapo.LoginBackoff)
+		corrected := plugtest.Device(t, p)
 		corrected.Replace(d)
-		read(t, corrected)
+		plugtest.Read(t, corrected)
 	}
 }
 
 func TestBackoffEndsWithSuccess(t *testing.T) {
-	p := start(t, &simulator.Plug{})
+	p := plugtest.Start(t, &simulator.Plug{})
 	now := time.Now()
-	d := device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
-	p.SetCredentials(username, "changed")
-	fails(t, d, tapo.BadCredentials)
+	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
+	p.SetCredentials(plugtest.Username, "changed")
+	plugtest.Fails(t, d, tapo.BadCredentials)
 	now = now.Add(time.Minute)
-	fails(t, d, tapo.BadCredentials)
-	p.SetCredentials(username, password)
+	plugtest.Fails(t, d, tapo.BadCredentials)
+	p.SetCredentials(plugtest.Username, plugtest.Password)
 	now = now.Add(2 * time.Minute)
-	read(t, d)
-	p.SetCredentials(username, "changed")
-	fails(t, d, tapo.BadCredentials)
+	plugtest.Read(t, d)
+	p.SetCredentials(plugtest.Username, "changed")
+	plugtest.Fails(t, d, tapo.BadCredentials)
 	now = now.Add(time.Minute) // and not four
-	fails(t, d, tapo.BadCredentials)
+	plugtest.Fails(t, d, tapo.BadCredentials)
 }
 
 func TestLockedPlugIsLeftAlone(t *testing.T) {
@@ -225,13 +226,13 @@ func TestLockedPlugIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		fails(t, d, tapo.Locked)
+		plugtest.Fails(t, d, tapo.Locked)
 	}
 	if len(h.asked) != 1 {
 		t.Errorf("asked %v", h.asked)
 	}
 	now = now.Add(31 * time.Minute)
-	fails(t, d, tapo.Locked)
+	plugtest.Fails(t, d, tapo.Locked)
 	if len(h.asked) != 2 {
 		t.Errorf("asked %v", h.asked)
 	}
@@ -264,10 +265,10 @@ func TestDiagnosis(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := &simulator.Plug{KLAPVersion1: tc.version1, Username: "x"}
-			start(t, p)
+			plugtest.Start(t, p)
 			p.SetCredentials(tc.plugUsername, tc.plugPassword)
-			d := device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{Username: tc.username, Password: tc.password} })
-			e := fails(t, d, tc.reason)
+			d := plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{Username: tc.username, Password: tc.password} })
+			e := plugtest.Failure(t, d, tc.reason)
 			if !strings.Contains(e.Advice, tc.advice) {
 				t.Errorf("advice %q, want %q in it", e.Advice, tc.advice)
 			}
@@ -279,13 +280,13 @@ func TestDiagnosis(t *testing.T) {
 }
 
 func TestHandshake2Refused(t *testing.T) {
-	p := start(t, &simulator.Plug{})
+	p := plugtest.Start(t, &simulator.Plug{})
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 403, Path: "/app/handshake2"})
-	d := device(t, p)
-	fails(t, d, tapo.LocalAccessRefused)
+	d := plugtest.Device(t, p)
+	plugtest.Fails(t, d, tapo.LocalAccessRefused)
 	p.Heal()
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 400, Path: "/app/handshake2"})
-	fails(t, d, tapo.SessionStolen) // perhaps another client's handshake came between
+	plugtest.Fails(t, d, tapo.SessionStolen) // perhaps another client's handshake came between
 }
 
 func TestEveryReasonHasAdvice(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -14,22 +15,22 @@ import (
 // password tried on it that it may count.
 func TestWantedMAC(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P304M} {
-		p := start(t, &simulator.Plug{Model: m, Outlets: []simulator.Outlet{{}}})
-		mac := read(t, device(t, p)).Info.MAC
+		p := plugtest.Start(t, &simulator.Plug{Model: m, Outlets: []simulator.Outlet{{}}})
+		mac := plugtest.Read(t, plugtest.Device(t, p)).Info.MAC
 		logins := p.Stats().Logins
-		d := device(t, p, func(c *tapo.Config) { c.MAC = "AA-BB-CC-00-11-22" })
+		d := plugtest.Device(t, p, func(c *tapo.Config) { c.MAC = "AA-BB-CC-00-11-22" })
 		for range 2 {
-			fails(t, d, tapo.NotAPlug)
+			plugtest.Fails(t, d, tapo.NotAPlug)
 		}
 		if got := p.Stats().Logins - logins; m.Protocol == simulator.TPAP && got != 0 {
 			t.Errorf("%s: %d logins", m.Name, got)
 		}
-		d = device(t, p, func(c *tapo.Config) { c.MAC = mac })
-		read(t, d)
+		d = plugtest.Device(t, p, func(c *tapo.Config) { c.MAC = mac })
+		plugtest.Read(t, d)
 	}
-	old := start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	d := device(t, old, func(c *tapo.Config) { c.MAC, c.AllowPassthrough = "AA-BB-CC-00-11-22", true })
-	fails(t, d, tapo.PassthroughNotAllowed)
+	old := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+	d := plugtest.Device(t, old, func(c *tapo.Config) { c.MAC, c.AllowPassthrough = "AA-BB-CC-00-11-22", true })
+	plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
 	if got := old.Stats().Steps["handshake /app"]; got != 0 {
 		t.Errorf("%d handshakes", got)
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -107,11 +108,11 @@ func TestRecognition(t *testing.T) {
 				}
 			}
 			h := newHost(t, answers)
-			d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: credentials, AllowPassthrough: tc.allowed})
+			d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials, AllowPassthrough: tc.allowed})
 			if err != nil {
 				t.Fatal(err)
 			}
-			fails(t, d, tc.want)
+			plugtest.Fails(t, d, tc.want)
 			if got := strings.Join(h.asked, " "); got != tc.asked {
 				t.Errorf("asked %q, want %q", got, tc.asked)
 			}
@@ -128,39 +129,39 @@ func TestRecognitionOfSimulatedPlugs(t *testing.T) {
 		{simulator.P110Passthrough, false, tapo.PassthroughNotAllowed},
 		{simulator.P100Old, false, tapo.PassthroughNotAllowed},
 	} {
-		p := start(t, &simulator.Plug{Model: tc.model})
-		fails(t, device(t, p, func(c *tapo.Config) { c.AllowPassthrough = tc.allow }), tc.reason)
+		p := plugtest.Start(t, &simulator.Plug{Model: tc.model})
+		plugtest.Fails(t, plugtest.Device(t, p, func(c *tapo.Config) { c.AllowPassthrough = tc.allow }), tc.reason)
 	}
 }
 
 // TestAnnouncedTPAPWithKLAP is firmware that announces TPAP and still speaks
 // KLAP, as has been reported.
 func TestAnnouncedTPAPWithKLAP(t *testing.T) {
-	p := start(t, &simulator.Plug{})
+	p := plugtest.Start(t, &simulator.Plug{})
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.Addr().String()}).ServeHTTP
 	h := newHost(t, map[string]http.HandlerFunc{
 		"/": text(200, tpap), "/app/handshake1": proxy, "/app/handshake2": proxy, "/app/request": proxy,
 	})
-	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: credentials})
+	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := read(t, d); r.Protocol != tapo.KLAP {
+	if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
 		t.Errorf("protocol %s", r.Protocol)
 	}
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	plug := start(t, &simulator.Plug{})
+	plug := plugtest.Start(t, &simulator.Plug{})
 	redirect := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://"+plug.Addr().String()+r.URL.Path, http.StatusTemporaryRedirect)
 	}
 	h := newHost(t, map[string]http.HandlerFunc{"/": redirect, "/app/handshake1": redirect, "/app": redirect})
-	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: credentials})
+	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails(t, d, tapo.NotAPlug)
+	plugtest.Fails(t, d, tapo.NotAPlug)
 	if got := plug.Stats().Requests; got != 0 {
 		t.Errorf("%d requests arrived at the redirect's aim", got)
 	}
@@ -187,7 +188,7 @@ func TestUnreachable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fails(t, d, tapo.Unreachable)
+			plugtest.Fails(t, d, tapo.Unreachable)
 		})
 	}
 }
@@ -212,5 +213,5 @@ func TestNotHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails(t, d, tapo.NotAPlug)
+	plugtest.Fails(t, d, tapo.NotAPlug)
 }

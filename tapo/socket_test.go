@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -18,18 +19,18 @@ import (
 func TestRefusedForNow(t *testing.T) {
 	for _, code := range []int{-1, -1001, -1002, -1008, -1301} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHome(t, simulator.P304M)
-			h.reason(h.device)
+			h := plugtest.NewHome(t, simulator.P304M)
+			h.Reason(h.Device)
 			for _, method := range []string{"get_child_device_list", "control_child", "2/get_energy_usage"} {
-				h.plug.Refuse(method, code)
-				h.reason(h.device)
-				h.plug.Refuse(method, 0)
+				h.Plug.Refuse(method, code)
+				h.Reason(h.Device)
+				h.Plug.Refuse(method, 0)
 				time.Sleep(15 * time.Second)
-				if r, err := h.read(h.device); err != nil || len(r.Outlets) != 4 {
+				if r, err := h.Read(h.Device); err != nil || len(r.Outlets) != 4 {
 					t.Errorf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
 				}
 				time.Sleep(11 * time.Minute)
-				r, err := h.read(h.device)
+				r, err := h.Read(h.Device)
 				if err != nil || len(r.Outlets) != 4 {
 					t.Fatalf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
 				}
@@ -54,11 +55,11 @@ func TestBusySockets(t *testing.T) {
 	} {
 		p := strip(t, simulator.P316M)
 		p.Refuse(tc.method, tc.code)
-		d := device(t, p)
-		read(t, d)
+		d := plugtest.Device(t, p)
+		plugtest.Read(t, d)
 		p.Refuse(tc.method, 0)
-		read(t, d)
-		if got := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }); got != tc.warm {
+		plugtest.Read(t, d)
+		if got := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true) }); got != tc.warm {
 			t.Errorf("%s, code %d: %d requests, want %d", tc.method, tc.code, got, tc.warm)
 		}
 	}
@@ -68,10 +69,10 @@ func TestBusySockets(t *testing.T) {
 func TestOuterRefusal(t *testing.T) {
 	p := strip(t, simulator.P316M)
 	p.Refuse("control_child multipleRequest", -1003)
-	d := device(t, p)
-	read(t, d)
-	read(t, d)
-	checkOutlets(t, read(t, d), simulator.P316M, true)
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	plugtest.Read(t, d)
+	checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true)
 }
 
 // TestRefusedPage: what the first page has stays.
@@ -81,14 +82,14 @@ func TestRefusedPage(t *testing.T) {
 		m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components}
 		p := strip(t, m)
 		p.Refuse("get_child_device_list from 10", code)
-		d := device(t, p)
+		d := plugtest.Device(t, p)
 		for i := range 3 {
-			if got := len(read(t, d).Outlets); got != 10 {
+			if got := len(plugtest.Read(t, d).Outlets); got != 10 {
 				t.Errorf("code %d, read %d: %d sockets", code, i, got)
 			}
 		}
 		p.Refuse("get_child_device_list from 10", 0)
-		if got := len(read(t, d).Outlets); got != 13 {
+		if got := len(plugtest.Read(t, d).Outlets); got != 13 {
 			t.Errorf("code %d: %d sockets", code, got)
 		}
 	}
@@ -101,7 +102,7 @@ func TestNumbersStay(t *testing.T) {
 		return fmt.Sprintf(`{"child_device_list":[%s],"start_index":0,"sum":%d}`, strings.Join(entries, ","), len(entries))
 	}
 	p := strip(t, simulator.P300)
-	d := device(t, p)
+	d := plugtest.Device(t, p)
 	for _, tc := range []struct {
 		list string
 		want []int
@@ -112,7 +113,7 @@ func TestNumbersStay(t *testing.T) {
 	} {
 		p.Answer("get_child_device_list", tc.list)
 		var got []int
-		for _, o := range read(t, d).Outlets {
+		for _, o := range plugtest.Read(t, d).Outlets {
 			got = append(got, o.Number)
 		}
 		if !slices.Equal(got, tc.want) {
@@ -125,10 +126,10 @@ func TestNumbersStay(t *testing.T) {
 // get_energy_usage as well, there is get_current_power.
 func TestWholeWattsInstead(t *testing.T) {
 	for _, code := range []int{-1, -1001, -1002, -1301, -1601, -2201} {
-		p := start(t, &simulator.Plug{Model: simulator.P110M, Load: simulator.Constant(60)})
+		p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110M, Load: simulator.Constant(60)})
 		p.Refuse("get_energy_usage", code)
 		p.Refuse("get_emeter_data", code)
-		if power, has := read(t, device(t, p)).Outlets[0].Power.Get(); !has || power != 60 {
+		if power, has := plugtest.Read(t, plugtest.Device(t, p)).Outlets[0].Power.Get(); !has || power != 60 {
 			t.Errorf("code %d: %v, %t", code, power, has)
 		}
 	}
@@ -140,7 +141,7 @@ func TestWhatTheListSays(t *testing.T) {
 	p := strip(t, simulator.P300)
 	p.Answer("get_child_device_list", `{"child_device_list":[{"device_id":"a","position":1,"on_off":1},{"device_id":"b","position":2,"on_off":0},{"device_id":"c","position":3}],"sum":3}`)
 	var got []string
-	for _, o := range read(t, device(t, p)).Outlets {
+	for _, o := range plugtest.Read(t, plugtest.Device(t, p)).Outlets {
 		on, known := o.On.Get()
 		got = append(got, fmt.Sprint(on, known))
 	}
@@ -149,7 +150,7 @@ func TestWhatTheListSays(t *testing.T) {
 	}
 	p = strip(t, simulator.P304M)
 	p.Refuse("1/get_protection_power", -1002)
-	if limit, has := read(t, device(t, p)).Outlets[0].PowerLimit.Get(); !has || limit != 2960 {
+	if limit, has := plugtest.Read(t, plugtest.Device(t, p)).Outlets[0].PowerLimit.Get(); !has || limit != 2960 {
 		t.Errorf("limit %v, %t", limit, has)
 	}
 }

@@ -13,36 +13,37 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
 // TestFaultsOnSockets compares the tables of TestFaults with what happens on
 // real sockets, where connections end in other ways; rows that take time apart.
 func TestFaultsOnSockets(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			cells := readTable(t, k.name+".txt")
+			cells := readTable(t, k.Name+".txt")
 			tried := 0
 			for _, f := range simulator.Faults() {
 				if f.Fault.Kind == simulator.Hang || f.Fault.Kind == simulator.Slow {
 					continue
 				}
 				for column, want := range cells[f.Name+", once"] {
-					f.Fault.Times, f.Fault.Path = 1, k.steps[min(column, len(k.steps)-1)]
-					p := start(t, &simulator.Plug{Model: k.model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
-					h := &home{T: t, plug: p, device: device(t, p)}
-					if column == len(k.steps) {
-						read(h, h.device)
+					f.Fault.Times, f.Fault.Path = 1, k.Steps[min(column, len(k.Steps)-1)]
+					p := plugtest.Start(t, &simulator.Plug{Model: k.Model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
+					h := &plugtest.Home{T: t, Plug: p, Device: plugtest.Device(t, p)}
+					if column == len(k.Steps) {
+						plugtest.Read(h, h.Device)
 						time.Sleep(time.Millisecond)
 					}
 					p.Inject(f.Fault)
 					var reason tapo.Reason
-					n := requests(p, func() { reason = h.reason(h.device) })
+					n := plugtest.Requests(p, func() { reason = h.Reason(h.Device) })
 					if got := fmt.Sprintf("%s %d", reason, n); got != want {
 						t.Errorf("%s at %s: %s, want %s", f.Name, f.Fault.Path, got, want)
 					}
-					h.device.Close()
+					h.Device.Close()
 					p.Close()
 					tried++
 				}
@@ -75,11 +76,11 @@ func readTable(t *testing.T, name string) map[string][]string {
 // TestWakeUpOnSockets has a plug with an address of its own, since the probe
 // goes to a fixed port.
 func TestWakeUpOnSockets(t *testing.T) {
-	p := start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
+	p := plugtest.Start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
 	if err := p.Sleep(); err != nil {
 		t.Fatal(err)
 	}
-	read(t, device(t, p))
+	plugtest.Read(t, plugtest.Device(t, p))
 	if got := p.Stats().Datagrams; got != 1 {
 		t.Errorf("%d datagrams", got)
 	}

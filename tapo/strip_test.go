@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -23,7 +24,7 @@ func strip(t *testing.T, m simulator.Model) *simulator.Plug {
 	for i := range m.Strip.Outlets {
 		p.Outlets = append(p.Outlets, simulator.Outlet{Name: fmt.Sprintf("Outlet № %d", i+1), Load: simulator.Constant(10 * (i + 1)), Off: i == 1})
 	}
-	return start(t, p)
+	return plugtest.Start(t, p)
 }
 
 // TestStrips reads every strip, and counts what that takes: one exchange for the
@@ -46,22 +47,22 @@ func TestStrips(t *testing.T) {
 	} {
 		t.Run(tc.model.Name+" "+tc.model.Firmware, func(t *testing.T) {
 			p := strip(t, tc.model)
-			d := device(t, p)
+			d := plugtest.Device(t, p)
 			var r tapo.Reading
-			if got := requests(p, func() { r = read(t, d) }); got != tc.cold {
+			if got := plugtest.Requests(p, func() { r = plugtest.Read(t, d) }); got != tc.cold {
 				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
 			}
 			checkOutlets(t, r, tc.model, tc.metered)
 			for range 3 {
-				if got := requests(p, func() { r = read(t, d) }); got != tc.warm {
+				if got := plugtest.Requests(p, func() { r = plugtest.Read(t, d) }); got != tc.warm {
 					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
 				}
 				checkOutlets(t, r, tc.model, tc.metered)
 			}
 			p.LoseSession()
-			checkOutlets(t, read(t, d), tc.model, tc.metered)
+			checkOutlets(t, plugtest.Read(t, d), tc.model, tc.metered)
 			p.SetOutlet(2, true)
-			if on, _ := read(t, d).Outlets[1].On.Get(); !on {
+			if on, _ := plugtest.Read(t, d).Outlets[1].On.Get(); !on {
 				t.Error("socket 2 was switched on")
 			}
 		})
@@ -101,12 +102,12 @@ func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool)
 // every read.
 func TestStripThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHome(t, simulator.P300First)
+		h := plugtest.NewHome(t, simulator.P300First)
 		for range 3 {
-			if got := h.reason(h.device); got != ok {
+			if got := h.Reason(h.Device); got != plugtest.OK {
 				t.Error(got)
 			}
-			h.plug.LoseSession()
+			h.Plug.LoseSession()
 		}
 	})
 }
@@ -117,13 +118,13 @@ func TestHangingBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := simulator.P110
 		m.HangsOnBatches = true
-		h := newHome(t, m)
-		h.reason(h.device) // the first batch of all is answered
+		h := plugtest.NewHome(t, m)
+		h.Reason(h.Device) // the first batch of all is answered
 		probe := func(after time.Duration, works bool, most int) {
 			t.Helper()
 			time.Sleep(after)
-			before := h.plug.Stats().Requests
-			if got, took := h.reason(h.device), h.plug.Stats().Requests-before; (got == ok) != works || took > most {
+			before := h.Plug.Stats().Requests
+			if got, took := h.Reason(h.Device), h.Plug.Stats().Requests-before; (got == plugtest.OK) != works || took > most {
 				t.Errorf("%s after %d requests, want %t after %d", got, took, works, most)
 			}
 		}
@@ -144,11 +145,11 @@ func TestPages(t *testing.T) {
 	m := simulator.P316M
 	m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components, Emeter: true, NoPower: true, Reversed: true}
 	p := strip(t, m)
-	d := device(t, p)
-	if got, want := requests(p, func() { checkOutlets(t, read(t, d), m, true) }), 3+2+2+13; got != want {
+	d := plugtest.Device(t, p)
+	if got, want := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), m, true) }), 3+2+2+13; got != want {
 		t.Errorf("cold: %d round trips, want %d", got, want)
 	}
-	if got, want := requests(p, func() { checkOutlets(t, read(t, d), m, true) }), 2+13; got != want {
+	if got, want := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), m, true) }), 2+13; got != want {
 		t.Errorf("warm: %d round trips, want %d", got, want)
 	}
 }
@@ -161,10 +162,10 @@ func TestOtherDevices(t *testing.T) {
 	}{
 		{simulator.L530, 1}, {simulator.L900, 1}, {simulator.S505, 1}, {simulator.H100, 0},
 	} {
-		p := start(t, &simulator.Plug{Model: tc.model, Name: "Thing"})
-		d := device(t, p)
+		p := plugtest.Start(t, &simulator.Plug{Model: tc.model, Name: "Thing"})
+		d := plugtest.Device(t, p)
 		for range 2 {
-			r := read(t, d)
+			r := plugtest.Read(t, d)
 			if len(r.Outlets) != tc.outlets || r.Info.Model != tc.model.Name {
 				t.Errorf("%s: %+v", tc.model.Name, r)
 			}
@@ -212,10 +213,10 @@ func TestOddLists(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := strip(t, simulator.P300)
 			p.Answer("get_child_device_list", fmt.Sprintf(`{"child_device_list":[%s],"start_index":0,"sum":%d}`, strings.Join(tc.list, ","), len(tc.list)))
-			d := device(t, p)
+			d := plugtest.Device(t, p)
 			for range 2 {
 				var got []string
-				for _, o := range read(t, d).Outlets {
+				for _, o := range plugtest.Read(t, d).Outlets {
 					got = append(got, fmt.Sprint(o.Number, " ", o.Name))
 				}
 				if got := strings.Join(got, ", "); got != tc.want {
@@ -236,16 +237,16 @@ func TestOddSums(t *testing.T) {
 	} {
 		p := strip(t, simulator.P300)
 		p.Answer("get_child_device_list", list)
-		d := device(t, p)
-		read(t, d)
-		if got := requests(p, func() { read(t, d) }); got > min(most, 8) {
+		d := plugtest.Device(t, p)
+		plugtest.Read(t, d)
+		if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got > min(most, 8) {
 			t.Errorf("%s: %d round trips", list, got)
 		}
 	}
 	for _, code := range []int{-1, -1001, -1002, -1008, -1301} {
 		p := strip(t, simulator.P300)
 		p.Refuse("get_child_device_list", code)
-		if r := read(t, device(t, p)); len(r.Outlets) != 0 || r.Info.Model != "P300" {
+		if r := plugtest.Read(t, plugtest.Device(t, p)); len(r.Outlets) != 0 || r.Info.Model != "P300" {
 			t.Errorf("code %d: %+v", code, r)
 		}
 	}
@@ -258,9 +259,9 @@ func TestSocketsThatRefuse(t *testing.T) {
 		for _, method := range []string{"get_energy_usage", "get_emeter_data", "get_current_power", "get_protection_power"} {
 			p.Refuse("3/"+method, -1001)
 		}
-		d := device(t, p)
+		d := plugtest.Device(t, p)
 		for range 3 {
-			for i, o := range read(t, d).Outlets {
+			for i, o := range plugtest.Read(t, d).Outlets {
 				if _, has := o.Power.Get(); has != (i != 2) || o.On != tapo.Some(i != 1) {
 					t.Errorf("%s socket %d: power %v, on %v", m.Name, i+1, o.Power, o.On)
 				}
@@ -269,14 +270,14 @@ func TestSocketsThatRefuse(t *testing.T) {
 	}
 	p := strip(t, simulator.P210M)
 	p.Refuse("control_child", -1301) // all of them, for now
-	d := device(t, p)
-	for _, o := range read(t, d).Outlets {
+	d := plugtest.Device(t, p)
+	for _, o := range plugtest.Read(t, d).Outlets {
 		if _, has := o.Power.Get(); has {
 			t.Errorf("%+v", o)
 		}
 	}
 	p.Refuse("control_child", 0)
-	for _, o := range read(t, d).Outlets {
+	for _, o := range plugtest.Read(t, d).Outlets {
 		if _, has := o.Power.Get(); !has {
 			t.Errorf("%+v", o)
 		}
@@ -290,21 +291,21 @@ func TestSocketsWithoutBatches(t *testing.T) {
 	for i := range 6 {
 		p.Refuse(fmt.Sprintf("%d/multipleRequest", i+1), -1003)
 	}
-	d := device(t, p)
-	if got, want := requests(p, func() { read(t, d) }), 8+2+6*2; got != want { // the bound: the rest waits for the next read
+	d := plugtest.Device(t, p)
+	if got, want := plugtest.Requests(p, func() { plugtest.Read(t, d) }), 8+2+6*2; got != want { // the bound: the rest waits for the next read
 		t.Errorf("cold: %d round trips, want %d", got, want)
 	}
 	for _, want := range []int{1 + 6*2 + 1, 1 + 6*2} {
-		if got := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }); got != want {
+		if got := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true) }); got != want {
 			t.Errorf("warm: %d round trips, want %d", got, want)
 		}
 	}
 
 	p = strip(t, simulator.P316M)
 	p.Refuse("2/multipleRequest", -1002) // one socket alone
-	d = device(t, p)
-	read(t, d)
-	if got, want := requests(p, func() { checkOutlets(t, read(t, d), simulator.P316M, true) }), 1+5+2; got != want {
+	d = plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	if got, want := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true) }), 1+5+2; got != want {
 		t.Errorf("one: %d round trips, want %d", got, want)
 	}
 }
@@ -313,18 +314,18 @@ func TestSocketsWithoutBatches(t *testing.T) {
 // strip.
 func TestReplacedStrip(t *testing.T) {
 	p := strip(t, simulator.P304M)
-	d := device(t, p)
-	read(t, d)
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	p.SetModel(simulator.P306)
-	if got := read(t, d); len(got.Outlets) != 5 {
+	if got := plugtest.Read(t, d); len(got.Outlets) != 5 {
 		t.Errorf("%+v", got)
 	}
 	p.SetModel(simulator.P110)
-	if got := read(t, d); len(got.Outlets) != 1 || got.Outlets[0].Power == (tapo.Optional[float64]{}) {
+	if got := plugtest.Read(t, d); len(got.Outlets) != 1 || got.Outlets[0].Power == (tapo.Optional[float64]{}) {
 		t.Errorf("%+v", got)
 	}
 	p.SetModel(simulator.P316M)
-	if got := read(t, d); len(got.Outlets) != 6 {
+	if got := plugtest.Read(t, d); len(got.Outlets) != 6 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -335,9 +336,9 @@ func TestStripFaults(t *testing.T) {
 	for _, kind := range []simulator.FaultKind{simulator.LoseSession, simulator.Reset, simulator.BadSignature, simulator.CloseAfterReply, simulator.Hang} {
 		for skip := range 5 {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHome(t, simulator.P304M)
-				h.plug.Inject(simulator.Fault{Kind: kind, Path: "/app/request", Skip: skip, Times: 1})
-				r, err := h.read(h.device)
+				h := plugtest.NewHome(t, simulator.P304M)
+				h.Plug.Inject(simulator.Fault{Kind: kind, Path: "/app/request", Skip: skip, Times: 1})
+				r, err := h.Read(h.Device)
 				if err != nil || len(r.Outlets) != 4 {
 					t.Errorf("fault %d at request %d: %v", kind, skip, err)
 				}
@@ -346,7 +347,7 @@ func TestStripFaults(t *testing.T) {
 						t.Errorf("fault %d at request %d: socket %d has no power", kind, skip, i+1)
 					}
 				}
-				if took := h.plug.Stats().Requests; took > 8+2+2*4 {
+				if took := h.Plug.Stats().Requests; took > 8+2+2*4 {
 					t.Errorf("fault %d at request %d: %d requests", kind, skip, took)
 				}
 			})

@@ -5,7 +5,6 @@ package tapo_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -14,90 +13,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-const (
-	username = "user@example.com"
-	password = "Test-Passw0rd!"
-)
-
-var credentials = tapo.Credentials{Username: username, Password: password}
-
-// start starts a plug of the account.
-func start(t testing.TB, p *simulator.Plug) *simulator.Plug {
-	t.Helper()
-	if p.Username == "" {
-		p.Username, p.Password = username, password
-	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
-// device returns a client of a plug, which may use securePassthrough.
-func device(t testing.TB, p *simulator.Plug, change ...func(*tapo.Config)) *tapo.Device {
-	t.Helper()
-	cfg := tapo.Config{Address: p.Addr().String(), Credentials: credentials, AllowPassthrough: true}
-	for _, c := range change {
-		c(&cfg)
-	}
-	d, err := tapo.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Close)
-	return d
-}
-
-func read(t testing.TB, d *tapo.Device) tapo.Reading {
-	t.Helper()
-	r, err := d.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// fails reads and wants a reason.
-func fails(t testing.TB, d *tapo.Device, want tapo.Reason) *tapo.Error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	return failsWith(ctx, t, d, want)
-}
-
-func failsWith(ctx context.Context, t testing.TB, d *tapo.Device, want tapo.Reason) *tapo.Error {
-	t.Helper()
-	r, err := d.Read(ctx)
-	e, ok := errors.AsType[*tapo.Error](err)
-	if !ok {
-		t.Fatalf("read %+v, %v, want an error", r, err)
-	}
-	if e.Reason != want {
-		t.Fatalf("reason %s, want %s: %v", e.Reason, want, err)
-	}
-	if e.Advice == "" || e.Address == "" {
-		t.Errorf("no advice or address: %+v", e)
-	}
-	return e
-}
-
-// requests counts the plug's HTTP requests during f.
-func requests(p *simulator.Plug, f func()) int {
-	before := p.Stats().Requests
-	f()
-	return p.Stats().Requests - before
-}
-
 func TestReading(t *testing.T) {
 	now := time.Date(2026, 7, 4, 12, 30, 15, 0, time.UTC)
-	p := start(t, &simulator.Plug{
+	p := plugtest.Start(t, &simulator.Plug{
 		Name: "Kühlschrank", Region: "Europe/Berlin", Load: simulator.Constant(100), Now: func() time.Time { return now },
 	})
-	r := read(t, device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } }))
+	r := plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } }))
 
 	if r.Protocol != tapo.KLAP || !r.Time.Equal(now) {
 		t.Errorf("protocol %s at %v", r.Protocol, r.Time)
@@ -138,10 +63,10 @@ func TestReading(t *testing.T) {
 }
 
 func TestRelay(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	d := device(t, p)
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := plugtest.Device(t, p)
 	p.SetRelay(false)
-	o := read(t, d).Outlets[0]
+	o := plugtest.Read(t, d).Outlets[0]
 	if o.On != tapo.Some(false) || o.Power != tapo.Some(0.0) || o.OnFor != tapo.Some(time.Duration(0)) {
 		t.Errorf("off: %+v", o)
 	}
@@ -149,17 +74,17 @@ func TestRelay(t *testing.T) {
 		t.Error("off: no voltage")
 	}
 	p.SetRelay(true)
-	if o := read(t, d).Outlets[0]; o.On != tapo.Some(true) || o.Power != tapo.Some(60.0) {
+	if o := plugtest.Read(t, d).Outlets[0]; o.On != tapo.Some(true) || o.Power != tapo.Some(60.0) {
 		t.Errorf("on: %+v", o)
 	}
 }
 
 // TestUnsetClock is a plug that has not reached a time server since a power cut.
 func TestUnsetClock(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
 	p.SetClock(time.Until(time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC)))
-	d := device(t, p)
-	r := read(t, d)
+	d := plugtest.Device(t, p)
+	r := plugtest.Read(t, d)
 	o := r.Outlets[0]
 	if _, ok := o.EnergyToday.Get(); ok {
 		t.Error("there is energy today")
@@ -174,7 +99,7 @@ func TestUnsetClock(t *testing.T) {
 		t.Errorf("offset %v, %t", offset, ok)
 	}
 	p.SetClock(25 * time.Hour) // within what a wrong zone can do
-	r = read(t, d)
+	r = plugtest.Read(t, d)
 	if _, ok := r.Outlets[0].EnergyMonth.Get(); !ok {
 		t.Error("no energy although the clock is about right")
 	}
@@ -184,8 +109,8 @@ func TestUnsetClock(t *testing.T) {
 }
 
 func TestConcurrentReads(t *testing.T) {
-	p := start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	d := device(t, p)
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := plugtest.Device(t, p)
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -203,8 +128,8 @@ func TestConcurrentReads(t *testing.T) {
 }
 
 func TestReadWaitsNoLongerThanItsContext(t *testing.T) {
-	p := start(t, &simulator.Plug{})
-	d := device(t, p)
+	p := plugtest.Start(t, &simulator.Plug{})
+	d := plugtest.Device(t, p)
 	p.Inject(simulator.Fault{Kind: simulator.Hang})
 	slow, cancelSlow := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -217,15 +142,18 @@ func TestReadWaitsNoLongerThanItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	failsWith(ctx, t, d, tapo.Timeout)
+	_, err := d.Read(ctx)
+	if got := plugtest.ReasonOf(t, err); got != tapo.Timeout {
+		t.Errorf("reason %s", got)
+	}
 	cancelSlow()
 	<-done
 }
 
 func TestTrace(t *testing.T) {
-	p := start(t, &simulator.Plug{})
+	p := plugtest.Start(t, &simulator.Plug{})
 	var log []string
-	d := device(t, p, func(c *tapo.Config) {
+	d := plugtest.Device(t, p, func(c *tapo.Config) {
 		c.Trace = tapo.Trace{
 			Exchange:    func(e tapo.Exchange) { log = append(log, fmt.Sprintf("%s %t", e.Protocol, e.Took > 0)) },
 			Login:       func(p tapo.Protocol) { log = append(log, "login "+string(p)) },
@@ -236,14 +164,14 @@ func TestTrace(t *testing.T) {
 	if d.Protocol() != "" {
 		t.Errorf("a session %q before the first read", d.Protocol())
 	}
-	read(t, d)
+	plugtest.Read(t, d)
 	if d.Protocol() != tapo.KLAP {
 		t.Errorf("protocol %q", d.Protocol())
 	}
 	p.LoseSession()
-	read(t, d)
+	plugtest.Read(t, d)
 	p.SetCredentials("other@example.com", "x")
-	fails(t, d, tapo.BadCredentials)
+	plugtest.Fails(t, d, tapo.BadCredentials)
 	want := []string{
 		"tpap true", "klap true", "klap true", "login klap", "klap true",
 		"klap true", "lost klap", "klap true", "klap true", "login klap", "klap true",
@@ -255,14 +183,14 @@ func TestTrace(t *testing.T) {
 }
 
 func TestCloseAndUseAgain(t *testing.T) {
-	p := start(t, &simulator.Plug{})
-	d := device(t, p)
-	read(t, d)
+	p := plugtest.Start(t, &simulator.Plug{})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	d.Close()
 	if d.Protocol() != "" {
 		t.Error("there is a session after Close")
 	}
-	read(t, d)
+	plugtest.Read(t, d)
 	if p.Stats().Logins != 2 {
 		t.Errorf("%d logins", p.Stats().Logins)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -49,11 +50,11 @@ func TestTPAP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, tpapPlug(o))
-			d := device(t, p)
+			p := plugtest.Start(t, tpapPlug(o))
+			d := plugtest.Device(t, p)
 			for i, want := range []int{4, 1, 1} {
-				got := requests(p, func() {
-					if r := read(t, d); r.Protocol != tapo.TPAP || r.Outlets[0].Power != tapo.Some(60.0) {
+				got := plugtest.Requests(p, func() {
+					if r := plugtest.Read(t, d); r.Protocol != tapo.TPAP || r.Outlets[0].Power != tapo.Some(60.0) {
 						t.Errorf("read %+v", r)
 					}
 				})
@@ -62,7 +63,7 @@ func TestTPAP(t *testing.T) {
 				}
 			}
 			p.LoseSession()
-			if got := requests(p, func() { read(t, d) }); got != 4 {
+			if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 4 {
 				t.Errorf("after a loss: %d round trips, want 4", got)
 			}
 			if got := p.Stats().LoginFailures; got != 0 {
@@ -92,11 +93,11 @@ func TestTPAPSpellings(t *testing.T) {
 			return []byte(strings.ReplaceAll(string(body), "=", ""))
 		}},
 	} {
-		p := start(t, tpapPlug(simulator.TPAPOptions{StartSeq: new(int32(-3))}))
+		p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{StartSeq: new(int32(-3))}))
 		p.Inject(fault)
-		d := device(t, p)
+		d := plugtest.Device(t, p)
 		for range 5 {
-			read(t, d)
+			plugtest.Read(t, d)
 		}
 		if got := p.Stats().Logins; got != 1 {
 			t.Errorf("%s: %d logins", name, got)
@@ -153,11 +154,11 @@ func TestTPAPRefuses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, tpapPlug(tc.options))
+			p := plugtest.Start(t, tpapPlug(tc.options))
 			if tc.fault.Rewrite != nil {
 				p.Inject(tc.fault)
 			}
-			if e := fails(t, device(t, p), tc.want); !strings.Contains(e.Error(), tc.text) {
+			if e := plugtest.Failure(t, plugtest.Device(t, p), tc.want); !strings.Contains(e.Error(), tc.text) {
 				t.Errorf("%v: no %q", e, tc.text)
 			}
 			if s := p.Stats(); s.Steps["pake_share"] != 0 || s.Steps["/ds"] != 0 {
@@ -220,11 +221,11 @@ func TestTPAPBadShareReplies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, tpapPlug(simulator.TPAPOptions{}))
+			p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{}))
 			p.Inject(tc.fault)
-			d := device(t, p)
-			fails(t, d, tc.want)
-			fails(t, d, tapo.LoginBackoff)
+			d := plugtest.Device(t, p)
+			plugtest.Fails(t, d, tc.want)
+			plugtest.Fails(t, d, tapo.LoginBackoff)
 			if s := p.Stats(); s.Steps[share] != 1 || s.Steps["/ds"] != 0 {
 				t.Errorf("steps %v", s.Steps)
 			}
@@ -242,22 +243,22 @@ func swapCase(body []byte) []byte {
 // TestDefaultPasscode: a plug without an account is read only by who asks for
 // it, since anybody can.
 func TestDefaultPasscode(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
-	read(t, device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{} }))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
+	plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{} }))
 }
 
 // TestTLSIsNotDowngraded: a plug that has been read over HTTPS is not read over
 // HTTP because an answer that anybody could have sent says so.
 func TestTLSIsNotDowngraded(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{TLS: 1}))
-	d := device(t, p)
-	read(t, d)
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{TLS: 1}))
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
 	p.Inject(simulator.Fault{Kind: simulator.Garble, Path: "pake_register", Times: 1}) // so that it asks again
 	p.Inject(simulator.Fault{Path: "discover", Rewrite: func(body []byte) []byte {
 		return setMember(t, body, "tpap", map[string]any{"tls": 0, "pake": []int{2}, "port": 80})
 	}})
 	p.LoseSession()
-	read(t, d)
+	plugtest.Read(t, d)
 	if got := p.Stats().Steps["discover"]; got != 2 {
 		t.Errorf("asked %d times, want 2", got)
 	}
@@ -266,9 +267,9 @@ func TestTLSIsNotDowngraded(t *testing.T) {
 // TestMovedPort: a plug that has logged us in at a port of its own may use
 // another one later.
 func TestMovedPort(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{TLS: 1}))
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{TLS: 1}))
 	moved := false
-	d := device(t, p, func(c *tapo.Config) {
+	d := plugtest.Device(t, p, func(c *tapo.Config) {
 		c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if moved && address != p.Addr().String() {
 				moved = false
@@ -277,11 +278,11 @@ func TestMovedPort(t *testing.T) {
 			return (&net.Dialer{}).DialContext(ctx, network, address)
 		}
 	})
-	read(t, d)
+	plugtest.Read(t, d)
 	moved = true
 	p.LoseSession()
-	fails(t, d, tapo.Unreachable)
-	read(t, d)
+	plugtest.Fails(t, d, tapo.Unreachable)
+	plugtest.Read(t, d)
 	if moved || p.Stats().Steps["discover"] != 2 {
 		t.Errorf("moved %t, steps %v", moved, p.Stats().Steps)
 	}
@@ -299,9 +300,9 @@ func TestRejectedAdvice(t *testing.T) {
 			simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}, "another account", "plays no part",
 		},
 	} {
-		p := start(t, tpapPlug(tc.options))
+		p := plugtest.Start(t, tpapPlug(tc.options))
 		p.SetCredentials("somebody@example.com", "other")
-		e := fails(t, device(t, p), tapo.BadCredentials)
+		e := plugtest.Failure(t, plugtest.Device(t, p), tapo.BadCredentials)
 		if e.Protocol != tapo.TPAP || !strings.Contains(e.Advice, tc.want) || strings.Contains(e.Advice, tc.lack) {
 			t.Errorf("%s: %s", name, e.Advice)
 		}
@@ -313,10 +314,10 @@ func TestRejectedAdvice(t *testing.T) {
 
 // TestSequenceNumbers goes through the wrap.
 func TestSequenceNumbers(t *testing.T) {
-	p := start(t, tpapPlug(simulator.TPAPOptions{StartSeq: new(int32(-3))}))
-	d := device(t, p)
+	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{StartSeq: new(int32(-3))}))
+	d := plugtest.Device(t, p)
 	for i := range 8 {
-		read(t, d)
+		plugtest.Read(t, d)
 		if got := p.Stats().Logins; got != 1 {
 			t.Fatalf("read %d: %d logins", i, got)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -40,13 +41,12 @@ func TestTurns(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(at(tc.before)))
-				network := new(simulator.Network)
-				p := start(t, &simulator.Plug{Load: simulator.Constant(60), Region: tc.region, Network: network, Listen: "192.0.2.1:80"})
-				d := device(t, p, func(c *tapo.Config) { c.DialContext = network.DialContext })
+				p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60), Region: tc.region, Network: new(simulator.Network), Listen: "192.0.2.1:80"})
+				d := plugtest.Device(t, p)
 				var today, month [2]float64
 				for i := range today {
 					time.Sleep(time.Duration(i) * 2 * time.Hour)
-					r := read(t, d)
+					r := plugtest.Read(t, d)
 					if r.ClockOffset != tapo.Some(time.Duration(0)) {
 						t.Errorf("read %d: clock off by %v", i, r.ClockOffset)
 					}
@@ -71,9 +71,9 @@ func TestClockADayOff(t *testing.T) {
 		0: true, 25 * time.Hour: true, -25 * time.Hour: true, 27 * time.Hour: false, -27 * time.Hour: false, -26 * 365 * 24 * time.Hour: false,
 	} {
 		for _, m := range []simulator.Model{simulator.P110, simulator.P304M} {
-			p := start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60), Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}}})
+			p := plugtest.Start(t, &simulator.Plug{Model: m, Load: simulator.Constant(60), Outlets: []simulator.Outlet{{Load: simulator.Constant(60)}}})
 			p.SetClock(offset)
-			r := read(t, device(t, p))
+			r := plugtest.Read(t, plugtest.Device(t, p))
 			o := r.Outlets[0]
 			_, today := o.EnergyToday.Get()
 			_, month := o.EnergyMonth.Get()
