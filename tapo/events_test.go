@@ -112,62 +112,6 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestReplacedPlug: what was learnt of the plug before is not told of the next,
-// which is asked for all that it has at once.
-func TestReplacedPlug(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		for _, models := range [][2]simulator.Model{{k.Model, simulator.P105}, {simulator.P105, k.Model}, {simulator.P110Compatible, k.Model}} {
-			synctest.Test(t, func(t *testing.T) {
-				h := plugtest.NewHome(t, models[0])
-				plugtest.Read(h, h.Device)
-				if k.Model.Protocol == simulator.Passthrough && models[1].Name == k.Model.Name {
-					return // nobody is talked down to that
-				}
-				h.Plug.SetModel(models[1])
-				metered := models[1].Name != "P105"
-				for range 2 {
-					time.Sleep(15 * time.Second)
-					r, err := h.Read(h.Device)
-					if err != nil {
-						t.Fatal(err)
-					}
-					o := r.Outlets[0]
-					_, power := o.Power.Get()
-					_, energy := o.EnergyMonth.Get()
-					_, limit := o.PowerLimit.Get()
-					if r.Info.Model != models[1].Name || power != metered || energy != metered || limit != metered {
-						t.Errorf("%s by %s: %+v", models[0].Name, models[1].Name, r)
-					}
-				}
-			})
-		}
-	}
-}
-
-// TestWrongClock: a plug in the year 2000 tells its power, and no energies.
-func TestWrongClock(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		t.Run(k.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := plugtest.NewHome(t, k.Model)
-				h.Plug.SetClock(time.Until(time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)))
-				r, err := h.Read(h.Device)
-				if err != nil {
-					t.Fatal(err)
-				}
-				o := r.Outlets[0]
-				offset, known := r.ClockOffset.Get()
-				if !known || time.Now().Add(offset).UTC().Year() != 2000 || o.Power != tapo.Some(60.0) {
-					t.Errorf("offset %v, power %v", offset, o.Power)
-				}
-				if none := (tapo.Optional[float64]{}); o.EnergyToday != none || o.EnergyMonth != none {
-					t.Errorf("energies %v %v", o.EnergyToday, o.EnergyMonth)
-				}
-			})
-		})
-	}
-}
-
 // TestRest: a plug that answers 429 is left alone, for longer each time, over
 // reloads and by all its devices; other credentials are tried at once.
 func TestRest(t *testing.T) {

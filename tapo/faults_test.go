@@ -130,3 +130,28 @@ func tryFault(t *testing.T, k plugtest.Generation, f simulator.Fault, warm bool)
 	}
 	return cell + " final"
 }
+
+// TestStripFaults: whatever goes wrong with one of a strip's requests is mended
+// in the same read, within the bound for its sockets.
+func TestStripFaults(t *testing.T) {
+	for _, kind := range []simulator.FaultKind{simulator.LoseSession, simulator.Reset, simulator.BadSignature, simulator.CloseAfterReply, simulator.Hang} {
+		for skip := range 5 {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, simulator.P304M)
+				h.Plug.Inject(simulator.Fault{Kind: kind, Path: "/app/request", Skip: skip, Times: 1})
+				r, err := h.Read(h.Device)
+				if err != nil || len(r.Outlets) != 4 {
+					t.Errorf("fault %d at request %d: %v", kind, skip, err)
+				}
+				for i, o := range r.Outlets {
+					if _, has := o.Power.Get(); !has {
+						t.Errorf("fault %d at request %d: socket %d has no power", kind, skip, i+1)
+					}
+				}
+				if took := h.Plug.Stats().Requests; took > 8+2+2*4 {
+					t.Errorf("fault %d at request %d: %d requests", kind, skip, took)
+				}
+			})
+		}
+	}
+}

@@ -1,20 +1,83 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package smart
+package smart_test
 
-import "testing"
+import (
+	"testing"
+	"testing/synctest"
+	"time"
 
-func TestComponents(t *testing.T) {
-	u := &unit{}
-	if !u.has("anything", 2) {
-		t.Error("an unknown list has nothing")
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+func TestPlugReplaced(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	p.SetModel(simulator.P105)
+	plugtest.Read(t, d)
+	r := plugtest.Read(t, d)
+	if _, ok := r.Outlets[0].Power.Get(); ok || r.Info.Model != "P105" {
+		t.Errorf("%+v", r)
 	}
-	file(t, u, newReplies(), componentNego, `{"component_list":[{"id":"energy_monitoring","ver_code":2},{"id":"x"},{"id":5},7]}`)
-	if u.components["energy_monitoring"] != 2 || u.components["x"] != 1 {
-		t.Errorf("%v", u.components)
+	p.SetModel(simulator.P110)
+	plugtest.Read(t, d)
+	if power := plugtest.Read(t, d).Outlets[0].Power; power != tapo.Some(60.0) {
+		t.Errorf("power %+v", power)
 	}
-	if !u.has("energy_monitoring", 2) || u.has("energy_monitoring", 3) || u.has("anything", 1) {
-		t.Error("a known list is not what counts")
+}
+
+// TestReplacedPlug: what was learnt of the plug before is not told of the next,
+// which is asked for all that it has at once.
+func TestReplacedPlug(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		for _, models := range [][2]simulator.Model{{k.Model, simulator.P105}, {simulator.P105, k.Model}, {simulator.P110Compatible, k.Model}} {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, models[0])
+				plugtest.Read(h, h.Device)
+				if k.Model.Protocol == simulator.Passthrough && models[1].Name == k.Model.Name {
+					return // nobody is talked down to that
+				}
+				h.Plug.SetModel(models[1])
+				metered := models[1].Name != "P105"
+				for range 2 {
+					time.Sleep(15 * time.Second)
+					r, err := h.Read(h.Device)
+					if err != nil {
+						t.Fatal(err)
+					}
+					o := r.Outlets[0]
+					_, power := o.Power.Get()
+					_, energy := o.EnergyMonth.Get()
+					_, limit := o.PowerLimit.Get()
+					if r.Info.Model != models[1].Name || power != metered || energy != metered || limit != metered {
+						t.Errorf("%s by %s: %+v", models[0].Name, models[1].Name, r)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestReplacedStrip: a strip with other sockets, and a plug, at the address of a
+// strip.
+func TestReplacedStrip(t *testing.T) {
+	p := strip(t, simulator.P304M)
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	p.SetModel(simulator.P306)
+	if got := plugtest.Read(t, d); len(got.Outlets) != 5 {
+		t.Errorf("%+v", got)
+	}
+	p.SetModel(simulator.P110)
+	if got := plugtest.Read(t, d); len(got.Outlets) != 1 || got.Outlets[0].Power == (tapo.Optional[float64]{}) {
+		t.Errorf("%+v", got)
+	}
+	p.SetModel(simulator.P316M)
+	if got := plugtest.Read(t, d); len(got.Outlets) != 6 {
+		t.Errorf("%+v", got)
 	}
 }

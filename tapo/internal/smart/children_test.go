@@ -1,15 +1,14 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package tapo_test
+package smart_test
 
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
@@ -25,6 +24,43 @@ func strip(t *testing.T, m simulator.Model) *simulator.Plug {
 		p.Outlets = append(p.Outlets, simulator.Outlet{Name: fmt.Sprintf("Outlet № %d", i+1), Load: simulator.Constant(10 * (i + 1)), Off: i == 1})
 	}
 	return plugtest.Start(t, p)
+}
+
+func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool) {
+	t.Helper()
+	if len(r.Outlets) != m.Strip.Outlets {
+		t.Fatalf("%d sockets: %+v", len(r.Outlets), r.Outlets)
+	}
+	for i, o := range r.Outlets {
+		on, watts := i != 1, float64(10*(i+1))
+		if !on {
+			watts = 0
+		}
+		if o.Number != i+1 || o.Name != fmt.Sprintf("Outlet № %d", i+1) || o.On != tapo.Some(on) {
+			t.Errorf("socket %d: %+v", i+1, o)
+		}
+		_, hasEnergy := o.EnergyMonth.Get()
+		_, hasVoltage := o.Voltage.Get()
+		power, hasPower := o.Power.Get()
+		_, hasLimit := o.PowerLimit.Get()
+		if hasEnergy != metered || hasPower != metered || power != watts*map[bool]float64{true: 1}[metered] || hasVoltage != m.Strip.Emeter || hasLimit != metered {
+			t.Errorf("socket %d: energy %t, power %v %t, voltage %t, limit %t", i+1, hasEnergy, power, hasPower, hasVoltage, hasLimit)
+		}
+	}
+	if r.Info.Model != m.Name || r.Info.Name != "" {
+		t.Errorf("%+v", r.Info)
+	}
+	if _, known := r.ClockOffset.Get(); known != metered {
+		t.Errorf("clock %v", r.ClockOffset)
+	}
+}
+
+// child is an entry of a list of sockets.
+func child(id, members string) string {
+	if members != "" {
+		members = "," + members
+	}
+	return fmt.Sprintf(`{"device_id":%q,"category":"plug.powerstrip.sub-plug","device_on":true%s}`, id, members)
 }
 
 // TestStrips reads every strip, and counts what that takes: one exchange for the
@@ -69,77 +105,6 @@ func TestStrips(t *testing.T) {
 	}
 }
 
-func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool) {
-	t.Helper()
-	if len(r.Outlets) != m.Strip.Outlets {
-		t.Fatalf("%d sockets: %+v", len(r.Outlets), r.Outlets)
-	}
-	for i, o := range r.Outlets {
-		on, watts := i != 1, float64(10*(i+1))
-		if !on {
-			watts = 0
-		}
-		if o.Number != i+1 || o.Name != fmt.Sprintf("Outlet № %d", i+1) || o.On != tapo.Some(on) {
-			t.Errorf("socket %d: %+v", i+1, o)
-		}
-		_, hasEnergy := o.EnergyMonth.Get()
-		_, hasVoltage := o.Voltage.Get()
-		power, hasPower := o.Power.Get()
-		_, hasLimit := o.PowerLimit.Get()
-		if hasEnergy != metered || hasPower != metered || power != watts*map[bool]float64{true: 1}[metered] || hasVoltage != m.Strip.Emeter || hasLimit != metered {
-			t.Errorf("socket %d: energy %t, power %v %t, voltage %t, limit %t", i+1, hasEnergy, power, hasPower, hasVoltage, hasLimit)
-		}
-	}
-	if r.Info.Model != m.Name || r.Info.Name != "" {
-		t.Errorf("%+v", r.Info)
-	}
-	if _, known := r.ClockOffset.Get(); known != metered {
-		t.Errorf("clock %v", r.ClockOffset)
-	}
-}
-
-// TestStripThatHangs: P300 1.0.7 is read although it hangs on batches, by
-// every read.
-func TestStripThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := plugtest.NewHome(t, simulator.P300First)
-		for range 3 {
-			if got := h.Reason(h.Device); got != plugtest.OK {
-				t.Error(got)
-			}
-			h.Plug.LoseSession()
-		}
-	})
-}
-
-// TestHangingBatches: another plug that hangs on batches is found out within the
-// probe, and left alone with them for ten minutes, and then for a day.
-func TestHangingBatches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := simulator.P110
-		m.HangsOnBatches = true
-		h := plugtest.NewHome(t, m)
-		h.Reason(h.Device) // the first batch of all is answered
-		probe := func(after time.Duration, works bool, most int) {
-			t.Helper()
-			time.Sleep(after)
-			before := h.Plug.Stats().Requests
-			if got, took := h.Reason(h.Device), h.Plug.Stats().Requests-before; (got == plugtest.OK) != works || took > most {
-				t.Errorf("%s after %d requests, want %t after %d", got, took, works, most)
-			}
-		}
-		probe(15*time.Second, false, 6) // it may be slow
-		probe(15*time.Second, false, 6) // or not
-		for range 30 {
-			probe(15*time.Second, true, 5)
-		}
-		probe(10*time.Minute, false, 6) // it may have been the network
-		for range 23 {
-			probe(time.Hour, true, 5)
-		}
-	})
-}
-
 // TestPages: what does not fit in one reply is asked for, once.
 func TestPages(t *testing.T) {
 	m := simulator.P316M
@@ -152,41 +117,6 @@ func TestPages(t *testing.T) {
 	if got, want := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), m, true) }), 2+13; got != want {
 		t.Errorf("warm: %d round trips, want %d", got, want)
 	}
-}
-
-// TestOtherDevices have what they give, and never fail.
-func TestOtherDevices(t *testing.T) {
-	for _, tc := range []struct {
-		model   simulator.Model
-		outlets int
-	}{
-		{simulator.L530, 1}, {simulator.L900, 1}, {simulator.S505, 1}, {simulator.H100, 0},
-	} {
-		p := plugtest.Start(t, &simulator.Plug{Model: tc.model, Name: "Thing"})
-		d := plugtest.Device(t, p)
-		for range 2 {
-			r := plugtest.Read(t, d)
-			if len(r.Outlets) != tc.outlets || r.Info.Model != tc.model.Name {
-				t.Errorf("%s: %+v", tc.model.Name, r)
-			}
-			for _, o := range r.Outlets {
-				if o.On != tapo.Some(true) || o.Power != (tapo.Optional[float64]{}) {
-					t.Errorf("%s: %+v", tc.model.Name, o)
-				}
-			}
-		}
-		if got := p.Stats().Methods["get_child_device_list"]; got != 0 {
-			t.Errorf("%s: asked for sockets %d times", tc.model.Name, got)
-		}
-	}
-}
-
-// child is an entry of a list of sockets.
-func child(id, members string) string {
-	if members != "" {
-		members = "," + members
-	}
-	return fmt.Sprintf(`{"device_id":%q,"category":"plug.powerstrip.sub-plug","device_on":true%s}`, id, members)
 }
 
 // TestOddLists: whatever a strip lists, every socket has a number of its own.
@@ -310,47 +240,100 @@ func TestSocketsWithoutBatches(t *testing.T) {
 	}
 }
 
-// TestReplacedStrip: a strip with other sockets, and a plug, at the address of a
-// strip.
-func TestReplacedStrip(t *testing.T) {
-	p := strip(t, simulator.P304M)
-	d := plugtest.Device(t, p)
-	plugtest.Read(t, d)
-	p.SetModel(simulator.P306)
-	if got := plugtest.Read(t, d); len(got.Outlets) != 5 {
-		t.Errorf("%+v", got)
-	}
-	p.SetModel(simulator.P110)
-	if got := plugtest.Read(t, d); len(got.Outlets) != 1 || got.Outlets[0].Power == (tapo.Optional[float64]{}) {
-		t.Errorf("%+v", got)
-	}
-	p.SetModel(simulator.P316M)
-	if got := plugtest.Read(t, d); len(got.Outlets) != 6 {
-		t.Errorf("%+v", got)
+// TestBusySockets are left out of one read, and take batches after that.
+func TestBusySockets(t *testing.T) {
+	for _, tc := range []struct {
+		method string
+		code   int
+		warm   int // requests of later reads
+	}{
+		{"1/multipleRequest", -1301, 7}, {"control_child", -1301, 7}, {"1/multipleRequest", -1003, 8}, {"1/multipleRequest", -1, 8},
+	} {
+		p := strip(t, simulator.P316M)
+		p.Refuse(tc.method, tc.code)
+		d := plugtest.Device(t, p)
+		plugtest.Read(t, d)
+		p.Refuse(tc.method, 0)
+		plugtest.Read(t, d)
+		if got := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true) }); got != tc.warm {
+			t.Errorf("%s, code %d: %d requests, want %d", tc.method, tc.code, got, tc.warm)
+		}
 	}
 }
 
-// TestStripFaults: whatever goes wrong with one of a strip's requests is mended
-// in the same read, within the bound for its sockets.
-func TestStripFaults(t *testing.T) {
-	for _, kind := range []simulator.FaultKind{simulator.LoseSession, simulator.Reset, simulator.BadSignature, simulator.CloseAfterReply, simulator.Hang} {
-		for skip := range 5 {
-			synctest.Test(t, func(t *testing.T) {
-				h := plugtest.NewHome(t, simulator.P304M)
-				h.Plug.Inject(simulator.Fault{Kind: kind, Path: "/app/request", Skip: skip, Times: 1})
-				r, err := h.Read(h.Device)
-				if err != nil || len(r.Outlets) != 4 {
-					t.Errorf("fault %d at request %d: %v", kind, skip, err)
-				}
-				for i, o := range r.Outlets {
-					if _, has := o.Power.Get(); !has {
-						t.Errorf("fault %d at request %d: socket %d has no power", kind, skip, i+1)
-					}
-				}
-				if took := h.Plug.Stats().Requests; took > 8+2+2*4 {
-					t.Errorf("fault %d at request %d: %d requests", kind, skip, took)
-				}
-			})
+// TestOuterRefusal: control_child itself refuses a batch, and takes one method.
+func TestOuterRefusal(t *testing.T) {
+	p := strip(t, simulator.P316M)
+	p.Refuse("control_child multipleRequest", -1003)
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	plugtest.Read(t, d)
+	checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true)
+}
+
+// TestRefusedPage: what the first page has stays.
+func TestRefusedPage(t *testing.T) {
+	for _, code := range []int{-1, -1001, -1008} {
+		m := simulator.P300
+		m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components}
+		p := strip(t, m)
+		p.Refuse("get_child_device_list from 10", code)
+		d := plugtest.Device(t, p)
+		for i := range 3 {
+			if got := len(plugtest.Read(t, d).Outlets); got != 10 {
+				t.Errorf("code %d, read %d: %d sockets", code, i, got)
+			}
 		}
+		p.Refuse("get_child_device_list from 10", 0)
+		if got := len(plugtest.Read(t, d).Outlets); got != 13 {
+			t.Errorf("code %d: %d sockets", code, got)
+		}
+	}
+}
+
+// TestNumbersStay: a socket without a position keeps its number while another is
+// missing.
+func TestNumbersStay(t *testing.T) {
+	list := func(entries ...string) string {
+		return fmt.Sprintf(`{"child_device_list":[%s],"start_index":0,"sum":%d}`, strings.Join(entries, ","), len(entries))
+	}
+	p := strip(t, simulator.P300)
+	d := plugtest.Device(t, p)
+	for _, tc := range []struct {
+		list string
+		want []int
+	}{
+		{list(child("a", ""), child("b", ""), child("c", "")), []int{1, 2, 3}},
+		{list(child("c", ""), child("b", "")), []int{2, 3}},
+		{list(child("d", ""), child("c", ""), child("b", ""), child("a", "")), []int{1, 2, 3, 4}},
+	} {
+		p.Answer("get_child_device_list", tc.list)
+		var got []int
+		for _, o := range plugtest.Read(t, d).Outlets {
+			got = append(got, o.Number)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%v, want %v", got, tc.want)
+		}
+	}
+}
+
+// TestWhatTheListSays counts where a socket does not say it itself: its state by
+// another name, and the limit of its protection.
+func TestWhatTheListSays(t *testing.T) {
+	p := strip(t, simulator.P300)
+	p.Answer("get_child_device_list", `{"child_device_list":[{"device_id":"a","position":1,"on_off":1},{"device_id":"b","position":2,"on_off":0},{"device_id":"c","position":3}],"sum":3}`)
+	var got []string
+	for _, o := range plugtest.Read(t, plugtest.Device(t, p)).Outlets {
+		on, known := o.On.Get()
+		got = append(got, fmt.Sprint(on, known))
+	}
+	if want := []string{"true true", "false true", "false false"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	p = strip(t, simulator.P304M)
+	p.Refuse("1/get_protection_power", -1002)
+	if limit, has := plugtest.Read(t, plugtest.Device(t, p)).Outlets[0].PowerLimit.Get(); !has || limit != 2960 {
+		t.Errorf("limit %v, %t", limit, has)
 	}
 }

@@ -1,0 +1,20 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package smart
+
+import "testing"
+
+func TestComponents(t *testing.T) {
+	u := &unit{}
+	if !u.has("anything", 2) {
+		t.Error("an unknown list has nothing")
+	}
+	file(t, u, newReplies(), componentNego, `{"component_list":[{"id":"energy_monitoring","ver_code":2},{"id":"x"},{"id":5},7]}`)
+	if u.components["energy_monitoring"] != 2 || u.components["x"] != 1 {
+		t.Errorf("%v", u.components)
+	}
+	if !u.has("energy_monitoring", 2) || u.has("energy_monitoring", 3) || u.has("anything", 1) {
+		t.Error("a known list is not what counts")
+	}
+}
