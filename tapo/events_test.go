@@ -165,49 +165,6 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// TestWakeUp: a refused connection gets one discovery probe, and another try a
-// second later if there is time.
-func TestWakeUp(t *testing.T) {
-	for _, tc := range []struct {
-		name    string
-		timeout time.Duration
-		closed  bool // for good
-		want    tapo.Reason
-		took    time.Duration
-		probes  int
-	}{
-		{"woken", 10 * time.Second, false, plugtest.OK, 1100 * time.Millisecond, 1},
-		{"no deadline", 0, false, plugtest.OK, 1100 * time.Millisecond, 1},
-		{"not woken", 10 * time.Second, true, tapo.Unreachable, time.Second, 1},
-		{"no time", 1900 * time.Millisecond, false, tapo.Unreachable, 0, 0},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := plugtest.NewHome(t, simulator.P110)
-				if err := h.Plug.Sleep(); err != nil {
-					t.Fatal(err)
-				}
-				if tc.closed {
-					h.Plug.Close()
-				}
-				ctx, cancel := t.Context(), func() {}
-				if tc.timeout > 0 {
-					ctx, cancel = context.WithTimeout(ctx, tc.timeout)
-				}
-				defer cancel()
-				start := time.Now()
-				_, err := h.Device.Read(ctx)
-				if got := plugtest.ReasonOf(h, err); got != tc.want || time.Since(start) != tc.took {
-					t.Errorf("%s after %v, want %s after %v", got, time.Since(start), tc.want, tc.took)
-				}
-				if got := h.Plug.Stats().Datagrams; got != tc.probes {
-					t.Errorf("%d datagrams", got)
-				}
-			})
-		})
-	}
-}
-
 // TestKnownToBeSlow: who is known to be slow is given the time.
 func TestKnownToBeSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -245,27 +202,6 @@ func TestBecomesSlow(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestProofNeedsTime: a proof is not sent whose answer might come too late.
-func TestProofNeedsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := plugtest.NewHome(t, simulator.P110TPAP) // which takes 25 ms
-		for _, timeout := range []time.Duration{500 * time.Millisecond, time.Second} {
-			ctx, cancel := context.WithTimeout(t.Context(), timeout)
-			_, err := h.Device.Read(ctx)
-			cancel()
-			if got := plugtest.ReasonOf(h, err); got != tapo.Timeout {
-				t.Errorf("%v: %s", timeout, got)
-			}
-		}
-		if n := h.Plug.Stats().Steps["pake_share"]; n != 0 {
-			t.Errorf("%d proofs", n)
-		}
-		if got := h.Reason(h.Device); got != plugtest.OK {
-			t.Errorf("with more time: %s", got)
-		}
-	})
 }
 
 // TestIdleDuringBackoff: probes that are not passed on keep no connection open.

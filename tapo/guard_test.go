@@ -191,18 +191,6 @@ func TestChangedPlug(t *testing.T) {
 	})
 }
 
-// TestSlowPlug: a proof of which the answer would come too late is not sent.
-func TestSlowPlug(t *testing.T) {
-	atHome(t, &simulator.Plug{Latency: 4 * time.Second}, plugtest.Credentials, func(h *plugtest.Home) {
-		if seen := h.Poll(time.Hour); len(seen) != 1 || seen[tapo.Timeout] == 0 {
-			h.Errorf("reasons %v", seen)
-		}
-		if got := h.Plug.Stats().Steps["pake_share"]; got != 0 {
-			h.Errorf("%d proofs sent", got)
-		}
-	})
-}
-
 // TestKLAPIsAWayOut: what a plug has refused over TPAP is no reason not to use
 // KLAP, with which a plug counts nothing.
 func TestKLAPIsAWayOut(t *testing.T) {
@@ -219,9 +207,14 @@ func TestKLAPIsAWayOut(t *testing.T) {
 	})
 }
 
+// tpapPlug returns a TPAP plug that is quick to log in to.
+func tpapPlug() *simulator.Plug {
+	return &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Iterations: 10}}
+}
+
 // TestPinnedToKLAP: such a target does not wait for what TPAP waits for.
 func TestPinnedToKLAP(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug())
 	g := tapo.NewGuard("", nil)
 	plugtest.Fails(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrong }), tapo.BadCredentials)
 	pinned := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials, c.Protocol = g, wrong, tapo.KLAP })
@@ -234,7 +227,7 @@ func TestPinnedToKLAP(t *testing.T) {
 // TestBarredByAnother: a device that has been reading learns that the plug is
 // barred, because of another account, and that it speaks KLAP by now.
 func TestBarredByAnother(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug())
 	g := tapo.NewGuard("", nil)
 	ours := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g })
 	plugtest.Read(t, ours)
@@ -253,7 +246,7 @@ func TestBarredByAnother(t *testing.T) {
 // TestOneProofPerRead: an answer that is not on record is no reason to send
 // another proof at once.
 func TestOneProofPerRead(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{}))
+	p := plugtest.Start(t, tpapPlug())
 	d := plugtest.Device(t, p)
 	plugtest.Read(t, d)
 	p.LoseSession()
@@ -267,10 +260,10 @@ func TestOneProofPerRead(t *testing.T) {
 // TestSetUpPasscodeRefused: no account has been tried with it.
 func TestSetUpPasscodeRefused(t *testing.T) {
 	g := tapo.NewGuard("", nil)
-	unbound := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
+	unbound := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Pake: []int{0}}})
 	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
 	plugtest.Fails(t, plugtest.Device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
-	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug(simulator.TPAPOptions{})), func(c *tapo.Config) { c.Guard = g }))
+	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug()), func(c *tapo.Config) { c.Guard = g }))
 }
 
 // TestClockWasWrong: what is stored cannot keep a plug waiting for years.
@@ -299,7 +292,7 @@ func TestLockedByAnImpostor(t *testing.T) {
 
 // TestManyAtATime: devices of one plug log in one after the other.
 func TestManyAtATime(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug())
 	g := tapo.NewGuard("", nil)
 	var group sync.WaitGroup
 	for i := range 30 {
@@ -356,13 +349,13 @@ func TestDamagedStore(t *testing.T) {
 		`{"refused":[{"salt":"AA==","password":"AA=="}]}`,
 	} {
 		g := tapo.NewGuard("a", memoryStore{"a": []byte(state)})
-		p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+		p := plugtest.Start(t, tpapPlug())
 		plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g }))
 	}
 }
 
 func TestGuardIsIdle(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Iterations: 10}))
+	p := plugtest.Start(t, tpapPlug())
 	store := memoryStore{}
 	g := tapo.NewGuard("a", store)
 	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g })

@@ -60,12 +60,6 @@ func TestSessionIsRenewedInTime(t *testing.T) {
 	}
 }
 
-func TestUnsignedReplies(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	p.Inject(simulator.Fault{Kind: simulator.BadSignature})
-	plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.SkipReplyVerification = true }))
-}
-
 // TestSecretsStayInside looks for everything secret in everything that comes
 // out: logs at debug level, errors, advices.
 func TestSecretsStayInside(t *testing.T) {

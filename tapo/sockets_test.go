@@ -72,16 +72,3 @@ func readTable(t *testing.T, name string) map[string][]string {
 	}
 	return cells
 }
-
-// TestWakeUpOnSockets has a plug with an address of its own, since the probe
-// goes to a fixed port.
-func TestWakeUpOnSockets(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
-	if err := p.Sleep(); err != nil {
-		t.Fatal(err)
-	}
-	plugtest.Read(t, plugtest.Device(t, p))
-	if got := p.Stats().Datagrams; got != 1 {
-		t.Errorf("%d datagrams", got)
-	}
-}

@@ -4,21 +4,20 @@
 package httpwire
 
 import (
-	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
@@ -139,46 +138,6 @@ func TestPostIgnoresProxy(t *testing.T) {
 	}
 }
 
-func TestPostBoundsReplies(t *testing.T) {
-	big := strings.Repeat("x", MaxReply+1)
-	for name, h := range map[string]http.HandlerFunc{
-		"announced": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", fmt.Sprint(len(big)))
-			_, _ = io.WriteString(w, big)
-		},
-		"not announced": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).Flush()
-			_, _ = io.WriteString(w, big)
-		},
-		"never ending": func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				_, _ = io.WriteString(w, big)
-			}
-		},
-		"cut short": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "100")
-			_, _ = io.WriteString(w, "x")
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := post(t, serve(t, h), 5*time.Second)
-			if !errors.Is(err, plugerr.ErrBadReply) {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-}
-
-func TestPostTakesTheLargestReply(t *testing.T) {
-	big := strings.Repeat("x", MaxReply)
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, big) })
-	if reply, err := post(t, c, 5*time.Second); err != nil || len(reply.Body) != MaxReply {
-		t.Errorf("%d bytes, %v", len(reply.Body), err)
-	}
-}
-
 func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
 	var hits atomic.Int32 // on two connections
 	c := serve(t, func(http.ResponseWriter, *http.Request) {
@@ -188,103 +147,6 @@ func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
 	})
 	if _, err := post(t, c, time.Second); err != nil || hits.Load() != 2 || sent(c) != 2 {
 		t.Errorf("%v after %d requests, %d counted", err, hits.Load(), sent(c))
-	}
-}
-
-// TestConnections: one is kept while the server keeps it, and none where it
-// turns out not to, at no cost in requests where the system tells that it was
-// closed.
-func TestConnections(t *testing.T) {
-	for name, tc := range map[string]struct {
-		closing string // the server closes the connection: "", "announced" or "silently"
-		dialled int    // connections for ten requests
-	}{
-		"kept":                {"", 1},
-		"closed, announced":   {"announced", 10},
-		"closed, unannounced": {"silently", 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := listen(t, tc.closing)
-			dialled := 0
-			c := NewClient(Options{
-				Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler),
-				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-					dialled++
-					return (&net.Dialer{}).DialContext(ctx, network, address)
-				},
-			})
-			defer c.Close()
-			for range 10 {
-				if reply, err := post(t, c, time.Second); err != nil || string(reply.Body) != "ok" {
-					t.Fatalf("%q, %v", reply.Body, err)
-				}
-				time.Sleep(2 * time.Millisecond) // for the news of the end to arrive
-			}
-			if dialled != tc.dialled || runtime.GOOS != "windows" && sent(c) != 10 {
-				t.Errorf("%d connections, %d requests sent", dialled, sent(c))
-			}
-		})
-	}
-}
-
-// TestKeptBeyondDeadline: the deadline of one request does not end the
-// connection for the next.
-func TestKeptBeyondDeadline(t *testing.T) {
-	var dialled atomic.Int32
-	c := serve(t, func(http.ResponseWriter, *http.Request) {})
-	dial := c.opts.DialContext
-	c.opts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled.Add(1)
-		return dial(ctx, network, address)
-	}
-	for range 3 {
-		if _, err := post(t, c, 50*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(60 * time.Millisecond)
-	}
-	if dialled.Load() != 1 {
-		t.Errorf("%d connections", dialled.Load())
-	}
-}
-
-// listen answers requests, and closes connections as closing says.
-func listen(t *testing.T, closing string) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answer(c, closing)
-		}
-	}()
-	return l
-}
-
-// answer answers requests on a connection.
-func answer(c net.Conn, closing string) {
-	defer c.Close()
-	for r := bufio.NewReader(c); ; {
-		req, err := http.ReadRequest(r)
-		if err != nil {
-			return
-		}
-		_, _ = io.Copy(io.Discard, req.Body)
-		header := ""
-		if closing == "announced" {
-			header = "Connection: close\r\n"
-		}
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+header+"Content-Length: 2\r\n\r\nok")
-		if closing != "" {
-			return
-		}
 	}
 }
 
@@ -312,5 +174,151 @@ func TestErrorTexts(t *testing.T) {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
 		}
+	}
+}
+
+// TestPostAsksAgainInTime: half of the time is left for another try, but for
+// requests that must not be sent again.
+func TestPostAsksAgainInTime(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		r    Request
+		hits int32
+		want error
+		took time.Duration
+	}{
+		{"again", Request{Step: "step", Path: "/"}, 2, nil, 2 * time.Second},
+		{"once", Request{Step: "step", Path: "/", Once: true}, 1, plugerr.ErrReplyTimeout, 2 * time.Second},
+		{"once, patient", Request{Step: "step", Path: "/", Once: true, Patient: true}, 1, os.ErrDeadlineExceeded, 2500 * time.Millisecond},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var hits atomic.Int32
+			c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				if hits.Add(1) == 1 {
+					_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is noticed
+					<-r.Context().Done()
+				}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := c.Post(ctx, tc.r)
+			if errors.Is(err, context.DeadlineExceeded) { // the context's clock may strike first
+				err = os.ErrDeadlineExceeded
+			}
+			if !errors.Is(err, tc.want) || hits.Load() != tc.hits || time.Since(start) < tc.took {
+				t.Errorf("%v after %v and %d requests", err, time.Since(start), hits.Load())
+			}
+		})
+	}
+}
+
+// TestPostIsBounded counts what is sent, on connections that die as well.
+func TestPostIsBounded(t *testing.T) {
+	var hits atomic.Int32
+	c := serve(t, func(http.ResponseWriter, *http.Request) {
+		if hits.Add(1) > 2 {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	c.opts.Budget.Begin(5)
+	for i, want := range []error{nil, nil, ErrNoReply, budget.ErrSpent, budget.ErrSpent} { // the third is sent three times
+		if _, err := post(t, c, time.Second); !errors.Is(err, want) {
+			t.Errorf("%d: %v, want %v", i, err, want)
+		}
+	}
+	if hits.Load() != 5 || c.opts.Budget.Left() != 0 {
+		t.Errorf("%d requests, %d left", hits.Load(), c.opts.Budget.Left())
+	}
+	if err := c.Connect(t.Context()); !errors.Is(err, budget.ErrSpent) {
+		t.Errorf("Connect: %v", err)
+	}
+}
+
+// TestOnce: what must not arrive twice is never sent twice.
+func TestOnce(t *testing.T) {
+	var arrived atomic.Int32
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1); r.URL.Path == "/reset" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	once := func(path string) error {
+		_, err := c.Post(t.Context(), Request{Step: "step", Path: path, Once: true})
+		return err
+	}
+	if err := once("/"); err != nil {
+		t.Fatal(err)
+	}
+	for _, connection := range []string{"kept", "new"} {
+		before := arrived.Load()
+		if err := once("/reset"); !errors.Is(err, ErrNoReply) {
+			t.Errorf("%s connection: %v", connection, err)
+		}
+		if got := arrived.Load() - before; got != 1 {
+			t.Errorf("%s connection: arrived %d times", connection, got)
+		}
+	}
+	if err := once("/"); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// TestConnect: a connection that the plug has closed meanwhile is not used.
+func TestConnect(t *testing.T) {
+	l := listen(t, "silently")
+	c := NewClient(Options{Address: l.Addr().String(), Logger: slog.New(slog.DiscardHandler)})
+	defer c.Close()
+	for range 5 {
+		if err := c.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Post(t.Context(), Request{Step: "step", Path: "/", Once: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent(c) != 5 {
+		t.Errorf("%d exchanges", sent(c))
+	}
+	l.Close()
+	if err := c.Connect(t.Context()); err == nil || sent(c) != 5 {
+		t.Errorf("nobody listens: %v, %d exchanges", err, sent(c))
+	}
+}
+
+// TestUse goes to and fro between plain HTTP and HTTPS.
+func TestUse(t *testing.T) {
+	name := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+" "+r.Host) }
+	}
+	plain := httptest.NewServer(name("plain"))
+	defer plain.Close()
+	secure := httptest.NewTLSServer(name("secure"))
+	defer secure.Close()
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+
+	at := Endpoint{Address: strings.TrimPrefix(plain.URL, "http://")}
+	trusting := Endpoint{Address: strings.TrimPrefix(secure.URL, "https://"), TLS: &tls.Config{InsecureSkipVerify: true}}
+	strict := Endpoint{Address: trusting.Address, TLS: &tls.Config{ServerName: "plug"}}
+	c := NewClient(Options{Address: at.Address, Logger: slog.New(slog.DiscardHandler)})
+	defer c.Close()
+	for _, e := range []Endpoint{at, trusting, at, trusting, trusting} {
+		c.Use(e)
+		want := "plain " + e.Address
+		if e.TLS != nil {
+			want = "secure " + e.Address
+		}
+		if reply, err := post(t, c, time.Second); err != nil || string(reply.Body) != want {
+			t.Errorf("%q, %v, want %q", reply.Body, err, want)
+		}
+	}
+	c.Use(strict)
+	if reply, err := post(t, c, time.Second); err == nil {
+		t.Errorf("a certificate of nobody's: %q", reply.Body)
+	}
+	c.Use(Endpoint{Address: at.Address, TLS: trusting.TLS})
+	if reply, err := post(t, c, time.Second); err == nil {
+		t.Errorf("plain HTTP instead of HTTPS: %q", reply.Body)
 	}
 }

@@ -217,3 +217,43 @@ func TestChallengeLimits(t *testing.T) {
 		t.Errorf("lifetime %+v, %v", s, err)
 	}
 }
+
+// FuzzLogin feeds one answer to all three steps.
+func FuzzLogin(f *testing.F) {
+	for _, s := range []string{
+		`{"error_code":0,"result":{"sub_method":"discover","mac":"AA-BB-CC-DD-EE-FF","tpap":{"tls":0,"dac":0,"noc":0,"pake":[2],"port":80}}}`,
+		`{"error_code":0,"result":{"dev_random":"gIGCgw==","dev_salt":"oKGio6SlpqeoqaqrrK2urw==","dev_share":"BA==","cipher_suites":1,"iterations":3000,"encryption":"aes_128_ccm","extra_crypt":{"type":"password_shadow","params":{"passwd_id":2}}}}`,
+		`{"error_code":0,"result":{"dev_confirm":"0qC9q+AziTOZQQ4IOiVjAzjHqKqWMHyi75XZcDWfBQg=","stok":"0123","start_seq":-2,"expired":3600}}`,
+		`{"error_info":{"lockedMinute":0,"failedAttempts":1,"remainAttempts":14},"error_code":-2203}`,
+		`{"err_code":-40404,"data":{"sec_left":1700}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, step := range []string{Discover, PakeRegister, PakeShare} {
+			result, ok, err := decode(step, httpwire.Reply{Status: 200, Body: body})
+			if refusal, refused := errors.AsType[*Refusal](err); refused && (refusal.Code == 0 || refusal.Lock < 0) {
+				t.Errorf("%+v", refusal)
+			}
+			if !ok || err != nil {
+				continue
+			}
+			var r RegisterResult
+			lenient.Unmarshal(result, &r)
+			if ch, err := r.challenge(make([]byte, RandomSize)); err == nil {
+				if ch.Iterations < 1 || ch.Iterations > MaxIterations || len(ch.Salt) == 0 || len(ch.devShare) == 0 {
+					t.Errorf("%+v", ch)
+				}
+				_, _ = Account{"user", "password", "AABBCC001122"}.Credential(ch.ExtraCrypt)
+			}
+			var s ShareResult
+			lenient.Unmarshal(result, &s)
+			if session, err := s.session(nil, make([]byte, 32)); err == nil && (session.Lifetime() < 0 || strings.ContainsAny(session.path, " ?#")) {
+				t.Errorf("%+v", session)
+			}
+			if a, err := parseAnnouncement(result, "AA:BB"); err == nil && (a.TLS < 0 || a.TLS > 2 || a.Port < 0 || a.Port > 65535) {
+				t.Errorf("%+v", a)
+			}
+		}
+	})
+}
