@@ -6,15 +6,77 @@ package tapo_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
+
+// The tests below poll simulated plugs for hours, of simulated time, and count
+// what the plug saw. A plug counts logins with a wrong password and locks its
+// owner out, so each number is exact.
+
+// atHome runs a test in simulated time, with a TPAP plug that the test prepares, a
+// guard and a client.
+func atHome(t *testing.T, p *simulator.Plug, c tapo.Credentials, test func(h *plugtest.Home)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p.Model = simulator.P110TPAP
+		h := plugtest.StartHome(t, p)
+		h.Guard = tapo.NewGuard("", nil)
+		h.Device = h.NewDevice(with(c))
+		test(h)
+	})
+}
+
+// with configures credentials.
+func with(c tapo.Credentials) func(*tapo.Config) {
+	return func(cfg *tapo.Config) { cfg.Credentials = c }
+}
+
+// saw checks what reached the plug.
+func saw(h *plugtest.Home, when string, shares, failures int) {
+	h.Helper()
+	s := h.Plug.Stats()
+	if s.Steps["pake_share"] != shares || s.LoginFailures != failures {
+		h.Errorf("%s: the plug saw %v, %d failures; want %d shares, %d failures", when, s.Steps, s.LoginFailures, shares, failures)
+	}
+}
+
+// asked checks how often the plug was asked what it speaks, which is no attempt.
+func asked(h *plugtest.Home, when string, want int) {
+	h.Helper()
+	if got := h.Plug.Stats().Steps["discover"]; got != want {
+		h.Errorf("%s: asked %d times, want %d", when, got, want)
+	}
+}
+
+var wrong = tapo.Credentials{Username: plugtest.Username, Password: "wrong"}
+
+// wrongly returns other wrong credentials for each number.
+func wrongly(i int) tapo.Credentials {
+	return tapo.Credentials{Username: plugtest.Username, Password: tapo.Secret("wrong-" + strconv.Itoa(i))}
+}
+
+// tpapPlug returns a TPAP plug that is quick to log in to.
+func tpapPlug() *simulator.Plug {
+	return &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Iterations: 10}}
+}
+
+// reloadWrongly tries so many wrong passwords, one after the other.
+func reloadWrongly(h *plugtest.Home, n int) {
+	h.Helper()
+	for i := range n {
+		h.Reload(wrongly(i))
+		h.Poll(time.Minute)
+	}
+}
 
 // memoryStore is a tapo.RejectionStore that says what it holds.
 type memoryStore map[string][]byte
@@ -26,6 +88,208 @@ func (m memoryStore) Save(address string, state []byte) {
 	if state == nil {
 		delete(m, address)
 	}
+}
+
+// TestPasswordIsTriedOnce: one attempt in a day, one more with other credentials.
+func TestPasswordIsTriedOnce(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		seen := h.Poll(24 * time.Hour)
+		if seen[tapo.BadCredentials] != 1 || seen[tapo.LoginBackoff] != 24*60*4-1 {
+			h.Errorf("reasons %v", seen)
+		}
+		saw(h, "after a day", 1, 1)
+		asked(h, "after a day", 48) // every half hour, since it may speak KLAP by then
+		if _, e := h.Probe(); !strings.Contains(e.Advice, "locks itself: 14.") || !strings.Contains(e.Advice, "no part") {
+			h.Errorf("advice: %s", e.Advice)
+		}
+		h.Reload(wrong)
+		h.Poll(time.Hour)
+		saw(h, "after a reload that changed nothing", 1, 1)
+		h.Reload(tapo.Credentials{Username: "another@example.com", Password: wrong.Password})
+		h.Poll(time.Hour)
+		saw(h, "after a change of the e-mail, which plays no part", 1, 1)
+		h.Reload(plugtest.Credentials)
+		if reason, e := h.Probe(); reason != plugtest.OK {
+			h.Errorf("with the right password: %v", e)
+		}
+		saw(h, "with the right password", 2, 1)
+	})
+}
+
+// TestLastAttempts: of 15 attempts that the plug allows, five remain, whatever
+// is tried.
+func TestLastAttempts(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		for i := range 30 {
+			h.Reload(wrongly(i))
+			h.Poll(10 * time.Minute)
+		}
+		saw(h, "after 30 wrong passwords", 10, 10)
+		h.Reload(plugtest.Credentials)
+		reason, e := h.Probe()
+		if reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") || !strings.Contains(e.Advice, "Never locked out") {
+			h.Errorf("with the right password: %v, %s", e, e.Advice)
+		}
+		saw(h, "with the right password", 10, 10)
+		h.Guard = nil // as after a restart that remembers nothing
+		h.Device = h.NewDevice(with(plugtest.Credentials))
+		if reason, e := h.Probe(); reason != plugtest.OK {
+			h.Errorf("after a restart: %v", e)
+		}
+	})
+}
+
+// TestOnlyTheEmailMatters: with such a plug another password is no reason to
+// try again.
+func TestOnlyTheEmailMatters(t *testing.T) {
+	o := simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}
+	atHome(t, &simulator.Plug{TPAP: o}, tapo.Credentials{Username: "other@example.com", Password: plugtest.Password}, func(h *plugtest.Home) {
+		h.Poll(time.Hour)
+		h.Reload(tapo.Credentials{Username: "other@example.com", Password: "other"})
+		h.Poll(time.Hour)
+		saw(h, "after a change of the password", 1, 1)
+		h.Reload(plugtest.Credentials)
+		h.Poll(time.Minute)
+		saw(h, "after a change of the e-mail", 2, 1)
+	})
+}
+
+// TestToAndFro: a password that was refused before another one is still refused.
+func TestToAndFro(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		for range 5 {
+			h.Reload(tapo.Credentials{Username: plugtest.Username, Password: "wrong, too"})
+			h.Poll(time.Minute)
+			h.Reload(wrong)
+			h.Poll(time.Minute)
+		}
+		saw(h, "two wrong passwords in turn", 2, 2)
+	})
+}
+
+// TestAccountsShareThePlug: what a plug counts, it counts for all accounts.
+func TestAccountsShareThePlug(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		first := h.Device
+		for i := range 20 {
+			h.Device = h.NewDevice(with(wrongly(i)))
+			_, _ = h.Probe()
+		}
+		saw(h, "twenty accounts", 10, 10)
+		h.Device = first
+		if reason, e := h.Probe(); reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") {
+			h.Errorf("the first account: %v", e)
+		}
+	})
+}
+
+// TestManyAtATime: devices of one plug log in one after the other.
+func TestManyAtATime(t *testing.T) {
+	p := plugtest.Start(t, tpapPlug())
+	g := tapo.NewGuard("", nil)
+	var group sync.WaitGroup
+	for i := range 30 {
+		d := plugtest.Device(t, p, func(c *tapo.Config) {
+			c.Guard, c.Credentials = g, wrongly(i)
+		})
+		group.Go(func() { _, _ = d.Read(t.Context()) })
+	}
+	group.Wait()
+	if got := p.Stats().LoginFailures; got != 10 {
+		t.Errorf("%d failures, want 10", got)
+	}
+}
+
+// TestSetUpPasscodeRefused: no account has been tried with it.
+func TestSetUpPasscodeRefused(t *testing.T) {
+	g := tapo.NewGuard("", nil)
+	unbound := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Pake: []int{0}}})
+	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
+	plugtest.Fails(t, plugtest.Device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
+	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug()), func(c *tapo.Config) { c.Guard = g }))
+}
+
+// TestUnknownOutcome: a plug that swallows the proof gets three, half a minute
+// apart, and no more.
+func TestUnknownOutcome(t *testing.T) {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
+		seen := h.Poll(6 * time.Hour)
+		if seen[tapo.Timeout] != 3 || seen[tapo.LoginBackoff] == 0 || len(seen) != 2 {
+			h.Errorf("reasons %v", seen)
+		}
+		saw(h, "after hours", 3, 0)
+		h.Plug.Heal()
+		h.Poll(time.Hour)
+		saw(h, "when the plug is well again", 3, 0)
+		if _, e := h.Probe(); !strings.Contains(e.Advice, "Never locked out") {
+			h.Errorf("advice: %s", e.Advice)
+		}
+	})
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share", Times: 2})
+		began := time.Now()
+		for {
+			if reason, _ := h.Probe(); reason == plugtest.OK {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(began); took < 79*time.Second || took > 89*time.Second { // 2 x (9.5 s of waiting + 30 s)
+			h.Errorf("read after %v", took)
+		}
+		h.Plug.LoseSession()
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share", Times: 2})
+		if seen := h.Poll(5 * time.Minute); seen[plugtest.OK] == 0 {
+			h.Errorf("two more are three in a row only without a success between: %v", seen)
+		}
+	})
+}
+
+// TestUnknownOutcomesCount: with six attempts left, a login of unknown outcome
+// may have been the one before the last five.
+func TestUnknownOutcomesCount(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		reloadWrongly(h, 9)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
+		for i := range 9 {
+			h.Reload(wrongly(100 + i))
+			h.Poll(10 * time.Minute)
+		}
+		saw(h, "with an unknown outcome", 10, 10)
+	})
+}
+
+// TestUnknownOutcomeIsThePlugs: other credentials are no reason not to wait, nor
+// to begin to count anew.
+func TestUnknownOutcomeIsThePlugs(t *testing.T) {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
+		began := time.Now()
+		for i := range 100 {
+			h.Reload(wrongly(i))
+			_, _ = h.Probe()
+			if h.Plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
+				t.Fatal("three in less than a minute")
+			}
+			time.Sleep(5 * time.Second)
+		}
+		saw(h, "in all", 3, 3)
+	})
+}
+
+// TestUnknownOutcomesInARow: a definite answer between them ends the row.
+func TestUnknownOutcomesInARow(t *testing.T) {
+	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.Poll(5 * time.Minute)
+		saw(h, "two unknown, one refused", 3, 3)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
+		h.Reload(plugtest.Credentials)
+		if seen := h.Poll(5 * time.Minute); seen[plugtest.OK] == 0 {
+			h.Errorf("two more are not three in a row: %v", seen)
+		}
+	})
 }
 
 // TestRestarts: what a plug has refused outlives the process.
@@ -94,176 +358,16 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
-// reloadWrongly tries so many wrong passwords, one after the other.
-func reloadWrongly(h *plugtest.Home, n int) {
-	h.Helper()
-	for i := range n {
-		h.Reload(wrongly(i))
-		h.Poll(time.Minute)
+// TestDamagedStore: whatever is stored, the guard works.
+func TestDamagedStore(t *testing.T) {
+	for _, state := range []string{
+		``, `{`, `[]`, `null`, `{"next":"2099-01-01T00:00:00Z"}`, `{"unknown_outcomes":7}`, `{"attempts_left":0}`, `{"refused":[null]}`, `{"refused":[{}]}`,
+		`{"refused":[{"salt":"AA==","password":"AA=="}]}`,
+	} {
+		g := tapo.NewGuard("a", memoryStore{"a": []byte(state)})
+		p := plugtest.Start(t, tpapPlug())
+		plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g }))
 	}
-}
-
-// TestUnknownOutcomesCount: with six attempts left, a login of unknown outcome
-// may have been the one before the last five.
-func TestUnknownOutcomesCount(t *testing.T) {
-	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
-		reloadWrongly(h, 9)
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Truncate, Path: "pake_share"})
-		for i := range 9 {
-			h.Reload(wrongly(100 + i))
-			h.Poll(10 * time.Minute)
-		}
-		saw(h, "with an unknown outcome", 10, 10)
-	})
-}
-
-// TestUnknownOutcomeIsThePlugs: other credentials are no reason not to wait, nor
-// to begin to count anew.
-func TestUnknownOutcomeIsThePlugs(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
-		began := time.Now()
-		for i := range 100 {
-			h.Reload(wrongly(i))
-			_, _ = h.Probe()
-			if h.Plug.Stats().Steps["pake_share"] == 3 && time.Since(began) < time.Minute {
-				t.Fatal("three in less than a minute")
-			}
-			time.Sleep(5 * time.Second)
-		}
-		saw(h, "in all", 3, 3)
-	})
-}
-
-// TestUnknownOutcomesInARow: a definite answer between them ends the row.
-func TestUnknownOutcomesInARow(t *testing.T) {
-	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
-		h.Poll(5 * time.Minute)
-		saw(h, "two unknown, one refused", 3, 3)
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share", Times: 2})
-		h.Reload(plugtest.Credentials)
-		if seen := h.Poll(5 * time.Minute); seen[plugtest.OK] == 0 {
-			h.Errorf("two more are not three in a row: %v", seen)
-		}
-	})
-}
-
-// TestAccountsShareThePlug: what a plug counts, it counts for all accounts.
-func TestAccountsShareThePlug(t *testing.T) {
-	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
-		first := h.Device
-		for i := range 20 {
-			h.Device = h.NewDevice(with(wrongly(i)))
-			_, _ = h.Probe()
-		}
-		saw(h, "twenty accounts", 10, 10)
-		h.Device = first
-		if reason, e := h.Probe(); reason != tapo.LoginBackoff || !strings.Contains(e.Error(), "5 attempts left") {
-			h.Errorf("the first account: %v", e)
-		}
-	})
-}
-
-// TestToAndFro: a password that was refused before another one is still refused.
-func TestToAndFro(t *testing.T) {
-	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
-		for range 5 {
-			h.Reload(tapo.Credentials{Username: plugtest.Username, Password: "wrong, too"})
-			h.Poll(time.Minute)
-			h.Reload(wrong)
-			h.Poll(time.Minute)
-		}
-		saw(h, "two wrong passwords in turn", 2, 2)
-	})
-}
-
-// TestChangedPlug: when a login is refused in a way that is not on record, the
-// plug is asked again how it wants it.
-func TestChangedPlug(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Poll(time.Minute)
-		h.Plug.SetCompatibility(true)
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -1002, Path: "pake_register"})
-		if seen := h.Poll(time.Minute); seen[plugtest.OK] != 4 {
-			h.Errorf("reasons %v", seen)
-		}
-	})
-}
-
-// TestKLAPIsAWayOut: what a plug has refused over TPAP is no reason not to use
-// KLAP, with which a plug counts nothing.
-func TestKLAPIsAWayOut(t *testing.T) {
-	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
-		reloadWrongly(h, 12)
-		h.Reload(plugtest.Credentials)
-		h.Poll(time.Hour)
-		saw(h, "before", 10, 10)
-		h.Plug.SetCompatibility(true)
-		if seen := h.Poll(time.Hour); seen[tapo.LoginBackoff] > 30*4 || seen[plugtest.OK] < 30*4 {
-			h.Errorf("reasons %v", seen)
-		}
-		saw(h, "after", 10, 10)
-	})
-}
-
-// tpapPlug returns a TPAP plug that is quick to log in to.
-func tpapPlug() *simulator.Plug {
-	return &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Iterations: 10}}
-}
-
-// TestPinnedToKLAP: such a target does not wait for what TPAP waits for.
-func TestPinnedToKLAP(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug())
-	g := tapo.NewGuard("", nil)
-	plugtest.Fails(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrong }), tapo.BadCredentials)
-	pinned := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials, c.Protocol = g, wrong, tapo.KLAP })
-	plugtest.Fails(t, pinned, tapo.Unsupported)
-	p.SetCredentials(plugtest.Username, string(wrong.Password))
-	p.SetCompatibility(true)
-	plugtest.Read(t, pinned)
-}
-
-// TestBarredByAnother: a device that has been reading learns that the plug is
-// barred, because of another account, and that it speaks KLAP by now.
-func TestBarredByAnother(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug())
-	g := tapo.NewGuard("", nil)
-	ours := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g })
-	plugtest.Read(t, ours)
-	for i := range 11 {
-		_, _ = plugtest.Device(t, p, func(c *tapo.Config) { c.Guard, c.Credentials = g, wrongly(i) }).Read(t.Context())
-	}
-	if r := plugtest.Read(t, ours); r.Protocol != tapo.TPAP { // the session stands
-		t.Errorf("read over %s", r.Protocol)
-	}
-	p.SetCompatibility(true)
-	if r := plugtest.Read(t, ours); r.Protocol != tapo.KLAP {
-		t.Errorf("read over %s", r.Protocol)
-	}
-}
-
-// TestOneProofPerRead: an answer that is not on record is no reason to send
-// another proof at once.
-func TestOneProofPerRead(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug())
-	d := plugtest.Device(t, p)
-	plugtest.Read(t, d)
-	p.LoseSession()
-	p.Inject(simulator.Fault{Kind: simulator.Code, Code: -1008, Path: "pake_share"})
-	plugtest.Fails(t, d, tapo.PlugError)
-	if got := p.Stats().Steps["pake_share"]; got != 2 {
-		t.Errorf("%d proofs, want 2", got)
-	}
-}
-
-// TestSetUpPasscodeRefused: no account has been tried with it.
-func TestSetUpPasscodeRefused(t *testing.T) {
-	g := tapo.NewGuard("", nil)
-	unbound := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Pake: []int{0}}})
-	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
-	plugtest.Fails(t, plugtest.Device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
-	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug()), func(c *tapo.Config) { c.Guard = g }))
 }
 
 // TestClockWasWrong: what is stored cannot keep a plug waiting for years.
@@ -275,83 +379,6 @@ func TestClockWasWrong(t *testing.T) {
 			h.Errorf("reasons %v", seen)
 		}
 	})
-}
-
-// TestLockedByAnImpostor: who answers each proof with a short lock gets three.
-func TestLockedByAnImpostor(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Plug.Inject(simulator.Fault{Path: "pake_share", Rewrite: func([]byte) []byte {
-			return []byte(`{"error_code":-2101,"data":{"sec_left":1}}`)
-		}})
-		h.Poll(12 * time.Hour)
-		if got := h.Plug.Stats().Steps["pake_share"]; got != 3 {
-			h.Errorf("%d proofs", got)
-		}
-	})
-}
-
-// TestManyAtATime: devices of one plug log in one after the other.
-func TestManyAtATime(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug())
-	g := tapo.NewGuard("", nil)
-	var group sync.WaitGroup
-	for i := range 30 {
-		d := plugtest.Device(t, p, func(c *tapo.Config) {
-			c.Guard, c.Credentials = g, wrongly(i)
-		})
-		group.Go(func() { _, _ = d.Read(t.Context()) })
-	}
-	group.Wait()
-	if got := p.Stats().LoginFailures; got != 10 {
-		t.Errorf("%d failures, want 10", got)
-	}
-}
-
-// TestLockedWhileReading: the data channel may say so, too.
-func TestLockedWhileReading(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Poll(time.Minute)
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Code, Code: -2101, Path: "/ds", Times: 1})
-		if seen := h.Poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[plugtest.OK] != 10*4 {
-			h.Errorf("reasons %v", seen)
-		}
-		saw(h, "in all", 2, 0)
-	})
-}
-
-// TestForgedLock: anybody can say that a plug is locked, so nobody is believed
-// for long.
-func TestForgedLock(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Plug.Inject(simulator.Fault{Path: "discover", Times: 1, Rewrite: func([]byte) []byte {
-			return []byte(`{"error_code":-2101,"error_info":{"lockedMinute":1e9}}`)
-		}})
-		if seen := h.Poll(25 * time.Hour); seen[tapo.Locked] != 24*60*4 || seen[plugtest.OK] != 60*4 {
-			h.Errorf("reasons %v", seen)
-		}
-	})
-}
-
-// TestTooManyRequests: a plug that wants a pause keeps the session.
-func TestTooManyRequests(t *testing.T) {
-	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
-		h.Poll(time.Minute)
-		h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})
-		h.Poll(20 * time.Minute)
-		saw(h, "in all", 1, 0)
-	})
-}
-
-// TestDamagedStore: whatever is stored, the guard works.
-func TestDamagedStore(t *testing.T) {
-	for _, state := range []string{
-		``, `{`, `[]`, `null`, `{"next":"2099-01-01T00:00:00Z"}`, `{"unknown_outcomes":7}`, `{"attempts_left":0}`, `{"refused":[null]}`, `{"refused":[{}]}`,
-		`{"refused":[{"salt":"AA==","password":"AA=="}]}`,
-	} {
-		g := tapo.NewGuard("a", memoryStore{"a": []byte(state)})
-		p := plugtest.Start(t, tpapPlug())
-		plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = g }))
-	}
 }
 
 func TestGuardIsIdle(t *testing.T) {

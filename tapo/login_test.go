@@ -4,10 +4,8 @@
 package tapo_test
 
 import (
-	"fmt"
-	"net/http"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -15,233 +13,122 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// TestPassthroughNeedsPermission also looks at what was sent: not even a
-// handshake.
-func TestPassthroughNeedsPermission(t *testing.T) {
-	for name, change := range map[string]func(*tapo.Config){
-		"not allowed":            func(c *tapo.Config) { c.AllowPassthrough = false },
-		"pinned and not allowed": func(c *tapo.Config) { c.AllowPassthrough, c.Protocol = false, tapo.Passthrough },
-		"pinned to KLAP":         func(c *tapo.Config) { c.Protocol = tapo.KLAP },
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHost(t, map[string]http.HandlerFunc{"/app": text(200, someCode)})
-			cfg := tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials, AllowPassthrough: true}
-			change(&cfg)
-			d, err := tapo.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
-			if asked := fmt.Sprint(h.asked); strings.Contains(asked, "handshake]") || strings.Contains(asked, "app handshake") {
-				t.Errorf("asked %s", asked)
-			}
-		})
-	}
-}
-
-// TestNoDowngrade replaces a plug that spoke KLAP by one that claims to know
-// only securePassthrough.
-func TestNoDowngrade(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110})
-	d := plugtest.Device(t, p)
-	plugtest.Read(t, d)
-	p.SetModel(simulator.P110Passthrough)
-	plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
-	plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
-	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
-		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
-	}
-	for _, pinned := range []tapo.Protocol{"", tapo.Passthrough} {
-		reconfigured := plugtest.Device(t, p, func(c *tapo.Config) { c.Protocol = pinned })
-		reconfigured.Replace(d)
-		plugtest.Fails(t, reconfigured, tapo.PassthroughNotAllowed)
-	}
-	if s := p.Stats(); s.Logins != 1 || s.LoginFailures != 0 {
-		t.Errorf("%d logins, %d failed", s.Logins, s.LoginFailures)
-	}
-	p.SetModel(simulator.P110)
-	plugtest.Read(t, d)
-}
-
-func TestUpgrade(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	d := plugtest.Device(t, p)
-	if r := plugtest.Read(t, d); r.Protocol != tapo.Passthrough {
-		t.Fatalf("protocol %s", r.Protocol)
-	}
-	p.SetModel(simulator.P110)
-	if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
-		t.Fatalf("protocol %s", r.Protocol)
-	}
-	p.SetModel(simulator.P110TPAP)
-	for range 2 { // the switch of the app, to and fro
-		if r := plugtest.Read(t, d); r.Protocol != tapo.TPAP {
-			t.Fatalf("protocol %s", r.Protocol)
+// TestSessionsOverADay: logins are as many as the sessions' lifetime asks for,
+// and none of them is noticed by whoever probes.
+func TestSessionsOverADay(t *testing.T) {
+	atHome(t, &simulator.Plug{SessionLifetime: time.Hour}, plugtest.Credentials, func(h *plugtest.Home) {
+		if seen := h.Poll(24 * time.Hour); len(seen) != 1 || seen[plugtest.OK] == 0 {
+			h.Errorf("reasons %v", seen)
 		}
-		p.SetCompatibility(true)
-		if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
-			t.Fatalf("protocol %s", r.Protocol)
+		s := h.Plug.Stats()
+		if s.Logins != 25 || s.Steps["discover"] != 1 { // one every 59 minutes
+			h.Errorf("%d logins, steps %v", s.Logins, s.Steps)
 		}
-		p.SetCompatibility(false)
-	}
+		if reads := 24 * 60 * 4; s.Steps["/ds"] != reads {
+			h.Errorf("%d requests for %d reads", s.Steps["/ds"], reads)
+		}
+	})
 }
 
-func TestPinnedProtocol(t *testing.T) {
-	pin := func(p tapo.Protocol) func(*tapo.Config) { return func(c *tapo.Config) { c.Protocol = p } }
-	klap, old := plugtest.Start(t, &simulator.Plug{}), plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
-	if got := plugtest.Requests(klap, func() { plugtest.Read(t, plugtest.Device(t, klap, pin(tapo.KLAP))) }); got != 3 {
-		t.Errorf("KLAP: %d round trips, want 3", got)
-	}
-	if got := plugtest.Requests(old, func() { plugtest.Read(t, plugtest.Device(t, old, pin(tapo.Passthrough))) }); got != 3 {
-		t.Errorf("securePassthrough: %d round trips, want 3", got)
-	}
-	newer := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP})
-	if got := plugtest.Requests(newer, func() { plugtest.Read(t, plugtest.Device(t, newer, pin(tapo.TPAP))) }); got != 4 {
-		t.Errorf("TPAP: %d round trips, want 4", got)
-	}
-	for _, tc := range []struct {
-		plug *simulator.Plug
-		pin  tapo.Protocol
-		want tapo.Reason
-	}{
-		{klap, tapo.Passthrough, tapo.Unsupported},
-		{klap, tapo.TPAP, tapo.Unsupported},
-		{newer, tapo.Passthrough, tapo.Unsupported},
-		{newer, tapo.KLAP, tapo.Unsupported},
-		{old, tapo.KLAP, tapo.PassthroughNotAllowed},
-		{old, tapo.TPAP, tapo.PassthroughNotAllowed},
-	} {
-		e := plugtest.Failure(t, plugtest.Device(t, tc.plug, pin(tc.pin)), tc.want)
-		if !strings.Contains(e.Error(), "pinned") || !strings.Contains(e.Error(), string(tc.pin)) {
-			t.Errorf("pinned to %s, a %s plug: %v, %s", tc.pin, tc.plug.Model.Protocol, e, e.Advice)
+// TestTimeoutEndsTheSession: after a request that got no answer nobody knows
+// where the plug's counter stands.
+func TestTimeoutEndsTheSession(t *testing.T) {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Poll(time.Minute)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "/ds", Times: 1})
+		if seen := h.Poll(time.Minute); len(seen) != 1 || seen[plugtest.OK] == 0 {
+			h.Errorf("reasons %v", seen)
 		}
-	}
+		if s := h.Plug.Stats(); s.Logins != 2 || s.Steps["discover"] != 1 {
+			h.Errorf("%d logins, steps %v", s.Logins, s.Steps)
+		}
+	})
 }
 
-func TestWrongPassword(t *testing.T) {
-	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
-		p := plugtest.Start(t, &simulator.Plug{Model: m})
+func TestSessionIsRenewedInTime(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P110Passthrough} {
 		now := time.Now()
+		clock := func() time.Time { return now }
+		p := plugtest.Start(t, &simulator.Plug{Model: m, SessionLifetime: time.Hour, Now: clock})
+		lost := 0
 		d := plugtest.Device(t, p, func(c *tapo.Config) {
-			c.Credentials.Password = "wrong"
-			c.Now = func() time.Time { return now }
+			c.Now = clock
+			c.Trace.SessionLost = func(tapo.Protocol) { lost++ }
 		})
-		e := plugtest.Failure(t, d, tapo.BadCredentials)
-		if e.Protocol == "" {
-			t.Errorf("%s: %+v", m.Firmware, e)
+		plugtest.Read(t, d)
+		now = now.Add(58 * time.Minute)
+		if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 1 {
+			t.Errorf("%s: %d requests before the end", m.Protocol, got)
 		}
-		if m.Protocol == simulator.KLAP && p.Stats().Steps["/app/handshake2"] != 0 {
-			t.Error("handshake2 was sent although the plug proved to know something else")
+		now = now.Add(90 * time.Second)
+		if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != 3 {
+			t.Errorf("%s: %d requests at the end, want 3", m.Protocol, got)
 		}
-
-		// It is tried again after a minute, two, four and so on up to 30.
-		for _, minutes := range []int{1, 2, 4, 8, 16, 30, 30} {
-			if got := plugtest.Requests(p, func() { plugtest.Fails(t, d, tapo.LoginBackoff) }); got != 0 {
-				t.Errorf("%d requests during back-off", got)
-			}
-			now = now.Add(time.Duration(minutes)*time.Minute - time.Second)
-			plugtest.Fails(t, d, tapo.LoginBackoff)
-			now = now.Add(time.Second)
-			plugtest.Fails(t, d, tapo.BadCredentials)
+		if lost != 0 {
+			t.Errorf("%s: %d sessions lost", m.Protocol, lost)
 		}
-
-		// A new configuration with the same credentials does not try either,
-		// one with others does.
-		same := plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials.Password, c.Now = "wrong", func() time.Time { return now } })
-		same.Replace(d)
-		plugtest.Fails(t, same, tapo.LoginBackoff)
-		corrected := plugtest.Device(t, p)
-		corrected.Replace(d)
-		plugtest.Read(t, corrected)
 	}
 }
 
-func TestBackoffEndsWithSuccess(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	now := time.Now()
-	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Now = func() time.Time { return now } })
-	p.SetCredentials(plugtest.Username, "changed")
-	plugtest.Fails(t, d, tapo.BadCredentials)
-	now = now.Add(time.Minute)
-	plugtest.Fails(t, d, tapo.BadCredentials)
-	p.SetCredentials(plugtest.Username, plugtest.Password)
-	now = now.Add(2 * time.Minute)
-	plugtest.Read(t, d)
-	p.SetCredentials(plugtest.Username, "changed")
-	plugtest.Fails(t, d, tapo.BadCredentials)
-	now = now.Add(time.Minute) // and not four
-	plugtest.Fails(t, d, tapo.BadCredentials)
-}
+// TestRest: a plug that answers 429 is left alone, for longer each time, over
+// reloads and by all its devices; other credentials are tried at once.
+func TestRest(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		t.Run(k.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, k.Model)
+				guard := tapo.NewGuard("192.0.2.1:80", nil)
+				make := func(c tapo.Credentials) *tapo.Device {
+					return plugtest.Device(t, h.Plug, func(cfg *tapo.Config) {
+						cfg.Guard, cfg.Credentials = guard, c
+					})
+				}
+				d, other := make(plugtest.Credentials), make(plugtest.Credentials)
+				plugtest.Read(h, d)
+				h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
+				for _, seconds := range []int{10, 20, 40, 80, 160, 300, 300} {
+					if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 1 {
+						t.Errorf("%d requests", got)
+					}
+					reloaded := make(plugtest.Credentials)
+					reloaded.Replace(d)
+					d = reloaded
+					time.Sleep(time.Duration(seconds)*time.Second - time.Millisecond)
+					for _, d := range []*tapo.Device{d, other} {
+						start := time.Now()
+						if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 0 || time.Since(start) > 0 {
+							t.Errorf("%d requests, %v while it rests", got, time.Since(start))
+						}
+					}
+					time.Sleep(time.Millisecond)
+				}
+				h.Reason(d)
+				h.Plug.Heal()
+				changed := make(tapo.Credentials{Username: plugtest.Username, Password: "another"})
+				changed.Replace(d)
+				if got := h.Reason(changed); got != tapo.BadCredentials {
+					t.Errorf("changed credentials: %s", got)
+				}
 
-func TestLockedPlugIsLeftAlone(t *testing.T) {
-	h := newHost(t, map[string]http.HandlerFunc{"/": text(200, locked)})
-	now := time.Now()
-	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		plugtest.Fails(t, d, tapo.Locked)
-	}
-	if len(h.asked) != 1 {
-		t.Errorf("asked %v", h.asked)
-	}
-	now = now.Add(31 * time.Minute)
-	plugtest.Fails(t, d, tapo.Locked)
-	if len(h.asked) != 2 {
-		t.Errorf("asked %v", h.asked)
-	}
-}
-
-// TestDiagnosis: one reply of the plug is enough to say what is wrong.
-func TestDiagnosis(t *testing.T) {
-	for _, tc := range []struct {
-		name         string
-		plugUsername string
-		plugPassword string
-		version1     bool
-		username     string
-		password     tapo.Secret
-		reason       tapo.Reason
-		advice       string
-	}{
-		{"upper case configured", "user@example.com", "p", false, "User@Example.com", "p", tapo.BadCredentials, "lower case"},
-		{"blank after the e-mail", "user@example.com", "p", false, "user@example.com ", "p", tapo.BadCredentials, "blanks around it: remove"},
-		{"both", "user@example.com", "p", false, " User@example.com", "p", tapo.BadCredentials, "lower case and without the blanks"},
-		{"line end after the password", "user@example.com", "p", false, "user@example.com", "p\n", tapo.BadCredentials, "password in the configuration has blanks"},
-		{"everything", "user@example.com", "p", false, " User@example.com", "p ", tapo.BadCredentials, "The e-mail and the password"},
-		{"upper case registered", "User@Example.com", "p", false, "user@example.com", "p", tapo.BadCredentials, "very spelling"},
-		{"not bound", "", "", false, "user@example.com", "p", tapo.BadCredentials, "not bound"},
-		{"set-up credentials", "test@tp-link.net", "test", false, "user@example.com", "p", tapo.BadCredentials, "not bound"},
-		{"Kasa's set-up credentials", "kasa@tp-link.net", "kasaSetup", false, "user@example.com", "p", tapo.BadCredentials, "not bound"},
-		{"KLAP v1", "user@example.com", "p", true, "user@example.com", "p", tapo.Unsupported, "Kasa dialect"},
-		{"KLAP v1, not bound", "test@tp-link.net", "test", true, "user@example.com", "p", tapo.BadCredentials, "not bound"},
-		{"wrong password", "user@example.com", "p", false, "user@example.com", "q", tapo.BadCredentials, "TP-Link account that owns the plug"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			p := &simulator.Plug{KLAPVersion1: tc.version1, Username: "x"}
-			plugtest.Start(t, p)
-			p.SetCredentials(tc.plugUsername, tc.plugPassword)
-			d := plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{Username: tc.username, Password: tc.password} })
-			e := plugtest.Failure(t, d, tc.reason)
-			if !strings.Contains(e.Advice, tc.advice) {
-				t.Errorf("advice %q, want %q in it", e.Advice, tc.advice)
-			}
-			if s := p.Stats(); s.Steps["/app/handshake1"] != 1 || s.Steps["/app/handshake2"] != 0 {
-				t.Errorf("requests %v", s.Steps)
-			}
+				for range 2 { // a read that succeeds sets the wait back
+					h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
+					h.Reason(other)
+					time.Sleep(10 * time.Second)
+					if got := h.Reason(other); got != plugtest.OK {
+						t.Errorf("after 10 s: %s", got)
+					}
+				}
+			})
 		})
 	}
 }
 
-func TestEveryReasonHasAdvice(t *testing.T) {
-	all := tapo.Reasons()
-	if len(all) != 12 {
-		t.Errorf("%d reasons: %v", len(all), all)
-	}
-	for _, r := range all {
-		if len(r.Advice()) < 40 {
-			t.Errorf("%s: %q", r, r.Advice())
-		}
-	}
+// TestTooManyRequests: a plug that wants a pause keeps the session.
+func TestTooManyRequests(t *testing.T) {
+	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
+		h.Poll(time.Minute)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})
+		h.Poll(20 * time.Minute)
+		saw(h, "in all", 1, 0)
+	})
 }

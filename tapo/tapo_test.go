@@ -4,60 +4,22 @@
 package tapo_test
 
 import (
-	"context"
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
-	"sync"
+	"log/slog"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
-
-func TestConcurrentReads(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
-	d := plugtest.Device(t, p)
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() {
-			for range 5 {
-				if _, err := d.Read(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	group.Wait()
-	if s := p.Stats(); s.Logins != 1 || s.Requests != 4+39 {
-		t.Errorf("%d logins, %d requests", s.Logins, s.Requests)
-	}
-}
-
-func TestReadWaitsNoLongerThanItsContext(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	d := plugtest.Device(t, p)
-	p.Inject(simulator.Fault{Kind: simulator.Hang})
-	slow, cancelSlow := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = d.Read(slow)
-	}()
-	for p.Stats().Connections == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, err := d.Read(ctx)
-	if got := plugtest.ReasonOf(t, err); got != tapo.Timeout {
-		t.Errorf("reason %s", got)
-	}
-	cancelSlow()
-	<-done
-}
 
 func TestTrace(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{})
@@ -88,20 +50,6 @@ func TestTrace(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, log); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestCloseAndUseAgain(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	d := plugtest.Device(t, p)
-	plugtest.Read(t, d)
-	d.Close()
-	if d.Protocol() != "" {
-		t.Error("there is a session after Close")
-	}
-	plugtest.Read(t, d)
-	if p.Stats().Logins != 2 {
-		t.Errorf("%d logins", p.Stats().Logins)
 	}
 }
 
@@ -142,6 +90,59 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 	} {
 		if got, err := tapo.ParseAddress(address); got != want || err != nil {
 			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+}
+
+// TestSecretsStayInside looks for everything secret in everything that comes
+// out: logs at debug level, errors, advices.
+func TestSecretsStayInside(t *testing.T) {
+	const secret = "Sup3r-Secret/p@ss"
+	for _, m := range simulator.Models() {
+		for _, bound := range []string{secret, "other"} {
+			var out bytes.Buffer
+			p := plugtest.Start(t, &simulator.Plug{
+				Model: m, Username: plugtest.Username, Password: bound, TPAP: simulator.TPAPOptions{Token: "t0ken!of*the~session"},
+			})
+			p.Inject(simulator.Fault{Kind: simulator.Status, Status: 500, Path: "/app/request", Skip: 3, Times: 1})
+			p.Inject(simulator.Fault{Kind: simulator.Reset, Path: "/ds", Skip: 1, Times: 1})
+			p.Inject(simulator.Fault{Kind: simulator.Garble, Path: "/ds", Skip: 3, Times: 1})
+			d := plugtest.Device(t, p, func(c *tapo.Config) {
+				c.Credentials.Password = secret
+				c.Logger = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
+			for range 6 {
+				r, err := d.Read(t.Context())
+				fmt.Fprintf(&out, "%+v %v %#v\n", r, err, err)
+			}
+			cfg := tapo.Credentials{Username: plugtest.Username, Password: secret}
+			fmt.Fprintf(&out, "%v %+v %#v %s %x %q\n", cfg, cfg, cfg, cfg, cfg, cfg)
+			hashed := passthrough.LoginHashed.Params(plugtest.Username, secret).Password2
+			rawHashed, err := base64.StdEncoding.DecodeString(hashed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, s := range map[string]string{
+				"password":         secret,
+				"base64":           base64.StdEncoding.EncodeToString([]byte(secret)),
+				"hex":              hex.EncodeToString([]byte(secret)),
+				"SHA-1":            string(rawHashed),
+				"hex SHA-1":        hex.EncodeToString(rawHashed),
+				"TPAP token":       "t0ken",
+				"TPAP path":        "stok=",
+				"base64 SHA-1":     hashed,
+				"auth hash":        hex.EncodeToString(klap.V2.AuthHash(plugtest.Username, secret)),
+				"cookie":           "TP_SESSIONID",
+				"token":            "token",
+				"auth hash, bytes": string(klap.V2.AuthHash(plugtest.Username, secret)),
+			} {
+				if strings.Contains(strings.ToLower(out.String()), strings.ToLower(s)) {
+					t.Errorf("%s %s: the %s is in the output:\n%s", m.Name, m.Firmware, what, out.String())
+				}
+			}
+			if !strings.Contains(out.String(), "handshake") && !strings.Contains(out.String(), "pake_share") {
+				t.Error("no log line arrived: this test looks at nothing")
+			}
 		}
 	}
 }

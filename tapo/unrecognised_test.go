@@ -5,15 +5,11 @@ package tapo_test
 
 import (
 	"bytes"
-	"context"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -134,23 +130,6 @@ func TestRecognitionOfSimulatedPlugs(t *testing.T) {
 	}
 }
 
-// TestAnnouncedTPAPWithKLAP is firmware that announces TPAP and still speaks
-// KLAP, as has been reported.
-func TestAnnouncedTPAPWithKLAP(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.Addr().String()}).ServeHTTP
-	h := newHost(t, map[string]http.HandlerFunc{
-		"/": text(200, tpap), "/app/handshake1": proxy, "/app/handshake2": proxy, "/app/request": proxy,
-	})
-	d, err := tapo.New(tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := plugtest.Read(t, d); r.Protocol != tapo.KLAP {
-		t.Errorf("protocol %s", r.Protocol)
-	}
-}
-
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	plug := plugtest.Start(t, &simulator.Plug{})
 	redirect := func(w http.ResponseWriter, r *http.Request) {
@@ -167,51 +146,26 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	for name, cfg := range map[string]tapo.Config{
-		"refused": {Address: address},
-		"no such name": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "plug.lan", IsNotFound: true}}
-		}},
-		"no route": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
-		}},
+// TestPassthroughNeedsPermission also looks at what was sent: not even a
+// handshake.
+func TestPassthroughNeedsPermission(t *testing.T) {
+	for name, change := range map[string]func(*tapo.Config){
+		"not allowed":            func(c *tapo.Config) { c.AllowPassthrough = false },
+		"pinned and not allowed": func(c *tapo.Config) { c.AllowPassthrough, c.Protocol = false, tapo.Passthrough },
+		"pinned to KLAP":         func(c *tapo.Config) { c.Protocol = tapo.KLAP },
 	} {
 		t.Run(name, func(t *testing.T) {
+			h := newHost(t, map[string]http.HandlerFunc{"/app": text(200, someCode)})
+			cfg := tapo.Config{Address: h.Listener.Addr().String(), Credentials: plugtest.Credentials, AllowPassthrough: true}
+			change(&cfg)
 			d, err := tapo.New(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			plugtest.Fails(t, d, tapo.Unreachable)
+			plugtest.Fails(t, d, tapo.PassthroughNotAllowed)
+			if asked := fmt.Sprint(h.asked); strings.Contains(asked, "handshake]") || strings.Contains(asked, "app handshake") {
+				t.Errorf("asked %s", asked)
+			}
 		})
 	}
-}
-
-func TestNotHTTP(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n"))
-			c.Close()
-		}
-	}()
-	d, err := tapo.New(tapo.Config{Address: l.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	plugtest.Fails(t, d, tapo.NotAPlug)
 }

@@ -5,6 +5,7 @@ package tapo_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,96 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
+
+func TestConcurrentReads(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
+	d := plugtest.Device(t, p)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 5 {
+				if _, err := d.Read(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if s := p.Stats(); s.Logins != 1 || s.Requests != 4+39 {
+		t.Errorf("%d logins, %d requests", s.Logins, s.Requests)
+	}
+}
+
+func TestReadWaitsNoLongerThanItsContext(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{})
+	d := plugtest.Device(t, p)
+	p.Inject(simulator.Fault{Kind: simulator.Hang})
+	slow, cancelSlow := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = d.Read(slow)
+	}()
+	for p.Stats().Connections == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := d.Read(ctx)
+	if got := plugtest.ReasonOf(t, err); got != tapo.Timeout {
+		t.Errorf("reason %s", got)
+	}
+	cancelSlow()
+	<-done
+}
+
+func TestCloseAndUseAgain(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	d.Close()
+	if d.Protocol() != "" {
+		t.Error("there is a session after Close")
+	}
+	plugtest.Read(t, d)
+	if p.Stats().Logins != 2 {
+		t.Errorf("%d logins", p.Stats().Logins)
+	}
+}
+
+func TestRoundTrips(t *testing.T) {
+	for _, tc := range []struct {
+		model      simulator.Model
+		cold, warm int
+	}{
+		{simulator.P110, 4, 1},
+		{simulator.P110NoEmeter, 4, 1},
+		{simulator.P110Compatible, 4, 1},
+		{simulator.P115, 4, 1},
+		{simulator.P105, 4, 1},
+		{simulator.P100, 4, 1},
+		{simulator.P110Passthrough, 5, 1},
+		{simulator.P115Passthrough, 5, 1},
+		{simulator.P100Passthrough, 5, 1},
+		{simulator.P110Old, 7, 1}, // two logins: it takes version 1 only
+	} {
+		t.Run(tc.model.Name+" "+tc.model.Firmware, func(t *testing.T) {
+			p := plugtest.Start(t, &simulator.Plug{Model: tc.model, Load: simulator.Constant(60)})
+			d := plugtest.Device(t, p)
+			if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != tc.cold {
+				t.Errorf("cold: %d round trips, want %d", got, tc.cold)
+			}
+			for range 3 {
+				if got := plugtest.Requests(p, func() { plugtest.Read(t, d) }); got != tc.warm {
+					t.Errorf("warm: %d round trips, want %d", got, tc.warm)
+				}
+			}
+			if got := p.Stats().Logins; got != 1 {
+				t.Errorf("%d logins, want 1", got)
+			}
+		})
+	}
+}
 
 // TestEvents has what happens to plugs between two reads: the outcome of the
 // next read, what it takes in requests, and what the one after it takes.
@@ -112,59 +203,6 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestRest: a plug that answers 429 is left alone, for longer each time, over
-// reloads and by all its devices; other credentials are tried at once.
-func TestRest(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		t.Run(k.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := plugtest.NewHome(t, k.Model)
-				guard := tapo.NewGuard("192.0.2.1:80", nil)
-				make := func(c tapo.Credentials) *tapo.Device {
-					return plugtest.Device(t, h.Plug, func(cfg *tapo.Config) {
-						cfg.Guard, cfg.Credentials = guard, c
-					})
-				}
-				d, other := make(plugtest.Credentials), make(plugtest.Credentials)
-				plugtest.Read(h, d)
-				h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429})
-				for _, seconds := range []int{10, 20, 40, 80, 160, 300, 300} {
-					if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 1 {
-						t.Errorf("%d requests", got)
-					}
-					reloaded := make(plugtest.Credentials)
-					reloaded.Replace(d)
-					d = reloaded
-					time.Sleep(time.Duration(seconds)*time.Second - time.Millisecond)
-					for _, d := range []*tapo.Device{d, other} {
-						start := time.Now()
-						if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 0 || time.Since(start) > 0 {
-							t.Errorf("%d requests, %v while it rests", got, time.Since(start))
-						}
-					}
-					time.Sleep(time.Millisecond)
-				}
-				h.Reason(d)
-				h.Plug.Heal()
-				changed := make(tapo.Credentials{Username: plugtest.Username, Password: "another"})
-				changed.Replace(d)
-				if got := h.Reason(changed); got != tapo.BadCredentials {
-					t.Errorf("changed credentials: %s", got)
-				}
-
-				for range 2 { // a read that succeeds sets the wait back
-					h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Times: 1})
-					h.Reason(other)
-					time.Sleep(10 * time.Second)
-					if got := h.Reason(other); got != plugtest.OK {
-						t.Errorf("after 10 s: %s", got)
-					}
-				}
-			})
-		})
-	}
-}
-
 // TestKnownToBeSlow: who is known to be slow is given the time.
 func TestKnownToBeSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -200,22 +238,6 @@ func TestBecomesSlow(t *testing.T) {
 					}
 				}
 			})
-		})
-	}
-}
-
-// TestIdleDuringBackoff: probes that are not passed on keep no connection open.
-func TestIdleDuringBackoff(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		synctest.Test(t, func(t *testing.T) {
-			h := plugtest.NewHome(t, k.Model)
-			h.Plug.SetCredentials(plugtest.Username, "another")
-			for start := time.Now(); time.Since(start) < 14*time.Minute; time.Sleep(15 * time.Second) {
-				h.Reason(h.Device)
-			}
-			if n := h.Plug.OpenConnections(); n != 0 { // the last try was after seven minutes
-				t.Errorf("%s: %d connections", k.Name, n)
-			}
 		})
 	}
 }
@@ -258,4 +280,35 @@ func TestIdleStrip(t *testing.T) {
 			t.Errorf("%d connections after 121 s", got)
 		}
 	})
+}
+
+// TestIdleDuringBackoff: probes that are not passed on keep no connection open.
+func TestIdleDuringBackoff(t *testing.T) {
+	for _, k := range plugtest.Generations {
+		synctest.Test(t, func(t *testing.T) {
+			h := plugtest.NewHome(t, k.Model)
+			h.Plug.SetCredentials(plugtest.Username, "another")
+			for start := time.Now(); time.Since(start) < 14*time.Minute; time.Sleep(15 * time.Second) {
+				h.Reason(h.Device)
+			}
+			if n := h.Plug.OpenConnections(); n != 0 { // the last try was after seven minutes
+				t.Errorf("%s: %d connections", k.Name, n)
+			}
+		})
+	}
+}
+
+// TestRivalClient logs in between any two of our reads.
+func TestRivalClient(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
+		p := plugtest.Start(t, &simulator.Plug{Model: m})
+		ours, rival := plugtest.Device(t, p), plugtest.Device(t, p)
+		plugtest.Read(t, ours)
+		for range 5 {
+			plugtest.Read(t, rival)
+			if got := plugtest.Requests(p, func() { plugtest.Read(t, ours) }); got != 4 {
+				t.Errorf("%s: %d requests, want 4", m.Protocol, got)
+			}
+		}
+	}
 }
