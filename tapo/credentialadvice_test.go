@@ -12,8 +12,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// TestDiagnosis: one reply of the plug is enough to say what is wrong.
-func TestDiagnosis(t *testing.T) {
+// TestAdviceOnMisspeltCredentials: one reply of the plug is enough to say what is wrong.
+func TestAdviceOnMisspeltCredentials(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
 		plugUsername string
@@ -53,8 +53,8 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
-// TestRejectedAdvice: what is wrong on such a plug cannot be the e-mail.
-func TestRejectedAdvice(t *testing.T) {
+// TestAdviceOnCredentialsOverTPAP: what is wrong on such a plug cannot be the e-mail.
+func TestAdviceOnCredentialsOverTPAP(t *testing.T) {
 	for name, tc := range map[string]struct {
 		options    simulator.TPAPOptions
 		want, lack string

@@ -71,7 +71,7 @@ func TestCloseAndUseAgain(t *testing.T) {
 	}
 }
 
-func TestRoundTrips(t *testing.T) {
+func TestExchangesPerRead(t *testing.T) {
 	for _, tc := range []struct {
 		model      simulator.Model
 		cold, warm int
@@ -105,9 +105,9 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// TestEvents has what happens to plugs between two reads: the outcome of the
+// TestReadAfterEvents has what happens to plugs between two reads: the outcome of the
 // next read, what it takes in requests, and what the one after it takes.
-func TestEvents(t *testing.T) {
+func TestReadAfterEvents(t *testing.T) {
 	type outcome struct {
 		reason   tapo.Reason
 		requests int
@@ -203,8 +203,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestKnownToBeSlow: who is known to be slow is given the time.
-func TestKnownToBeSlow(t *testing.T) {
+// TestSlowPlugIsGivenTime: who is known to be slow is given the time.
+func TestSlowPlugIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := plugtest.NewHome(t, simulator.P110)
 		h.Plug.Inject(simulator.Fault{Kind: simulator.Slow, Delay: 3 * time.Second})
@@ -222,9 +222,9 @@ func TestKnownToBeSlow(t *testing.T) {
 	})
 }
 
-// TestBecomesSlow: a plug that has become too slow for half of the time is given
+// TestSlowedPlugIsGivenTime: a plug that has become too slow for half of the time is given
 // all of it in the next read.
-func TestBecomesSlow(t *testing.T) {
+func TestSlowedPlugIsGivenTime(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

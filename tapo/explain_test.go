@@ -33,9 +33,9 @@ func TestLockedPlugIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestLocked: a plug that others have locked is asked once, and again when the
+// TestLockedPlugIsAskedOnce: a plug that others have locked is asked once, and again when the
 // lock is over; then it is read.
-func TestLocked(t *testing.T) {
+func TestLockedPlugIsAskedOnce(t *testing.T) {
 	atHome(t, &simulator.Plug{TPAP: simulator.TPAPOptions{MaxFailures: 1, LockTime: 50 * time.Minute}}, plugtest.Credentials, func(h *plugtest.Home) {
 		ours := h.Guard
 		h.Guard = nil
@@ -81,9 +81,9 @@ func TestLockedAtLogin(t *testing.T) {
 	}
 }
 
-// TestImpostor: something that accepts our proof and has none gets no other: each
+// TestImpostorGetsOneProof: something that accepts our proof and has none gets no other: each
 // would let it try a password.
-func TestImpostor(t *testing.T) {
+func TestImpostorGetsOneProof(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Plug.Inject(simulator.Fault{Kind: simulator.BadConfirm, Path: "pake_share"})
 		h.Poll(6 * time.Hour)
@@ -105,8 +105,8 @@ func TestLockedWhileReading(t *testing.T) {
 	})
 }
 
-// TestLockedByAnImpostor: who answers each proof with a short lock gets three.
-func TestLockedByAnImpostor(t *testing.T) {
+// TestShortLocksCount: who answers each proof with a short lock gets three.
+func TestShortLocksCount(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Plug.Inject(simulator.Fault{Path: "pake_share", Rewrite: func([]byte) []byte {
 			return []byte(`{"error_code":-2101,"data":{"sec_left":1}}`)

@@ -157,9 +157,9 @@ func TestStripFaults(t *testing.T) {
 	}
 }
 
-// TestFaultsOnSockets compares the tables of TestFaults with what happens on
+// TestFaultsOverTCP compares the tables of TestFaults with what happens on
 // real sockets, where connections end in other ways; rows that take time apart.
-func TestFaultsOnSockets(t *testing.T) {
+func TestFaultsOverTCP(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()

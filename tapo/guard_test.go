@@ -154,8 +154,8 @@ func TestOnlyTheEmailMatters(t *testing.T) {
 	})
 }
 
-// TestToAndFro: a password that was refused before another one is still refused.
-func TestToAndFro(t *testing.T) {
+// TestRefusedPasswordsInTurn: a password that was refused before another one is still refused.
+func TestRefusedPasswordsInTurn(t *testing.T) {
 	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		for range 5 {
 			h.Reload(tapo.Credentials{Username: plugtest.Username, Password: "wrong, too"})
@@ -183,8 +183,8 @@ func TestAccountsShareThePlug(t *testing.T) {
 	})
 }
 
-// TestManyAtATime: devices of one plug log in one after the other.
-func TestManyAtATime(t *testing.T) {
+// TestDevicesLogInOneByOne: devices of one plug log in one after the other.
+func TestDevicesLogInOneByOne(t *testing.T) {
 	p := plugtest.Start(t, tpapPlug())
 	g := tapo.NewGuard("", nil)
 	var group sync.WaitGroup
@@ -292,8 +292,8 @@ func TestUnknownOutcomesInARow(t *testing.T) {
 	})
 }
 
-// TestRestarts: what a plug has refused outlives the process.
-func TestRestarts(t *testing.T) {
+// TestGuardOutlivesTheProcess: what a plug has refused outlives the process.
+func TestGuardOutlivesTheProcess(t *testing.T) {
 	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		store := memoryStore{}
 		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
@@ -370,8 +370,8 @@ func TestDamagedStore(t *testing.T) {
 	}
 }
 
-// TestClockWasWrong: what is stored cannot keep a plug waiting for years.
-func TestClockWasWrong(t *testing.T) {
+// TestStoredLockIsBounded: what is stored cannot keep a plug waiting for years.
+func TestStoredLockIsBounded(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Guard = tapo.NewGuard("a", memoryStore{"a": []byte(`{"next":"2099-01-01T00:00:00Z","cause":{"reason":"locked","text":"x","advice":"y"}}`)})
 		h.Device = h.NewDevice(with(plugtest.Credentials))

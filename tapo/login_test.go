@@ -70,9 +70,9 @@ func TestSessionIsRenewedInTime(t *testing.T) {
 	}
 }
 
-// TestRest: a plug that answers 429 is left alone, for longer each time, over
+// TestTooManyRequestsCoolDown: a plug that answers 429 is left alone, for longer each time, over
 // reloads and by all its devices; other credentials are tried at once.
-func TestRest(t *testing.T) {
+func TestTooManyRequestsCoolDown(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -123,8 +123,8 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// TestTooManyRequests: a plug that wants a pause keeps the session.
-func TestTooManyRequests(t *testing.T) {
+// TestTooManyRequestsKeepTheSession: a plug that wants a pause keeps the session.
+func TestTooManyRequestsKeepTheSession(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Poll(time.Minute)
 		h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 429, Path: "/ds", Times: 40})

@@ -40,7 +40,7 @@ func TestNoDowngrade(t *testing.T) {
 	plugtest.Read(t, d)
 }
 
-func TestUpgrade(t *testing.T) {
+func TestProtocolFollowsTheFirmware(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
 	d := plugtest.Device(t, p)
 	if r := plugtest.Read(t, d); r.Protocol != tapo.Passthrough {
@@ -112,9 +112,9 @@ func TestAnnouncedTPAPWithKLAP(t *testing.T) {
 	}
 }
 
-// TestWantedMAC: another plug than the one that is wanted is never shown, and no
+// TestOnlyTheWantedMAC: another plug than the one that is wanted is never shown, and no
 // password tried on it that it may count.
-func TestWantedMAC(t *testing.T) {
+func TestOnlyTheWantedMAC(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110TPAP, simulator.P304M} {
 		p := plugtest.Start(t, &simulator.Plug{Model: m, Outlets: []simulator.Outlet{{}}})
 		mac := plugtest.Read(t, plugtest.Device(t, p)).Info.MAC
@@ -140,9 +140,9 @@ func TestWantedMAC(t *testing.T) {
 	}
 }
 
-// TestChangedPlug: when a login is refused in a way that is not on record, the
+// TestRefusedRegisterAsksAgain: when a login is refused in a way that is not on record, the
 // plug is asked again how it wants it.
-func TestChangedPlug(t *testing.T) {
+func TestRefusedRegisterAsksAgain(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Poll(time.Minute)
 		h.Plug.SetCompatibility(true)

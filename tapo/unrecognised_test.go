@@ -116,7 +116,7 @@ func TestRecognition(t *testing.T) {
 	}
 }
 
-func TestRecognitionOfSimulatedPlugs(t *testing.T) {
+func TestPassthroughPlugsNeedPermission(t *testing.T) {
 	for _, tc := range []struct {
 		model  simulator.Model
 		allow  bool

@@ -21,7 +21,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 )
 
-func TestSession(t *testing.T) {
+func TestReplySession(t *testing.T) {
 	const id = "0123456789ABCDEF0123456789ABCDEF"
 	for _, tc := range []struct {
 		name     string
@@ -236,8 +236,8 @@ func TestPostIsBounded(t *testing.T) {
 	}
 }
 
-// TestOnce: what must not arrive twice is never sent twice.
-func TestOnce(t *testing.T) {
+// TestOnceIsSentOnce: what must not arrive twice is never sent twice.
+func TestOnceIsSentOnce(t *testing.T) {
 	var arrived atomic.Int32
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		if arrived.Add(1); r.URL.Path == "/reset" {
@@ -287,8 +287,8 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestUse goes to and fro between plain HTTP and HTTPS.
-func TestUse(t *testing.T) {
+// TestUseChangesTheEndpoint goes to and fro between plain HTTP and HTTPS.
+func TestUseChangesTheEndpoint(t *testing.T) {
 	name := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+" "+r.Host) }
 	}

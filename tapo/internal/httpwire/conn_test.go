@@ -61,10 +61,10 @@ func TestPostTakesTheLargestReply(t *testing.T) {
 	}
 }
 
-// TestConnections: one is kept while the server keeps it, and none where it
+// TestConnectionsAreKept: one is kept while the server keeps it, and none where it
 // turns out not to, at no cost in requests where the system tells that it was
 // closed.
-func TestConnections(t *testing.T) {
+func TestConnectionsAreKept(t *testing.T) {
 	for name, tc := range map[string]struct {
 		closing string // the server closes the connection: "", "announced" or "silently"
 		dialled int    // connections for ten requests

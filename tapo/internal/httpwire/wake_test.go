@@ -65,9 +65,9 @@ func TestWakeUp(t *testing.T) {
 	}
 }
 
-// TestWakeUpOnSockets has a plug with an address of its own, since the probe
+// TestWakeUpOverTCP has a plug with an address of its own, since the probe
 // goes to a fixed port.
-func TestWakeUpOnSockets(t *testing.T) {
+func TestWakeUpOverTCP(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
 	if err := p.Sleep(); err != nil {
 		t.Fatal(err)

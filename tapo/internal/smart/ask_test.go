@@ -83,8 +83,8 @@ func TestRefusedMethodIsRemembered(t *testing.T) {
 	}
 }
 
-// TestRefusedForNow: what a strip has answered before it is asked again, soon.
-func TestRefusedForNow(t *testing.T) {
+// TestRefusedForNowIsAskedAgain: what a strip has answered before it is asked again, soon.
+func TestRefusedForNowIsAskedAgain(t *testing.T) {
 	for _, code := range []int{-1, -1001, -1002, -1008, -1301} {
 		synctest.Test(t, func(t *testing.T) {
 			h := plugtest.NewHome(t, simulator.P304M)

@@ -12,9 +12,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// TestStripThatHangs: P300 1.0.7 is read although it hangs on batches, by
+// TestFirstP300HangsOnBatches: P300 1.0.7 is read although it hangs on batches, by
 // every read.
-func TestStripThatHangs(t *testing.T) {
+func TestFirstP300HangsOnBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := plugtest.NewHome(t, simulator.P300First)
 		for range 3 {

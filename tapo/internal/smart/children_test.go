@@ -105,8 +105,8 @@ func TestStrips(t *testing.T) {
 	}
 }
 
-// TestPages: what does not fit in one reply is asked for, once.
-func TestPages(t *testing.T) {
+// TestPagesOfChildren: what does not fit in one reply is asked for, once.
+func TestPagesOfChildren(t *testing.T) {
 	m := simulator.P316M
 	m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components, Emeter: true, NoPower: true, Reversed: true}
 	p := strip(t, m)
@@ -119,8 +119,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestOddLists: whatever a strip lists, every socket has a number of its own.
-func TestOddLists(t *testing.T) {
+// TestOddListsOfChildren: whatever a strip lists, every socket has a number of its own.
+func TestOddListsOfChildren(t *testing.T) {
 	name := func(s string) string { return `"nickname":"` + base64.StdEncoding.EncodeToString([]byte(s)) + `"` }
 	for _, tc := range []struct {
 		name string
@@ -157,9 +157,9 @@ func TestOddLists(t *testing.T) {
 	}
 }
 
-// TestOddSums: a list that says that there is more than there is ends all the
+// TestOddSumsOfChildren: a list that says that there is more than there is ends all the
 // same, and one that is refused or damaged leaves a strip that was read.
-func TestOddSums(t *testing.T) {
+func TestOddSumsOfChildren(t *testing.T) {
 	one := `{"child_device_list":[` + child("a", `"position":1`) + `],"start_index":0,"sum":`
 	for list, most := range map[string]int{
 		one + `1}`: 1, one + `1000000}`: 70, one + `-1}`: 1, one + `null}`: 1, one + `"x"}`: 1,
@@ -182,8 +182,8 @@ func TestOddSums(t *testing.T) {
 	}
 }
 
-// TestSocketsThatRefuse leave the values of the others alone.
-func TestSocketsThatRefuse(t *testing.T) {
+// TestOutletsThatRefuse leave the values of the others alone.
+func TestOutletsThatRefuse(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P304M, simulator.P316M} {
 		p := strip(t, m)
 		for _, method := range []string{"get_energy_usage", "get_emeter_data", "get_current_power", "get_protection_power"} {
@@ -214,9 +214,9 @@ func TestSocketsThatRefuse(t *testing.T) {
 	}
 }
 
-// TestSocketsWithoutBatches: where control_child takes no batch the methods are
+// TestOutletsWithoutBatches: where control_child takes no batch the methods are
 // asked one by one, from then on.
-func TestSocketsWithoutBatches(t *testing.T) {
+func TestOutletsWithoutBatches(t *testing.T) {
 	p := strip(t, simulator.P316M)
 	for i := range 6 {
 		p.Refuse(fmt.Sprintf("%d/multipleRequest", i+1), -1003)
@@ -240,8 +240,8 @@ func TestSocketsWithoutBatches(t *testing.T) {
 	}
 }
 
-// TestBusySockets are left out of one read, and take batches after that.
-func TestBusySockets(t *testing.T) {
+// TestBusyOutlets are left out of one read, and take batches after that.
+func TestBusyOutlets(t *testing.T) {
 	for _, tc := range []struct {
 		method string
 		code   int
@@ -261,8 +261,8 @@ func TestBusySockets(t *testing.T) {
 	}
 }
 
-// TestOuterRefusal: control_child itself refuses a batch, and takes one method.
-func TestOuterRefusal(t *testing.T) {
+// TestControlChildRefusesBatches: control_child itself refuses a batch, and takes one method.
+func TestControlChildRefusesBatches(t *testing.T) {
 	p := strip(t, simulator.P316M)
 	p.Refuse("control_child multipleRequest", -1003)
 	d := plugtest.Device(t, p)
@@ -271,8 +271,8 @@ func TestOuterRefusal(t *testing.T) {
 	checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true)
 }
 
-// TestRefusedPage: what the first page has stays.
-func TestRefusedPage(t *testing.T) {
+// TestRefusedPageOfChildren: what the first page has stays.
+func TestRefusedPageOfChildren(t *testing.T) {
 	for _, code := range []int{-1, -1001, -1008} {
 		m := simulator.P300
 		m.Strip = &simulator.Strip{Outlets: 13, Components: m.Strip.Components}
@@ -291,9 +291,9 @@ func TestRefusedPage(t *testing.T) {
 	}
 }
 
-// TestNumbersStay: a socket without a position keeps its number while another is
+// TestOutletNumbersStay: a socket without a position keeps its number while another is
 // missing.
-func TestNumbersStay(t *testing.T) {
+func TestOutletNumbersStay(t *testing.T) {
 	list := func(entries ...string) string {
 		return fmt.Sprintf(`{"child_device_list":[%s],"start_index":0,"sum":%d}`, strings.Join(entries, ","), len(entries))
 	}
@@ -318,9 +318,9 @@ func TestNumbersStay(t *testing.T) {
 	}
 }
 
-// TestWhatTheListSays counts where a socket does not say it itself: its state by
+// TestValuesFromTheChildList counts where a socket does not say it itself: its state by
 // another name, and the limit of its protection.
-func TestWhatTheListSays(t *testing.T) {
+func TestValuesFromTheChildList(t *testing.T) {
 	p := strip(t, simulator.P300)
 	p.Answer("get_child_device_list", `{"child_device_list":[{"device_id":"a","position":1,"on_off":1},{"device_id":"b","position":2,"on_off":0},{"device_id":"c","position":3}],"sum":3}`)
 	var got []string

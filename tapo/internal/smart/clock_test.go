@@ -42,8 +42,8 @@ func TestUnsetClock(t *testing.T) {
 	}
 }
 
-// TestWrongClock: a plug in the year 2000 tells its power, and no energies.
-func TestWrongClock(t *testing.T) {
+// TestClockInTheYear2000: a plug in the year 2000 tells its power, and no energies.
+func TestClockInTheYear2000(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -90,10 +90,10 @@ func TestClockADayOff(t *testing.T) {
 	}
 }
 
-// TestTurns reads over the turn of a day, of a month and of daylight saving, as
+// TestCountersAcrossDaysAndMonths reads over the turn of a day, of a month and of daylight saving, as
 // the plug's own clock has them: its clock is right all the time, and its
 // counters start again when they should.
-func TestTurns(t *testing.T) {
+func TestCountersAcrossDaysAndMonths(t *testing.T) {
 	at := func(text string) time.Time {
 		moment, err := time.Parse(time.RFC3339, text)
 		if err != nil {

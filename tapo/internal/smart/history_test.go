@@ -185,9 +185,9 @@ func TestPowerHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryOfSockets: each socket of a strip has its own, and all of them fit
+// TestHistoryOfOutlets: each socket of a strip has its own, and all of them fit
 // into forty requests with all that comes before.
-func TestHistoryOfSockets(t *testing.T) {
+func TestHistoryOfOutlets(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P316M, simulator.P304M, simulator.P210M} {
 		synctest.Test(t, func(t *testing.T) {
 			now := time.Date(2026, 10, 28, 10, 20, 0, 0, time.UTC)

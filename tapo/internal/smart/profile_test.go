@@ -13,7 +13,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-func TestPlugReplaced(t *testing.T) {
+func TestProfileFollowsThePlug(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
 	d := plugtest.Device(t, p)
 	plugtest.Read(t, d)
@@ -30,9 +30,9 @@ func TestPlugReplaced(t *testing.T) {
 	}
 }
 
-// TestReplacedPlug: what was learnt of the plug before is not told of the next,
+// TestProfileIsForgotten: what was learnt of the plug before is not told of the next,
 // which is asked for all that it has at once.
-func TestReplacedPlug(t *testing.T) {
+func TestProfileIsForgotten(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		for _, models := range [][2]simulator.Model{{k.Model, simulator.P105}, {simulator.P105, k.Model}, {simulator.P110Compatible, k.Model}} {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,9 +62,9 @@ func TestReplacedPlug(t *testing.T) {
 	}
 }
 
-// TestReplacedStrip: a strip with other sockets, and a plug, at the address of a
+// TestProfileOfReplacedStrip: a strip with other sockets, and a plug, at the address of a
 // strip.
-func TestReplacedStrip(t *testing.T) {
+func TestProfileOfReplacedStrip(t *testing.T) {
 	p := strip(t, simulator.P304M)
 	d := plugtest.Device(t, p)
 	plugtest.Read(t, d)

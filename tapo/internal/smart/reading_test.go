@@ -57,7 +57,7 @@ func TestReading(t *testing.T) {
 	}
 }
 
-func TestRelay(t *testing.T) {
+func TestSwitchedOutlet(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
 	d := plugtest.Device(t, p)
 	p.SetRelay(false)

@@ -23,9 +23,9 @@ func tpapPlug(o simulator.TPAPOptions) *simulator.Plug {
 	return &simulator.Plug{Model: simulator.P110TPAP, Load: simulator.Constant(60), TPAP: o}
 }
 
-// TestTPAP logs in to plugs that do it each in its own way: four round trips
+// TestLoginAndRead logs in to plugs that do it each in its own way: four round trips
 // for the first read, one for the next, four when the session was lost (one to learn it).
-func TestTPAP(t *testing.T) {
+func TestLoginAndRead(t *testing.T) {
 	shadow := func(params string) simulator.TPAPOptions {
 		return simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":` + params + `}`}
 	}
@@ -75,8 +75,8 @@ func TestTPAP(t *testing.T) {
 	}
 }
 
-// TestTPAPSpellings has what firmware may write in another way.
-func TestTPAPSpellings(t *testing.T) {
+// TestSpellings has what firmware may write in another way.
+func TestSpellings(t *testing.T) {
 	edit := func(step, member string, value any) simulator.Fault {
 		return simulator.Fault{Path: step, Rewrite: func(body []byte) []byte { return setMember(t, body, member, value) }}
 	}
@@ -107,9 +107,9 @@ func TestTPAPSpellings(t *testing.T) {
 	}
 }
 
-// TestTPAPRefuses has what a plug may announce or answer that leads nowhere:
+// TestUnsupportedAnswers has what a plug may announce or answer that leads nowhere:
 // no attempt may be spent on it.
-func TestTPAPRefuses(t *testing.T) {
+func TestUnsupportedAnswers(t *testing.T) {
 	edit := func(step, member string, value any) simulator.Fault {
 		return simulator.Fault{Path: step, Rewrite: func(body []byte) []byte { return setMember(t, body, member, value) }}
 	}
@@ -192,9 +192,9 @@ func setMember(t *testing.T, body []byte, member string, value any) []byte {
 	return out
 }
 
-// TestTPAPBadShareReplies: once the proof is sent, nothing may be sent again
+// TestBadShareReplies: once the proof is sent, nothing may be sent again
 // before it is known, or time has passed.
-func TestTPAPBadShareReplies(t *testing.T) {
+func TestBadShareReplies(t *testing.T) {
 	const share = "pake_share"
 	edit := func(member string, value any) simulator.Fault {
 		return simulator.Fault{Path: share, Rewrite: func(body []byte) []byte { return setMember(t, body, member, value) }}
@@ -326,8 +326,8 @@ func TestProofNeedsTime(t *testing.T) {
 	})
 }
 
-// TestSlowPlug: a proof of which the answer would come too late is not sent.
-func TestSlowPlug(t *testing.T) {
+// TestNoProofToSlowPlugs: a proof of which the answer would come too late is not sent.
+func TestNoProofToSlowPlugs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := plugtest.StartHome(t, &simulator.Plug{Model: simulator.P110TPAP, Latency: 4 * time.Second})
 		h.Device = h.NewDevice()
