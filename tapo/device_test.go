@@ -105,8 +105,8 @@ func TestExchangesPerRead(t *testing.T) {
 	}
 }
 
-// TestReadAfterEvents has what happens to plugs between two reads: the outcome of the
-// next read, what it takes in requests, and what the one after it takes.
+// TestReadAfterEvents has what happens to plugs between two reads: the outcome of
+// the next read, what it takes in requests, and what the one after it takes.
 func TestReadAfterEvents(t *testing.T) {
 	type outcome struct {
 		reason   tapo.Reason
@@ -203,7 +203,7 @@ func TestReadAfterEvents(t *testing.T) {
 	}
 }
 
-// TestSlowPlugIsGivenTime: who is known to be slow is given the time.
+// TestSlowPlugIsGivenTime: a plug that has been slow before may take all of the time.
 func TestSlowPlugIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := plugtest.NewHome(t, simulator.P110)
@@ -222,8 +222,8 @@ func TestSlowPlugIsGivenTime(t *testing.T) {
 	})
 }
 
-// TestSlowedPlugIsGivenTime: a plug that has become too slow for half of the time is given
-// all of it in the next read.
+// TestSlowedPlugIsGivenTime: a plug that has become too slow for half of the time
+// is given all of it in the next read.
 func TestSlowedPlugIsGivenTime(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {

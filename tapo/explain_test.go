@@ -105,7 +105,8 @@ func TestLockedWhileReading(t *testing.T) {
 	})
 }
 
-// TestShortLocksCount: who answers each proof with a short lock gets three.
+// TestShortLocksCount: something that answers each proof with a short lock gets
+// three of them.
 func TestShortLocksCount(t *testing.T) {
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Plug.Inject(simulator.Fault{Path: "pake_share", Rewrite: func([]byte) []byte {

@@ -133,7 +133,7 @@ func tryFault(t *testing.T, k plugtest.Generation, f simulator.Fault, warm bool)
 }
 
 // TestStripFaults: whatever goes wrong with one of a strip's requests is mended
-// in the same read, within the bound for its sockets.
+// in the same read, within the bound for its outlets.
 func TestStripFaults(t *testing.T) {
 	for _, kind := range []simulator.FaultKind{simulator.LoseSession, simulator.Reset, simulator.BadSignature, simulator.CloseAfterReply, simulator.Hang} {
 		for skip := range 5 {
@@ -146,7 +146,7 @@ func TestStripFaults(t *testing.T) {
 				}
 				for i, o := range r.Outlets {
 					if _, has := o.Power.Get(); !has {
-						t.Errorf("fault %d at request %d: socket %d has no power", kind, skip, i+1)
+						t.Errorf("fault %d at request %d: outlet %d has no power", kind, skip, i+1)
 					}
 				}
 				if took := h.Plug.Stats().Requests; took > 8+2+2*4 {
@@ -157,8 +157,8 @@ func TestStripFaults(t *testing.T) {
 	}
 }
 
-// TestFaultsOverTCP compares the tables of TestFaults with what happens on
-// real sockets, where connections end in other ways; rows that take time apart.
+// TestFaultsOverTCP compares the tables of TestFaults with what happens over real
+// connections, which end in other ways. Faults that take time are left out.
 func TestFaultsOverTCP(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {

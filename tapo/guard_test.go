@@ -330,7 +330,7 @@ func TestGuardOutlivesTheProcess(t *testing.T) {
 		if reason, _ := restart(plugtest.Credentials); reason != tapo.LoginBackoff {
 			h.Errorf("one of the last five: %s", reason)
 		}
-		clear(store) // as who deletes the file
+		clear(store) // as if the file was deleted
 		if reason, e := restart(plugtest.Credentials); reason != plugtest.OK {
 			h.Errorf("deleted: %v", e)
 		}

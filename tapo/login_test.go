@@ -14,7 +14,7 @@ import (
 )
 
 // TestSessionsOverADay: logins are as many as the sessions' lifetime asks for,
-// and none of them is noticed by whoever probes.
+// and no probe fails because of them.
 func TestSessionsOverADay(t *testing.T) {
 	atHome(t, &simulator.Plug{SessionLifetime: time.Hour}, plugtest.Credentials, func(h *plugtest.Home) {
 		if seen := h.Poll(24 * time.Hour); len(seen) != 1 || seen[plugtest.OK] == 0 {
@@ -70,8 +70,9 @@ func TestSessionIsRenewedInTime(t *testing.T) {
 	}
 }
 
-// TestTooManyRequestsCoolDown: a plug that answers 429 is left alone, for longer each time, over
-// reloads and by all its devices; other credentials are tried at once.
+// TestTooManyRequestsCoolDown: after an answer of 429 there is a cooldown, longer
+// each time, over reloads and for all devices of the plug. Other credentials are
+// tried at once.
 func TestTooManyRequestsCoolDown(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestTooManyRequestsCoolDown(t *testing.T) {
 					for _, d := range []*tapo.Device{d, other} {
 						start := time.Now()
 						if got := plugtest.Requests(h.Plug, func() { h.Reason(d) }); got != 0 || time.Since(start) > 0 {
-							t.Errorf("%d requests, %v while it rests", got, time.Since(start))
+							t.Errorf("%d requests, %v during the cooldown", got, time.Since(start))
 						}
 					}
 					time.Sleep(time.Millisecond)

@@ -51,7 +51,7 @@ func TestProtocolFollowsTheFirmware(t *testing.T) {
 		t.Fatalf("protocol %s", r.Protocol)
 	}
 	p.SetModel(simulator.P110TPAP)
-	for range 2 { // the switch of the app, to and fro
+	for range 2 { // the switch of the app, off and on
 		if r := plugtest.Read(t, d); r.Protocol != tapo.TPAP {
 			t.Fatalf("protocol %s", r.Protocol)
 		}

@@ -287,7 +287,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestUseChangesTheEndpoint goes to and fro between plain HTTP and HTTPS.
+// TestUseChangesTheEndpoint changes between plain HTTP and HTTPS.
 func TestUseChangesTheEndpoint(t *testing.T) {
 	name := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+" "+r.Host) }

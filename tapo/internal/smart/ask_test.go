@@ -95,16 +95,16 @@ func TestRefusedForNowIsAskedAgain(t *testing.T) {
 				h.Plug.Refuse(method, 0)
 				time.Sleep(15 * time.Second)
 				if r, err := h.Read(h.Device); err != nil || len(r.Outlets) != 4 {
-					t.Errorf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
+					t.Errorf("%s, code %d: %v, %d outlets", method, code, err, len(r.Outlets))
 				}
 				time.Sleep(11 * time.Minute)
 				r, err := h.Read(h.Device)
 				if err != nil || len(r.Outlets) != 4 {
-					t.Fatalf("%s, code %d: %v, %d sockets", method, code, err, len(r.Outlets))
+					t.Fatalf("%s, code %d: %v, %d outlets", method, code, err, len(r.Outlets))
 				}
 				for i, o := range r.Outlets {
 					if _, has := o.EnergyMonth.Get(); !has {
-						t.Errorf("%s, code %d: socket %d has no energy", method, code, i+1)
+						t.Errorf("%s, code %d: outlet %d has no energy", method, code, i+1)
 					}
 				}
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
-// strip starts a strip whose sockets draw 10 W, 20 W and so on, the second
+// strip starts a strip whose outlets draw 10 W, 20 W and so on, the second
 // switched off.
 func strip(t *testing.T, m simulator.Model) *simulator.Plug {
 	t.Helper()
@@ -29,7 +29,7 @@ func strip(t *testing.T, m simulator.Model) *simulator.Plug {
 func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool) {
 	t.Helper()
 	if len(r.Outlets) != m.Strip.Outlets {
-		t.Fatalf("%d sockets: %+v", len(r.Outlets), r.Outlets)
+		t.Fatalf("%d outlets: %+v", len(r.Outlets), r.Outlets)
 	}
 	for i, o := range r.Outlets {
 		on, watts := i != 1, float64(10*(i+1))
@@ -37,14 +37,14 @@ func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool)
 			watts = 0
 		}
 		if o.Number != i+1 || o.Name != fmt.Sprintf("Outlet № %d", i+1) || o.On != tapo.Some(on) {
-			t.Errorf("socket %d: %+v", i+1, o)
+			t.Errorf("outlet %d: %+v", i+1, o)
 		}
 		_, hasEnergy := o.EnergyMonth.Get()
 		_, hasVoltage := o.Voltage.Get()
 		power, hasPower := o.Power.Get()
 		_, hasLimit := o.PowerLimit.Get()
 		if hasEnergy != metered || hasPower != metered || power != watts*map[bool]float64{true: 1}[metered] || hasVoltage != m.Strip.Emeter || hasLimit != metered {
-			t.Errorf("socket %d: energy %t, power %v %t, voltage %t, limit %t", i+1, hasEnergy, power, hasPower, hasVoltage, hasLimit)
+			t.Errorf("outlet %d: energy %t, power %v %t, voltage %t, limit %t", i+1, hasEnergy, power, hasPower, hasVoltage, hasLimit)
 		}
 	}
 	if r.Info.Model != m.Name || r.Info.Name != "" {
@@ -55,7 +55,7 @@ func checkOutlets(t *testing.T, r tapo.Reading, m simulator.Model, metered bool)
 	}
 }
 
-// child is an entry of a list of sockets.
+// child is an entry of get_child_device_list.
 func child(id, members string) string {
 	if members != "" {
 		members = "," + members
@@ -64,7 +64,7 @@ func child(id, members string) string {
 }
 
 // TestStrips reads every strip, and counts what that takes: one exchange for the
-// strip, and one for each socket with a meter.
+// strip, and one for each outlet with a meter.
 func TestStrips(t *testing.T) {
 	for _, tc := range []struct {
 		model      simulator.Model
@@ -74,7 +74,7 @@ func TestStrips(t *testing.T) {
 		{simulator.P300First, false, 7, 2}, // it takes no second batch
 		{simulator.P300, false, 5, 1},
 		{simulator.P300Reversed, false, 5, 1},
-		{simulator.P304M, true, 10, 5}, // the first socket says that it knows no get_emeter_data
+		{simulator.P304M, true, 10, 5}, // the first outlet says that it knows no get_emeter_data
 		{simulator.P306, false, 5, 1},
 		{simulator.P316M, true, 11, 7},
 		{simulator.P210M, true, 7, 3},
@@ -99,7 +99,7 @@ func TestStrips(t *testing.T) {
 			checkOutlets(t, plugtest.Read(t, d), tc.model, tc.metered)
 			p.SetOutlet(2, true)
 			if on, _ := plugtest.Read(t, d).Outlets[1].On.Get(); !on {
-				t.Error("socket 2 was switched on")
+				t.Error("outlet 2 was switched on")
 			}
 		})
 	}
@@ -119,7 +119,7 @@ func TestPagesOfChildren(t *testing.T) {
 	}
 }
 
-// TestOddListsOfChildren: whatever a strip lists, every socket has a number of its own.
+// TestOddListsOfChildren: whatever a strip lists, every outlet has a number of its own.
 func TestOddListsOfChildren(t *testing.T) {
 	name := func(s string) string { return `"nickname":"` + base64.StdEncoding.EncodeToString([]byte(s)) + `"` }
 	for _, tc := range []struct {
@@ -193,7 +193,7 @@ func TestOutletsThatRefuse(t *testing.T) {
 		for range 3 {
 			for i, o := range plugtest.Read(t, d).Outlets {
 				if _, has := o.Power.Get(); has != (i != 2) || o.On != tapo.Some(i != 1) {
-					t.Errorf("%s socket %d: power %v, on %v", m.Name, i+1, o.Power, o.On)
+					t.Errorf("%s outlet %d: power %v, on %v", m.Name, i+1, o.Power, o.On)
 				}
 			}
 		}
@@ -232,7 +232,7 @@ func TestOutletsWithoutBatches(t *testing.T) {
 	}
 
 	p = strip(t, simulator.P316M)
-	p.Refuse("2/multipleRequest", -1002) // one socket alone
+	p.Refuse("2/multipleRequest", -1002) // one outlet alone
 	d = plugtest.Device(t, p)
 	plugtest.Read(t, d)
 	if got, want := plugtest.Requests(p, func() { checkOutlets(t, plugtest.Read(t, d), simulator.P316M, true) }), 1+5+2; got != want {
@@ -281,17 +281,17 @@ func TestRefusedPageOfChildren(t *testing.T) {
 		d := plugtest.Device(t, p)
 		for i := range 3 {
 			if got := len(plugtest.Read(t, d).Outlets); got != 10 {
-				t.Errorf("code %d, read %d: %d sockets", code, i, got)
+				t.Errorf("code %d, read %d: %d outlets", code, i, got)
 			}
 		}
 		p.Refuse("get_child_device_list from 10", 0)
 		if got := len(plugtest.Read(t, d).Outlets); got != 13 {
-			t.Errorf("code %d: %d sockets", code, got)
+			t.Errorf("code %d: %d outlets", code, got)
 		}
 	}
 }
 
-// TestOutletNumbersStay: a socket without a position keeps its number while another is
+// TestOutletNumbersStay: an outlet without a position keeps its number while another is
 // missing.
 func TestOutletNumbersStay(t *testing.T) {
 	list := func(entries ...string) string {
@@ -318,7 +318,7 @@ func TestOutletNumbersStay(t *testing.T) {
 	}
 }
 
-// TestValuesFromTheChildList counts where a socket does not say it itself: its state by
+// TestValuesFromTheChildList counts where an outlet does not say it itself: its state by
 // another name, and the limit of its protection.
 func TestValuesFromTheChildList(t *testing.T) {
 	p := strip(t, simulator.P300)

@@ -42,7 +42,8 @@ func TestUnsetClock(t *testing.T) {
 	}
 }
 
-// TestClockInTheYear2000: a plug in the year 2000 tells its power, and no energies.
+// TestClockInTheYear2000: a plug whose clock was never set reports its power, and
+// no energies.
 func TestClockInTheYear2000(t *testing.T) {
 	for _, k := range plugtest.Generations {
 		t.Run(k.Name, func(t *testing.T) {
@@ -90,9 +91,9 @@ func TestClockADayOff(t *testing.T) {
 	}
 }
 
-// TestCountersAcrossDaysAndMonths reads over the turn of a day, of a month and of daylight saving, as
-// the plug's own clock has them: its clock is right all the time, and its
-// counters start again when they should.
+// TestCountersAcrossDaysAndMonths reads before and after the end of a day, of a
+// month and of daylight saving, as the plug's own clock has them. The clock is
+// right all the time, and the counters start again when they should.
 func TestCountersAcrossDaysAndMonths(t *testing.T) {
 	at := func(text string) time.Time {
 		moment, err := time.Parse(time.RFC3339, text)

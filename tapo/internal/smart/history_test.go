@@ -185,7 +185,7 @@ func TestPowerHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryOfOutlets: each socket of a strip has its own, and all of them fit
+// TestHistoryOfOutlets: each outlet of a strip has its own, and all of them fit
 // into forty requests with all that comes before.
 func TestHistoryOfOutlets(t *testing.T) {
 	for _, m := range []simulator.Model{simulator.P316M, simulator.P304M, simulator.P210M} {
@@ -205,7 +205,7 @@ func TestHistoryOfOutlets(t *testing.T) {
 				for _, outlet := range desc.Outlets {
 					for _, s := range must(d.EnergyHistory(t.Context(), outlet, tapo.Daily, now.AddDate(0, 0, -5), now.AddDate(0, 0, -1))) {
 						if want := float64(100*outlet) * s.End.Sub(s.Start).Seconds(); math.Abs(s.Joules-want) > 3600 {
-							t.Fatalf("%s, socket %d: %v J, want %v", m.Name, outlet, s.Joules, want)
+							t.Fatalf("%s, outlet %d: %v J, want %v", m.Name, outlet, s.Joules, want)
 						}
 					}
 				}

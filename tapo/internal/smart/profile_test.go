@@ -62,7 +62,7 @@ func TestProfileIsForgotten(t *testing.T) {
 	}
 }
 
-// TestProfileOfReplacedStrip: a strip with other sockets, and a plug, at the address of a
+// TestProfileOfReplacedStrip: a strip with other outlets, and a plug, at the address of a
 // strip.
 func TestProfileOfReplacedStrip(t *testing.T) {
 	p := strip(t, simulator.P304M)

@@ -110,7 +110,7 @@ func TestOtherDevices(t *testing.T) {
 			}
 		}
 		if got := p.Stats().Methods["get_child_device_list"]; got != 0 {
-			t.Errorf("%s: asked for sockets %d times", tc.model.Name, got)
+			t.Errorf("%s: asked for children %d times", tc.model.Name, got)
 		}
 	}
 }

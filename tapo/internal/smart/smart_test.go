@@ -38,11 +38,11 @@ func FuzzRead(f *testing.F) {
 	const info = `{"method":"get_device_info","error_code":0,"result":{"device_id":"a","fw_ver":"1","type":"SMART.TAPOPLUG","mac":"AA-BB-CC-00-11-22"}}`
 	const nego = `{"method":"component_nego","error_code":0,"result":{"component_list":[{"id":"child_device","ver_code":2}]}}`
 	const list = `{"method":"get_child_device_list","error_code":0,"result":{"child_device_list":[{"device_id":"x","position":1}],"sum":3}}`
-	const socket = `{"error_code":0,"result":{"responseData":{"error_code":0,"result":{"responses":[{"method":"get_energy_usage","error_code":0,"result":{"today_energy":1}},{"method":"get_emeter_data","error_code":-1002}]}}}}`
+	const outlet = `{"error_code":0,"result":{"responseData":{"error_code":0,"result":{"responses":[{"method":"get_energy_usage","error_code":0,"result":{"today_energy":1}},{"method":"get_emeter_data","error_code":-1002}]}}}}`
 	batch := func(replies string) string { return `{"error_code":0,"result":{"responses":[` + replies + `]}}` + "\n" }
-	f.Add([]byte(batch(info+","+nego) + batch(list) + list + "\n" + socket))
+	f.Add([]byte(batch(info+","+nego) + batch(list) + list + "\n" + outlet))
 	f.Add([]byte(batch(info) + `{"error_code":-1003}` + "\n" + info + "\n" + nego + "\n" + list))
-	f.Add([]byte(socket + "\n" + `{"result":{"responses":[{},5,null]}}`))
+	f.Add([]byte(outlet + "\n" + `{"result":{"responses":[{},5,null]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := newDialect()
 		for range 2 {
