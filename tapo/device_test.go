@@ -108,6 +108,7 @@ func TestExchangesPerRead(t *testing.T) {
 // TestReadAfterEvents has what happens to plugs between two reads: the outcome of
 // the next read, what it takes in requests, and what the one after it takes.
 func TestReadAfterEvents(t *testing.T) {
+	t.Parallel()
 	type outcome struct {
 		reason   tapo.Reason
 		requests int
@@ -284,6 +285,7 @@ func TestIdleStrip(t *testing.T) {
 
 // TestIdleDuringBackoff: probes that are not passed on keep no connection open.
 func TestIdleDuringBackoff(t *testing.T) {
+	t.Parallel()
 	for _, k := range plugtest.Generations {
 		synctest.Test(t, func(t *testing.T) {
 			h := plugtest.NewHome(t, k.Model)
@@ -300,6 +302,7 @@ func TestIdleDuringBackoff(t *testing.T) {
 
 // TestRivalClient logs in between any two of our reads.
 func TestRivalClient(t *testing.T) {
+	t.Parallel()
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
 		p := plugtest.Start(t, &simulator.Plug{Model: m})
 		ours, rival := plugtest.Device(t, p), plugtest.Device(t, p)

@@ -8,33 +8,32 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
 func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	for name, cfg := range map[string]tapo.Config{
-		"refused": {Address: address},
-		"no such name": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
+	for name, dial := range map[string]func(context.Context, string, string) (net.Conn, error){
+		"refused": new(simulator.Network).DialContext,
+		"no such name": func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "plug.lan", IsNotFound: true}}
-		}},
-		"no route": {Address: "plug.lan", DialContext: func(context.Context, string, string) (net.Conn, error) {
+		},
+		"no route": func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
-		}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := tapo.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			plugtest.Fails(t, d, tapo.Unreachable)
+			synctest.Test(t, func(t *testing.T) {
+				d, err := tapo.New(tapo.Config{Address: "plug.lan", DialContext: dial})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer d.Close()
+				plugtest.Fails(t, d, tapo.Unreachable)
+			})
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"text/tabwriter"
@@ -34,35 +35,59 @@ var update = flag.Bool("update", false, "write the tables of testdata/faults ane
 // may not even be tried yet the cell says `waits`, if it succeeds after a
 // minute, or `final`, if only a change of the credentials mends it.
 func TestFaults(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		t.Run(k.Name, func(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		t.Run(g.Name, func(t *testing.T) {
 			t.Parallel()
-			var text bytes.Buffer
-			table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-			fmt.Fprint(table, "at the step:")
-			for _, step := range k.Steps {
-				fmt.Fprintf(table, "\t%s", step)
-			}
-			fmt.Fprint(table, "\tthe same, warm\n")
-			for _, f := range simulator.Faults() {
-				if !strings.Contains(f.Only, k.Name) && f.Only != "" {
-					continue
-				}
-				for _, times := range []int{1, 0} {
-					fmt.Fprint(table, f.Name, map[int]string{0: ", for good", 1: ", once"}[times])
-					for column := range len(k.Steps) + 1 {
-						f.Fault.Times, f.Fault.Path = times, k.Steps[min(column, len(k.Steps)-1)]
-						synctest.Test(t, func(t *testing.T) {
-							fmt.Fprintf(table, "\t%s", tryFault(t, k, f.Fault, column == len(k.Steps)))
+			var rows []*faultRow
+			t.Run("tried", func(t *testing.T) { // which ends when all rows are filled
+				for _, f := range simulator.Faults() {
+					if !strings.Contains(f.Only, g.Name) && f.Only != "" {
+						continue
+					}
+					once := &faultRow{name: f.Name + ", once", fault: f.Fault, times: 1}
+					always := &faultRow{name: f.Name + ", for good", fault: f.Fault}
+					for _, row := range []*faultRow{once, always} {
+						rows = append(rows, row)
+						t.Run(row.name, func(t *testing.T) {
+							t.Parallel()
+							row.fill(t, g)
 						})
 					}
-					fmt.Fprintln(table)
 				}
-			}
-			_ = table.Flush()
-			compare(t, k.Name+".txt", text.Bytes())
+			})
+			compare(t, g.Name+".txt", faultTable(g, rows))
 		})
 	}
+}
+
+// faultRow is a fault that is tried at each step of a protocol.
+type faultRow struct {
+	name  string
+	fault simulator.Fault
+	times int // 0 for good
+	cells []string
+}
+
+func (r *faultRow) fill(t *testing.T, g plugtest.Generation) {
+	for column := range len(g.Steps) + 1 {
+		f := r.fault
+		f.Times, f.Path = r.times, g.Steps[min(column, len(g.Steps)-1)]
+		synctest.Test(t, func(t *testing.T) {
+			r.cells = append(r.cells, tryFault(t, g, f, column == len(g.Steps)))
+		})
+	}
+}
+
+// faultTable returns the text of a file of testdata/faults.
+func faultTable(g plugtest.Generation, rows []*faultRow) []byte {
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "at the step:\t%s\tthe same, warm\n", strings.Join(g.Steps, "\t"))
+	for _, row := range rows {
+		fmt.Fprintf(table, "%s\t%s\n", row.name, strings.Join(row.cells, "\t"))
+	}
+	_ = table.Flush()
+	return text.Bytes()
 }
 
 // compare compares with a file of testdata/faults.
@@ -84,8 +109,8 @@ func compare(t *testing.T, name string, got []byte) {
 }
 
 // tryFault returns the text of a cell.
-func tryFault(t *testing.T, k plugtest.Generation, f simulator.Fault, warm bool) string {
-	h := plugtest.NewHome(t, k.Model)
+func tryFault(t *testing.T, g plugtest.Generation, f simulator.Fault, warm bool) string {
+	h := plugtest.NewHome(t, g.Model)
 	if warm {
 		plugtest.Read(h, h.Device)
 		time.Sleep(15 * time.Second)
@@ -99,15 +124,15 @@ func tryFault(t *testing.T, k plugtest.Generation, f simulator.Fault, warm bool)
 		cell += ", in part,"
 	}
 	if took := time.Since(start); took > plugtest.ProbeTime {
-		h.Errorf("%s, %+v: the read took %v", k.Name, f, took)
+		h.Errorf("%s, %+v: the read took %v", g.Name, f, took)
 	}
 	after := h.Plug.Stats()
 	n := after.Requests - before.Requests
 	if n > 8 {
-		h.Errorf("%s, %+v: %d requests", k.Name, f, n)
+		h.Errorf("%s, %+v: %d requests", g.Name, f, n)
 	}
 	if failed := (after.Steps["pake_share"] - before.Steps["pake_share"]) - (after.Logins - before.Logins); failed > 1 {
-		h.Errorf("%s, %+v: %d times pake_share that came to nothing", k.Name, f, failed)
+		h.Errorf("%s, %+v: %d times pake_share that came to nothing", g.Name, f, failed)
 	}
 	cell = fmt.Sprintf("%s %d", cell, n)
 
@@ -120,14 +145,14 @@ func tryFault(t *testing.T, k plugtest.Generation, f simulator.Fault, warm bool)
 	time.Sleep(15 * time.Second)
 	next := h.Reason(h.Device)
 	if now := h.Plug.Stats().Steps; next != plugtest.OK && !maps.Equal(now, untouched) {
-		h.Errorf("%s, %+v: after it %s, which asks the plug: %v", k.Name, f, next, now)
+		h.Errorf("%s, %+v: after it %s, which asks the plug: %v", g.Name, f, next, now)
 	}
 	time.Sleep(30 * time.Second)
 	if next = h.Reason(h.Device); next == plugtest.OK {
 		return cell + " waits"
 	}
 	if next != tapo.LoginBackoff {
-		h.Errorf("%s, %+v: after it %s", k.Name, f, next)
+		h.Errorf("%s, %+v: after it %s", g.Name, f, next)
 	}
 	return cell + " final"
 }
@@ -160,39 +185,51 @@ func TestStripFaults(t *testing.T) {
 // TestFaultsOverTCP compares the tables of TestFaults with what happens over real
 // connections, which end in other ways. Faults that take time are left out.
 func TestFaultsOverTCP(t *testing.T) {
-	for _, k := range plugtest.Generations {
-		t.Run(k.Name, func(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		t.Run(g.Name, func(t *testing.T) {
 			t.Parallel()
-			cells := readTable(t, k.Name+".txt")
-			tried := 0
-			for _, f := range simulator.Faults() {
-				if f.Fault.Kind == simulator.Hang || f.Fault.Kind == simulator.Slow {
-					continue
-				}
-				for column, want := range cells[f.Name+", once"] {
-					f.Fault.Times, f.Fault.Path = 1, k.Steps[min(column, len(k.Steps)-1)]
-					p := plugtest.Start(t, &simulator.Plug{Model: k.Model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
-					h := &plugtest.Home{T: t, Plug: p, Device: plugtest.Device(t, p)}
-					if column == len(k.Steps) {
-						plugtest.Read(h, h.Device)
-						time.Sleep(time.Millisecond)
+			cells := readTable(t, g.Name+".txt")
+			var tried atomic.Int32
+			t.Run("tried", func(t *testing.T) {
+				for _, f := range simulator.Faults() {
+					if f.Fault.Kind == simulator.Hang || f.Fault.Kind == simulator.Slow {
+						continue
 					}
-					p.Inject(f.Fault)
-					var reason tapo.Reason
-					n := plugtest.Requests(p, func() { reason = h.Reason(h.Device) })
-					if got := fmt.Sprintf("%s %d", reason, n); got != want {
-						t.Errorf("%s at %s: %s, want %s", f.Name, f.Fault.Path, got, want)
-					}
-					h.Device.Close()
-					p.Close()
-					tried++
+					t.Run(f.Name, func(t *testing.T) {
+						t.Parallel()
+						for column, want := range cells[f.Name+", once"] {
+							fault := f.Fault
+							fault.Times, fault.Path = 1, g.Steps[min(column, len(g.Steps)-1)]
+							if got := tryOverTCP(t, g, fault, column == len(g.Steps)); got != want {
+								t.Errorf("at %s: %s, want %s", fault.Path, got, want)
+							}
+							tried.Add(1)
+						}
+					})
 				}
-			}
-			if tried < 150 {
-				t.Errorf("%d cells tried", tried)
+			})
+			if n := tried.Load(); n < 150 {
+				t.Errorf("%d cells tried", n)
 			}
 		})
 	}
+}
+
+// tryOverTCP returns the text of a cell without what comes after the read.
+func tryOverTCP(t *testing.T, g plugtest.Generation, f simulator.Fault, warm bool) string {
+	t.Helper()
+	p := plugtest.Start(t, &simulator.Plug{Model: g.Model, TPAP: simulator.TPAPOptions{Iterations: 10}, Load: simulator.Constant(60)})
+	defer p.Close()
+	h := &plugtest.Home{T: t, Plug: p, Device: plugtest.Device(t, p)}
+	defer h.Device.Close()
+	if warm {
+		plugtest.Read(h, h.Device)
+		time.Sleep(time.Millisecond)
+	}
+	p.Inject(f)
+	var reason tapo.Reason
+	n := plugtest.Requests(p, func() { reason = h.Reason(h.Device) })
+	return fmt.Sprintf("%s %d", reason, n)
 }
 
 // readTable returns the cells by row, without what they say of later reads.

@@ -92,6 +92,7 @@ func (m memoryStore) Save(address string, state []byte) {
 
 // TestPasswordIsTriedOnce: one attempt in a day, one more with other credentials.
 func TestPasswordIsTriedOnce(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		seen := h.Poll(24 * time.Hour)
 		if seen[tapo.BadCredentials] != 1 || seen[tapo.LoginBackoff] != 24*60*4-1 {
@@ -212,6 +213,7 @@ func TestSetUpPasscodeRefused(t *testing.T) {
 // TestUnknownOutcome: a plug that swallows the proof gets three, half a minute
 // apart, and no more.
 func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Plug.Inject(simulator.Fault{Kind: simulator.Hang, Path: "pake_share"})
 		seen := h.Poll(6 * time.Hour)
@@ -263,6 +265,7 @@ func TestUnknownOutcomesCount(t *testing.T) {
 // TestUnknownOutcomeIsThePlugs: other credentials are no reason not to wait, nor
 // to begin to count anew.
 func TestUnknownOutcomeIsThePlugs(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Plug.Inject(simulator.Fault{Kind: simulator.Reset, Path: "pake_share"})
 		began := time.Now()
@@ -294,6 +297,7 @@ func TestUnknownOutcomesInARow(t *testing.T) {
 
 // TestGuardOutlivesTheProcess: what a plug has refused outlives the process.
 func TestGuardOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{}, wrong, func(h *plugtest.Home) {
 		store := memoryStore{}
 		restart := func(c tapo.Credentials) (tapo.Reason, *tapo.Error) {
@@ -372,6 +376,7 @@ func TestDamagedStore(t *testing.T) {
 
 // TestStoredLockIsBounded: what is stored cannot keep a plug waiting for years.
 func TestStoredLockIsBounded(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{}, plugtest.Credentials, func(h *plugtest.Home) {
 		h.Guard = tapo.NewGuard("a", memoryStore{"a": []byte(`{"next":"2099-01-01T00:00:00Z","cause":{"reason":"locked","text":"x","advice":"y"}}`)})
 		h.Device = h.NewDevice(with(plugtest.Credentials))

@@ -16,6 +16,7 @@ import (
 // TestSessionsOverADay: logins are as many as the sessions' lifetime asks for,
 // and no probe fails because of them.
 func TestSessionsOverADay(t *testing.T) {
+	t.Parallel()
 	atHome(t, &simulator.Plug{SessionLifetime: time.Hour}, plugtest.Credentials, func(h *plugtest.Home) {
 		if seen := h.Poll(24 * time.Hour); len(seen) != 1 || seen[plugtest.OK] == 0 {
 			h.Errorf("reasons %v", seen)

@@ -64,6 +64,7 @@ func TestProtocolFollowsTheFirmware(t *testing.T) {
 }
 
 func TestPinnedProtocol(t *testing.T) {
+	t.Parallel()
 	pin := func(p tapo.Protocol) func(*tapo.Config) { return func(c *tapo.Config) { c.Protocol = p } }
 	klap, old := plugtest.Start(t, &simulator.Plug{}), plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
 	if got := plugtest.Requests(klap, func() { plugtest.Read(t, plugtest.Device(t, klap, pin(tapo.KLAP))) }); got != 3 {
@@ -248,6 +249,7 @@ func TestForgottenLogin(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	for _, m := range []simulator.Model{simulator.P110, simulator.P110Passthrough} {
 		p := plugtest.Start(t, &simulator.Plug{Model: m})
 		now := time.Now()

@@ -97,6 +97,7 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 // TestSecretsStayInside looks for everything secret in everything that comes
 // out: logs at debug level, errors, advices.
 func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
 	const secret = "Sup3r-Secret/p@ss"
 	for _, m := range simulator.Models() {
 		for _, bound := range []string{secret, "other"} {
