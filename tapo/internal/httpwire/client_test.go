@@ -4,17 +4,20 @@
 package httpwire
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
@@ -192,24 +195,39 @@ func TestPostAsksAgainInTime(t *testing.T) {
 		{"once, patient", Request{Step: "step", Path: "/", Once: true, Patient: true}, 1, os.ErrDeadlineExceeded, 2500 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			var hits atomic.Int32
-			c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-				if hits.Add(1) == 1 {
-					_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is noticed
-					<-r.Context().Done()
+			synctest.Test(t, func(t *testing.T) {
+				var hits atomic.Int32
+				c := NewClient(Options{
+					Address: "192.0.2.1:80", Logger: slog.New(slog.DiscardHandler),
+					DialContext: func(context.Context, string, string) (net.Conn, error) {
+						ours, theirs := net.Pipe()
+						go func() {
+							defer theirs.Close()
+							r := bufio.NewReader(theirs)
+							if _, err := http.ReadRequest(r); err != nil {
+								return
+							}
+							if hits.Add(1) == 1 {
+								_, _ = io.Copy(io.Discard, r) // until the connection is given up
+								return
+							}
+							_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+						}()
+						return ours, nil
+					},
+				})
+				defer c.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				_, err := c.Post(ctx, tc.r)
+				if errors.Is(err, context.DeadlineExceeded) { // the context's clock may strike first
+					err = os.ErrDeadlineExceeded
+				}
+				if !errors.Is(err, tc.want) || hits.Load() != tc.hits || time.Since(start) != tc.took {
+					t.Errorf("%v after %v and %d requests", err, time.Since(start), hits.Load())
 				}
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-			defer cancel()
-			start := time.Now()
-			_, err := c.Post(ctx, tc.r)
-			if errors.Is(err, context.DeadlineExceeded) { // the context's clock may strike first
-				err = os.ErrDeadlineExceeded
-			}
-			if !errors.Is(err, tc.want) || hits.Load() != tc.hits || time.Since(start) < tc.took {
-				t.Errorf("%v after %v and %d requests", err, time.Since(start), hits.Load())
-			}
 		})
 	}
 }
@@ -282,7 +300,9 @@ func TestConnect(t *testing.T) {
 		t.Errorf("%d exchanges", sent(c))
 	}
 	l.Close()
-	if err := c.Connect(t.Context()); err == nil || sent(c) != 5 {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // which leaves no time to wake it
+	defer cancel()
+	if err := c.Connect(ctx); err == nil || sent(c) != 5 {
 		t.Errorf("nobody listens: %v, %d exchanges", err, sent(c))
 	}
 }

@@ -68,6 +68,7 @@ func TestWakeUp(t *testing.T) {
 // TestWakeUpOverTCP has a plug with an address of its own, since the probe
 // goes to a fixed port.
 func TestWakeUpOverTCP(t *testing.T) {
+	t.Parallel()
 	p := plugtest.Start(t, &simulator.Plug{Listen: "127.0.77.1:0"})
 	if err := p.Sleep(); err != nil {
 		t.Fatal(err)
