@@ -73,25 +73,6 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 			t.Errorf("accepted %+v", bad)
 		}
 	}
-	for address, want := range map[string]string{
-		"192.168.1.20":      "192.168.1.20:80",
-		"192.168.1.20:8080": "192.168.1.20:8080",
-		"plug.lan":          "plug.lan:80",
-		"fd00::1":           "[fd00::1]:80",
-		"[fd00::1]":         "[fd00::1]:80",
-		"[fd00::1]:81":      "[fd00::1]:81",
-		// Other spellings of the same.
-		"Plug.LAN.":             "plug.lan:80",
-		"192.168.1.20:080":      "192.168.1.20:80",
-		"::ffff:192.168.1.20":   "192.168.1.20:80",
-		"fd00:0:0::1":           "[fd00::1]:80",
-		"[FD00::0001]:80":       "[fd00::1]:80",
-		"[::ffff:10.0.0.1]:080": "10.0.0.1:80",
-	} {
-		if got, err := tapo.ParseAddress(address); got != want || err != nil {
-			t.Errorf("%s: %q, %v", address, got, err)
-		}
-	}
 }
 
 // TestSecretsStayInside looks for everything secret in everything that comes
