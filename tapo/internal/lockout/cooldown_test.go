@@ -8,6 +8,30 @@ import (
 	"time"
 )
 
+func TestCooldown(t *testing.T) {
+	var c Cooldown
+	now := time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)
+	if _, ok := c.Allow(now); !ok {
+		t.Error("a cooldown that follows nothing")
+	}
+	for _, seconds := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
+		c.Record(now)
+		end := now.Add(seconds * time.Second)
+		if until, ok := c.Allow(end.Add(-time.Nanosecond)); ok || !until.Equal(end) {
+			t.Errorf("within %d seconds: until %v, %t", seconds, until, ok)
+		}
+		if _, ok := c.Allow(end); !ok {
+			t.Errorf("not over after %d seconds", seconds)
+		}
+		now = end.Add(time.Second)
+	}
+	c.End(now)
+	c.Record(now)
+	if until, _ := c.Allow(now); !until.Equal(now.Add(10 * time.Second)) {
+		t.Errorf("the first one after a success lasts until %v", until)
+	}
+}
+
 // TestCooldownEnds only by what began after it.
 func TestCooldownEnds(t *testing.T) {
 	now := time.Now()
