@@ -201,15 +201,6 @@ func TestDevicesLogInOneByOne(t *testing.T) {
 	}
 }
 
-// TestSetUpPasscodeRefused: no account has been tried with it.
-func TestSetUpPasscodeRefused(t *testing.T) {
-	g := tapo.NewGuard("", nil)
-	unbound := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{Pake: []int{0}}})
-	unbound.Inject(simulator.Fault{Kind: simulator.Code, Code: -2203, Path: "pake_share"})
-	plugtest.Fails(t, plugtest.Device(t, unbound, func(c *tapo.Config) { c.Guard, c.Credentials = g, tapo.Credentials{} }), tapo.BadCredentials)
-	plugtest.Read(t, plugtest.Device(t, plugtest.Start(t, tpapPlug()), func(c *tapo.Config) { c.Guard = g }))
-}
-
 // TestUnknownOutcome: a plug that swallows the proof gets three, half a minute
 // apart, and no more.
 func TestUnknownOutcome(t *testing.T) {

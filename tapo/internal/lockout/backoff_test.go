@@ -16,9 +16,9 @@ func TestBackoff(t *testing.T) {
 		t.Error("a login is not allowed that follows none")
 	}
 	rejected := errors.New("rejected")
-	for _, minutes := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+	for _, minutes := range []int{1, 2, 4, 8, 16, 30, 30} {
 		b.Record(rejected, now)
-		end := now.Add(minutes * time.Minute)
+		end := now.Add(time.Duration(minutes) * time.Minute)
 		cause, next, ok := b.Allow(end.Add(-time.Nanosecond))
 		if ok || !errors.Is(cause, rejected) || !next.Equal(end) {
 			t.Errorf("within %d minutes: %v, next %v, %t", minutes, cause, next, ok)

@@ -14,9 +14,9 @@ func TestCooldown(t *testing.T) {
 	if _, ok := c.Allow(now); !ok {
 		t.Error("a cooldown that follows nothing")
 	}
-	for _, seconds := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
+	for _, seconds := range []int{10, 20, 40, 80, 160, 300, 300} {
 		c.Record(now)
-		end := now.Add(seconds * time.Second)
+		end := now.Add(time.Duration(seconds) * time.Second)
 		if until, ok := c.Allow(end.Add(-time.Nanosecond)); ok || !until.Equal(end) {
 			t.Errorf("within %d seconds: until %v, %t", seconds, until, ok)
 		}

@@ -43,8 +43,14 @@ func TestBatchHealth(t *testing.T) {
 			{hangs, 0, true}, {hangs, 0, false}, {single, 0, false}, {wait, 10 * time.Minute, true}, {hangs, 0, false},
 		}},
 		{"single requests help again, for a day", []step{
-			{hangs, 0, true}, {hangs, 0, false}, {single, 0, false}, {wait, 10 * time.Minute, true}, {hangs, 0, false},
-			{single, 0, false}, {wait, 24*time.Hour - 1, false}, {wait, 1, true},
+			{hangs, 0, true},
+			{hangs, 0, false},
+			{single, 0, false},
+			{wait, 10 * time.Minute, true},
+			{hangs, 0, false},
+			{single, 0, false},
+			{wait, 24*time.Hour - 1, false},
+			{wait, 1, true},
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
