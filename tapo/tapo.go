@@ -36,7 +36,8 @@
 //
 // Below are tapo/internal/transport with a package for each transport, smart with
 // the dialect of Tapo's plugs, lockout with the rules of politeness, and httpwire,
-// lenient, plugerr and budget, which these share.
+// lenient, plugerr and budget, which these share. Package plugtest is for the tests
+// of all of them.
 package tapo
 
 import (
