@@ -35,6 +35,7 @@ var update = flag.Bool("update", false, "write the tables of testdata/faults ane
 // may not even be tried yet the cell says `waits`, if it succeeds after a
 // minute, or `final`, if only a change of the credentials mends it.
 func TestFaults(t *testing.T) {
+	tapo.SharePassthroughKey(t)
 	for _, g := range plugtest.Generations {
 		t.Run(g.Name, func(t *testing.T) {
 			t.Parallel()
@@ -185,6 +186,7 @@ func TestStripFaults(t *testing.T) {
 // TestFaultsOverTCP compares the tables of TestFaults with what happens over real
 // connections, which end in other ways. Faults that take time are left out.
 func TestFaultsOverTCP(t *testing.T) {
+	tapo.SharePassthroughKey(t)
 	for _, g := range plugtest.Generations {
 		t.Run(g.Name, func(t *testing.T) {
 			t.Parallel()

@@ -5,7 +5,6 @@ package passthrough
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
@@ -31,15 +30,11 @@ type Session struct {
 	oldest   bool
 }
 
-// Handshake makes an encrypted channel with the host, which proves nothing. It sends a
-// public key and nothing secret. ok is false if the reply, which is returned, is not
+// Handshake makes an encrypted channel with the host, which proves nothing. It sends
+// the public half of key and nothing secret. ok is false if the reply, which is returned, is not
 // JSON with an error code. A refusal is a [*plugerr.CodeError]; other errors are those of
 // [httpwire.Client.Post], or wrap [plugerr.ErrBadReply].
-func Handshake(ctx context.Context, w *httpwire.Client) (s *Session, answer httpwire.Reply, ok bool, err error) {
-	key, err := rsa.GenerateKey(rand.Reader, KeyBits)
-	if err != nil {
-		return nil, answer, false, err
-	}
+func Handshake(ctx context.Context, w *httpwire.Client, key *rsa.PrivateKey) (s *Session, answer httpwire.Reply, ok bool, err error) {
 	body, err := HandshakeRequest(&key.PublicKey)
 	if err != nil {
 		return nil, answer, false, err

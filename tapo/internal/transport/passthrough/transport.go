@@ -5,6 +5,8 @@ package passthrough
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +20,11 @@ import (
 
 // Transport implements [transport.Transport]. The zero value is ready.
 type Transport struct {
+	// GenerateKey makes the key of a handshake. Nil makes a new one each time, so that
+	// no recorded session can be read with a key that leaks later. Tests of many
+	// logins share one, since a key takes longer than everything else.
+	GenerateKey func() (*rsa.PrivateKey, error)
+
 	version LoginVersion     // of the last login that succeeded, 0 if none did
 	account plug.Credentials // of that login
 }
@@ -38,7 +45,11 @@ func (channel) Reusable() bool { return false } // each login needs a new handsh
 // Recognise implements [transport.Transport] with the handshake, which makes the
 // channel. It sends a public key and nothing secret.
 func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
-	s, answer, ok, err := Handshake(ctx, l.HTTP)
+	key, err := t.newKey()
+	if err != nil {
+		return nil, err
+	}
+	s, answer, ok, err := Handshake(ctx, l.HTTP, key)
 	switch code, refused := errors.AsType[*plugerr.CodeError](err); {
 	case refused && code.Code == plugerr.CodeUnknownTransport:
 		return nil, &transport.NotSpoken{Err: errNewer, IsPlug: true}
@@ -50,6 +61,13 @@ func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.
 		return nil, &transport.NotAPlug{Reply: answer}
 	}
 	return channel{s}, nil
+}
+
+func (t *Transport) newKey() (*rsa.PrivateKey, error) {
+	if t.GenerateKey != nil {
+		return t.GenerateKey()
+	}
+	return rsa.GenerateKey(rand.Reader, KeyBits)
 }
 
 // Login implements [transport.Transport]. It tries the hashed login first. The password
