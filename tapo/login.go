@@ -69,7 +69,7 @@ func newLogin(cfg Config, b *budget.Budget) *login {
 	l.live.Store(Protocol(""))
 	opts := httpwire.Options{
 		Address: cfg.Address, DialContext: cfg.DialContext, Logger: cfg.Logger, Budget: b,
-		TooMany: func() { cfg.Guard.rules.Cooldown.Record(cfg.Now()) },
+		RateLimited: func() { cfg.Guard.rules.Cooldown.Record(cfg.Now()) },
 	}
 	if exchange := cfg.Trace.Exchange; exchange != nil {
 		opts.Observe = func(r httpwire.Request, took time.Duration) { exchange(Exchange{r.Protocol, r.Phase, r.Step, took}) }

@@ -107,13 +107,13 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 	if s, err := l.asBefore(ctx); s != nil || err != nil {
 		return s, err
 	}
-	heard := answers{}
+	declined := declines{}
 	var first error
 	for _, t := range l.transports {
-		if !l.may(t, heard) {
+		if !l.may(t, declined) {
 			continue
 		}
-		s, next, err := l.try(ctx, t, heard)
+		s, next, err := l.try(ctx, t, declined)
 		if !next {
 			return s, l.explain(t, err)
 		}
@@ -124,7 +124,7 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 	if first != nil {
 		return nil, first
 	}
-	return nil, l.unrecognised(ctx, heard)
+	return nil, l.unrecognised(ctx, declined)
 }
 
 // asBefore logs in over the transport of the last login. It returns nothing where
@@ -135,7 +135,7 @@ func (l *login) asBefore(ctx context.Context) (*session, error) {
 	case t == nil || l.offer == nil && l.cfg.Protocol != "":
 		return nil, nil
 	case l.offer != nil:
-		s, err := l.answer(ctx, t, l.offer)
+		s, err := l.accept(ctx, t, l.offer)
 		if mayHaveChanged(err) {
 			return nil, nil
 		}
@@ -147,18 +147,19 @@ func (l *login) asBefore(ctx context.Context) (*session, error) {
 	}
 	var s *session
 	if err == nil {
-		s, err = l.answer(ctx, t, offer)
+		s, err = l.accept(ctx, t, offer)
 	}
 	return s, l.explain(t, err)
 }
 
-// answers are those of a plug that does not speak a transport, by its protocol.
-type answers map[Protocol]*transport.NotSpoken
+// declines are the replies of a plug to the question for transports that it does
+// not speak, by their protocols.
+type declines map[Protocol]*transport.NotSpoken
 
 // refused reports whether the plug refuses a transport as a web server does.
-func (a answers) refused() bool {
-	for _, answer := range a {
-		if answer.Reply.Status == http.StatusForbidden {
+func (d declines) refused() bool {
+	for _, decline := range d {
+		if decline.Reply.Status == http.StatusForbidden {
 			return true
 		}
 	}
@@ -166,7 +167,7 @@ func (a answers) refused() bool {
 }
 
 // may reports whether a plug may be talked to over a transport.
-func (l *login) may(t *openTransport, heard answers) bool {
+func (l *login) may(t *openTransport, declined declines) bool {
 	pinned := l.cfg.Protocol
 	switch {
 	case pinned != "" && pinned != t.protocol:
@@ -174,21 +175,21 @@ func (l *login) may(t *openTransport, heard answers) bool {
 	case t.provesItself:
 		return true
 	}
-	return l.cfg.AllowPassthrough && !l.proves && (pinned != "" || !heard.refused())
+	return l.cfg.AllowPassthrough && !l.proves && (pinned != "" || !declined.refused())
 }
 
 // try logs in over a transport; next says that the one after it is to be tried.
-// If the plug does not speak it, its answer is filed, and there is no error.
-func (l *login) try(ctx context.Context, t *openTransport, heard answers) (s *session, next bool, err error) {
+// If the plug does not speak it, that is recorded in declined, and is no error.
+func (l *login) try(ctx context.Context, t *openTransport, declined declines) (s *session, next bool, err error) {
 	offer, err := l.recognise(ctx, t)
-	if answer, ok := errors.AsType[*transport.NotSpoken](err); ok {
-		heard[t.protocol] = answer
+	if decline, ok := errors.AsType[*transport.NotSpoken](err); ok {
+		declined[t.protocol] = decline
 		return nil, true, nil
 	}
 	if err != nil {
 		return nil, isType[*transport.Unsupported](err), err
 	}
-	s, err = l.answer(ctx, t, offer)
+	s, err = l.accept(ctx, t, offer)
 	// Some plugs announce TPAP and answer KLAP all the same.
 	damaged := errors.Is(err, plugerr.ErrBadReply) && !isType[*transport.Rejected](err)
 	return s, mayHaveChanged(err) || damaged, err
@@ -198,10 +199,10 @@ func (l *login) try(ctx context.Context, t *openTransport, heard answers) (s *se
 func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offer, error) {
 	l.link.HTTP.Use(httpwire.Endpoint{Address: l.cfg.Address})
 	offer, err := t.Recognise(ctx, l.link)
-	answer, notSpoken := errors.AsType[*transport.NotSpoken](err)
+	decline, notSpoken := errors.AsType[*transport.NotSpoken](err)
 	switch {
 	case notSpoken:
-		l.proves = l.proves || answer.ProvesItself
+		l.proves = l.proves || decline.ProvesItself
 	case err == nil, isType[*transport.Unsupported](err), isType[*transport.Rejected](err):
 		l.proves = l.proves || t.provesItself
 	}
@@ -211,8 +212,8 @@ func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offe
 	return offer, err
 }
 
-// answer logs in to a plug that has made an offer.
-func (l *login) answer(ctx context.Context, t *openTransport, offer transport.Offer) (*session, error) {
+// accept logs in to a plug that has made an offer.
+func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Offer) (*session, error) {
 	if mac := offer.MAC(); mac != "" && !l.isWanted(mac) { // before it counts a wrong password
 		return nil, l.anotherPlug(mac)
 	}

@@ -17,43 +17,43 @@ import (
 
 // unrecognised says why there is no transport for a plug, by what it has answered
 // to the question for each. The result is never nil.
-func (l *login) unrecognised(ctx context.Context, heard answers) error {
-	saidTPAP, saidKLAP := heard.of(TPAP), heard.of(KLAP)
-	refused := saidKLAP.Reply.Status == http.StatusForbidden
+func (l *login) unrecognised(ctx context.Context, declined declines) error {
+	declinedTPAP, declinedKLAP := declined.of(TPAP), declined.of(KLAP)
+	refused := declinedKLAP.Reply.Status == http.StatusForbidden
 	switch l.cfg.Protocol {
 	case Passthrough:
-		if heard[Passthrough] == nil { // it was not asked
+		if declined[Passthrough] == nil { // it was not asked
 			return l.passthroughRefused()
 		}
 		return wronglyPinned(Passthrough)
 	case TPAP:
-		if saidTPAP.IsPlug {
+		if declinedTPAP.IsPlug {
 			return wronglyPinned(TPAP)
 		}
 	case KLAP:
 		if refused {
 			var err error
-			if saidTPAP, err = l.speaksTPAP(ctx); err != nil {
+			if declinedTPAP, err = l.speaksTPAP(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	switch {
-	case refused && saidTPAP.Garbled: // it may have offered TPAP
-		return saidTPAP.Err
-	case refused && saidTPAP.IsPlug:
+	case refused && declinedTPAP.Garbled: // it may have offered TPAP
+		return declinedTPAP.Err
+	case refused && declinedTPAP.IsPlug:
 		return errAccessRefused
-	case heard[Passthrough] != nil:
-		return unknownTransport(saidKLAP.Reply)
+	case declined[Passthrough] != nil:
+		return unknownTransport(declinedKLAP.Reply)
 	}
-	return l.identify(ctx, saidKLAP.Reply)
+	return l.identify(ctx, declinedKLAP.Reply)
 }
 
-// of returns the answer to the question for a transport, an empty one if there is
+// of returns the reply to the question for a transport, an empty one if there is
 // none.
-func (a answers) of(p Protocol) transport.NotSpoken {
-	if answer := a[p]; answer != nil {
-		return *answer
+func (d declines) of(p Protocol) transport.NotSpoken {
+	if decline := d[p]; decline != nil {
+		return *decline
 	}
 	return transport.NotSpoken{}
 }
@@ -66,10 +66,10 @@ func (l *login) speaksTPAP(ctx context.Context) (transport.NotSpoken, error) {
 			continue
 		}
 		_, err := l.recognise(ctx, t)
-		answer, notSpoken := errors.AsType[*transport.NotSpoken](err)
+		decline, notSpoken := errors.AsType[*transport.NotSpoken](err)
 		switch {
 		case notSpoken:
-			return *answer, nil
+			return *decline, nil
 		case err == nil, isType[*transport.Unsupported](err), isType[*transport.Rejected](err):
 			return transport.NotSpoken{}, wronglyPinned(KLAP)
 		}

@@ -10,7 +10,7 @@ import (
 
 // Errors of what a plug remembers. They are wrapped in errors of package tapo.
 var (
-	// ErrNoHistory says that the plug, or the socket, does not remember what is
+	// ErrNoHistory says that the plug, or the outlet, does not remember what is
 	// asked for: not every model and firmware does.
 	ErrNoHistory = errors.New("the plug keeps no such history")
 	// ErrNoClock says that the plug's clock is not set, or wrong by more than half
@@ -25,10 +25,10 @@ var (
 type Description struct {
 	Info     Info
 	Location *time.Location // of the plug's clock; nil if it names none that is known
-	Outlets  []int          // the numbers of the sockets that may remember energy
+	Outlets  []int          // the numbers of the outlets that may remember energy
 }
 
-// EnergySlot is the energy that a socket drew in a slot of its history. Start
+// EnergySlot is the energy that an outlet drew in a slot of its history. Start
 // and End are in UTC.
 type EnergySlot struct {
 	Start, End time.Time
@@ -36,7 +36,7 @@ type EnergySlot struct {
 	InProgress bool // End is when it was read
 }
 
-// PowerSlot is the average power of a socket in a slot of its history. Start
+// PowerSlot is the average power of an outlet in a slot of its history. Start
 // and End are in UTC.
 type PowerSlot struct {
 	Start, End time.Time

@@ -29,7 +29,7 @@ type Info struct {
 	Name     string // as given in the app
 }
 
-// Outlet is one socket.
+// Outlet is what is switched and metered: the plug itself, or a child of a strip.
 type Outlet struct {
 	Number int    // from 1
 	Name   string // as given in the app

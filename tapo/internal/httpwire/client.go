@@ -90,8 +90,8 @@ type Options struct {
 	// Observe is called after every request that was sent, with the time until its
 	// reply or its failure. It may be nil.
 	Observe func(r Request, took time.Duration)
-	// TooMany is called when the plug answers with HTTP status 429. It may be nil.
-	TooMany func()
+	// RateLimited is called when the plug answers with HTTP status 429. It may be nil.
+	RateLimited func()
 	// Budget bounds the number of requests, repetitions included. Nil means no bound.
 	Budget *budget.Budget
 	// Logger gets one debug line per exchange; it must not be nil.
@@ -227,8 +227,8 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 		return Reply{}, fmt.Errorf("%s: %w", r.Step, err)
 	}
 	if reply.Status == http.StatusTooManyRequests {
-		if c.opts.TooMany != nil {
-			c.opts.TooMany()
+		if c.opts.RateLimited != nil {
+			c.opts.RateLimited()
 		}
 		return Reply{}, &StatusError{Step: r.Step, Status: reply.Status}
 	}

@@ -27,8 +27,8 @@ import (
 const protocol = plug.TPAP
 
 var (
-	// ErrOther means that the host does not speak TPAP, or no longer.
-	ErrOther = errors.New("not an answer of TPAP's")
+	// ErrNotTPAP means that the host does not speak TPAP, or no longer.
+	ErrNotTPAP = errors.New("not an answer of TPAP's")
 	// ErrOutcomeUnknown means that the plug may or may not have counted an attempt.
 	ErrOutcomeUnknown = errors.New("the outcome of the login is not known")
 	// ErrImpostor means that the plug's proof is wrong: it does not have the password.
@@ -106,7 +106,7 @@ type Challenge struct {
 
 // Register gets a challenge. The request does not depend on the password, so a plug does
 // not count it. Errors are those of [httpwire.Client.Post], an [*UnsupportedError], a
-// [*Refusal], or wrap [ErrOther], [httpwire.StatusError] or [plugerr.ErrBadReply].
+// [*Refusal], or wrap [ErrNotTPAP], [httpwire.StatusError] or [plugerr.ErrBadReply].
 func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challenge, error) {
 	username, err := a.Username()
 	if err != nil {
@@ -258,11 +258,11 @@ func post(ctx context.Context, w *httpwire.Client, step string, once bool, param
 		if status >= http.StatusInternalServerError {
 			return nil, err // the plug may speak TPAP and be unable to for the moment
 		}
-		return nil, fmt.Errorf("%w: %w", ErrOther, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotTPAP, err)
 	}
 	result, ok, err := decode(step, reply)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w: %w", step, plugerr.ErrBadReply, ErrOther)
+		return nil, fmt.Errorf("%s: %w: %w", step, plugerr.ErrBadReply, ErrNotTPAP)
 	}
 	return result, err
 }

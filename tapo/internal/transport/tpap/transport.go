@@ -146,14 +146,14 @@ func explain(err error) error {
 		case refusal.Locked():
 			return lockedBy(refusal)
 		case refusal.Code == plugerr.CodeUnknownTransport:
-			err = fmt.Errorf("%w: %w", ErrOther, &plugerr.CodeError{Step: refusal.Step, Code: refusal.Code})
+			err = fmt.Errorf("%w: %w", ErrNotTPAP, &plugerr.CodeError{Step: refusal.Step, Code: refusal.Code})
 		case refusal.Rejects():
 			return &transport.Rejected{Err: refusal, Counts: true, AttemptsLeft: refusal.Remaining}
 		default:
 			return &transport.Refused{Err: refusal}
 		}
 	}
-	if errors.Is(err, ErrOther) {
+	if errors.Is(err, ErrNotTPAP) {
 		return &transport.NotSpoken{Err: err}
 	}
 	return err
