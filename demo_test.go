@@ -8,19 +8,20 @@ import (
 	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/demo"
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 )
 
 func TestDemo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	p := start(t, "--demo")
-	get(t, p.url+"/-/ready")
+	hometest.MustGet(t, p.url+"/-/ready")
 	said := p.stdout.String()
 	for _, want := range []string{demo.Username, demo.Password, p.url + "/sd", "scrape_configs:", "kettle", "klap", "tpap", "passthrough"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
 	}
-	if page := get(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, ">tpap</td>") != 2 || strings.Contains(page, "not read yet") {
+	if page := hometest.MustGet(t, p.url+"/"); strings.Count(page, " W</td>") < 6 || strings.Count(page, ">tpap</td>") != 2 || strings.Contains(page, "not read yet") {
 		t.Errorf("the page shows no power:\n%s", page)
 	}
 	d, err := startDemo() // for the list of its targets
@@ -32,7 +33,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d plugs", len(d.appliances))
 	}
 	for _, a := range d.appliances {
-		body := get(t, p.url+"/probe?target="+a.Name)
+		body := hometest.MustGet(t, p.url+"/probe?target="+a.Name)
 		if !strings.Contains(body, "tapo_up 1\n") {
 			t.Errorf("%s:\n%s", a.Name, body)
 		}

@@ -7,45 +7,22 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
-
-// syncBuffer is a buffer that may be written to and read at a time.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 // process is a run in the background.
 type process struct {
 	url            string
 	stop           context.CancelFunc
 	exit           chan int
-	stdout, stderr syncBuffer
+	stdout, stderr hometest.Buffer
 }
-
-var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 
 // start runs the program until the test ends and waits until it listens.
 func start(t testing.TB, args ...string) *process {
@@ -64,7 +41,7 @@ func start(t testing.TB, args ...string) *process {
 		}
 	})
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if m := listening.FindStringSubmatch(p.stderr.String()); m != nil {
+		if m := hometest.Listening.FindStringSubmatch(p.stderr.String()); m != nil {
 			p.url = "http://" + m[1]
 			return p
 		}
@@ -74,25 +51,6 @@ func start(t testing.TB, args ...string) *process {
 	}
 	t.Fatalf("the program does not listen:\n%s", p.stderr.String())
 	return nil
-}
-
-func get(t testing.TB, url string) string {
-	t.Helper()
-	body, err := httpGet(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-func httpGet(url string) (string, error) {
-	resp, err := http.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return string(body), err
 }
 
 func writeConfig(t testing.TB, path string, plugs ...*simulator.Plug) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -29,7 +30,7 @@ func TestRejectionsOutliveRestarts(t *testing.T) {
 			}
 		}
 		p := start(t, "--config.file="+path)
-		if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, `reason="`+want.reason+`"`) {
+		if body := hometest.MustGet(t, p.url+"/probe?target=plug0"); !strings.Contains(body, `reason="`+want.reason+`"`) {
 			t.Errorf("run %d:\n%s", i, body)
 		}
 		if got := plug.Stats().LoginFailures; got != want.failures {
@@ -44,10 +45,10 @@ func TestServeFromEnvironmentAlone(t *testing.T) {
 	t.Setenv("TAPO_USERNAME", "u")
 	t.Setenv("TAPO_PASSWORD", "p")
 	p := start(t)
-	if body := get(t, p.url+"/sd"); strings.TrimSpace(body) != "[]" {
+	if body := hometest.MustGet(t, p.url+"/sd"); strings.TrimSpace(body) != "[]" {
 		t.Errorf("/sd: %s", body)
 	}
-	if body := get(t, p.url+"/config"); !strings.Contains(body, "default:") || strings.Contains(body, "password: p") {
+	if body := hometest.MustGet(t, p.url+"/config"); !strings.Contains(body, "default:") || strings.Contains(body, "password: p") {
 		t.Errorf("/config: %s", body)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -22,14 +23,14 @@ func TestReloadOnHangup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "targets.yml")
 	writeConfig(t, path, a)
 	p := start(t, "--config.file="+path)
-	if body := get(t, p.url+"/probe?target=plug0"); !strings.Contains(body, "tapo_up 1\n") {
+	if body := hometest.MustGet(t, p.url+"/probe?target=plug0"); !strings.Contains(body, "tapo_up 1\n") {
 		t.Fatalf("got\n%s", body)
 	}
 	writeConfig(t, path, a, b)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(get(t, p.url+"/sd"), "plug1"); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(hometest.MustGet(t, p.url+"/sd"), "plug1"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("not reloaded")
 		}
@@ -45,7 +46,7 @@ func TestReloadOnHangup(t *testing.T) {
 			t.Fatal("the failure is not logged")
 		}
 	}
-	if !strings.Contains(get(t, p.url+"/sd"), "plug1") {
+	if !strings.Contains(hometest.MustGet(t, p.url+"/sd"), "plug1") {
 		t.Error("the old configuration is gone")
 	}
 }
@@ -59,7 +60,7 @@ func TestDrain(t *testing.T) {
 		p := start(t, "--config.file="+path)
 		answer := make(chan string, 1)
 		go func() {
-			body, err := httpGet(p.url + "/probe?target=plug0")
+			body, err := hometest.Get(p.url + "/probe?target=plug0")
 			answer <- fmt.Sprint(body, err)
 		}()
 		for plug.Stats().Connections == 0 {

@@ -4,7 +4,6 @@
 package collector
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,11 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -58,29 +57,11 @@ func startPlug(t testing.TB, p *simulator.Plug) *simulator.Plug {
 	return p
 }
 
-// syncBuffer is a buffer that may be written to and read at a time.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // home is simulated plugs and an exporter that reads them.
 type home struct {
 	*Exporter
 	path   string // of the configuration
-	log    *syncBuffer
+	log    *hometest.Buffer
 	subnet int // of plugs that reply to searches: 127.0.subnet.x
 }
 
@@ -111,7 +92,7 @@ func shortSearches(o *Options) {
 
 func (h *home) start(t testing.TB, yaml string, change ...func(*Options)) {
 	t.Helper()
-	h.path, h.log = filepath.Join(t.TempDir(), "targets.yml"), &syncBuffer{}
+	h.path, h.log = filepath.Join(t.TempDir(), "targets.yml"), &hometest.Buffer{}
 	h.write(t, yaml)
 	logger := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	store := config.NewStore(func() string { return h.path }, logger)
@@ -215,27 +196,6 @@ func targetYAML(plugs ...*simulator.Plug) string {
 		yaml += fmt.Sprintf("  - {name: %c, address: '%s', allow_passthrough: %t}\n", 'a'+i, p.Addr(), p.Model.Protocol == simulator.Passthrough)
 	}
 	return yaml
-}
-
-// macOf returns what a plug replies as its MAC.
-func macOf(t *testing.T, p *simulator.Plug) string {
-	t.Helper()
-	found := ""
-	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
-	if err != nil || found == "" {
-		t.Fatalf("no MAC: %v", err)
-	}
-	return found
-}
-
-// eventually waits for something that a search brings about.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 10*time.Second {
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 // reply is what a plug replies to a search.

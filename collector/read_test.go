@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -36,7 +37,7 @@ func TestMovedPlugs(t *testing.T) {
 			plug := func(n int) *simulator.Plug { return h.plug(t, n, &simulator.Plug{Name: "Wanderer", Model: tc.model}) }
 			before := plug(1)
 			address := before.Addr()
-			wanted := macOf(t, before)
+			wanted := hometest.MACOf(t, before)
 			h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, h.discoveryYAML("interval: 1h", 3)))
 			if text := h.probed("a"); !strings.Contains(text, "tapo_up 1\n") { // it waits for the first search
 				t.Fatal(text)
@@ -81,7 +82,7 @@ func TestAnotherPlugAtTheSameAddress(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(90)
 	first := h.plug(t, 1, &simulator.Plug{Name: "First"})
-	listen, wanted := first.Addr().String(), macOf(t, first)
+	listen, wanted := first.Addr().String(), hometest.MACOf(t, first)
 	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, h.discoveryYAML("interval: 1h", 2)))
 	if text := h.probed("a"); !strings.Contains(text, "tapo_up 1\n") {
 		t.Fatal(text)
@@ -106,7 +107,7 @@ func TestFalseReplies(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(91)
 	plug := h.plug(t, 1, &simulator.Plug{Name: "Real"})
-	wanted := macOf(t, plug)
+	wanted := hometest.MACOf(t, plug)
 	impostor, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(h.host(2)), Port: discovery.Port})
 	if err != nil {
 		t.Fatal(err)
@@ -165,13 +166,13 @@ func TestAddressIsNotFollowed(t *testing.T) {
 	for i, kind := range []string{"listed", "found"} {
 		h := newSearchableHome(93 + i)
 		plug := h.plug(t, 1, &simulator.Plug{Name: "Wanderer"})
-		wanted := macOf(t, plug)
+		wanted := hometest.MACOf(t, plug)
 		yaml := fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, h.discoveryYAML("interval: 1h", 3))
 		if kind == "found" {
 			yaml = auths + h.discoveryYAML("enabled: true, interval: 1h", 3)
 		}
 		h.run(t, yaml)
-		eventually(t, "found", func() bool { return strings.Contains(h.probed(h.host(1)), wanted) })
+		hometest.Eventually(t, "found", func() bool { return strings.Contains(h.probed(h.host(1)), wanted) })
 		plug.Close()
 		h.plug(t, 1, &simulator.Plug{Name: "Successor"})
 		h.plug(t, 2, &simulator.Plug{Name: "Wanderer"})
@@ -188,7 +189,7 @@ func TestRefusalAtAFalseAddress(t *testing.T) {
 	h := newSearchableHome(95)
 	options := simulator.TPAPOptions{Iterations: 10}
 	impostor := h.plug(t, 1, &simulator.Plug{Name: "Real", Model: simulator.P110TPAP, Username: "x@example.com", Password: "impostor", TPAP: options})
-	wanted := macOf(t, impostor)
+	wanted := hometest.MACOf(t, impostor)
 	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, wanted, h.discoveryYAML("interval: 1h", 2)))
 	h.probed("a")
 	impostor.Close()
@@ -206,7 +207,7 @@ func TestMoveDuringBackoff(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(96)
 	before := h.plug(t, 1, &simulator.Plug{Name: "Wanderer"})
-	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, macOf(t, before), h.discoveryYAML("interval: 1h", 3)))
+	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, hometest.MACOf(t, before), h.discoveryYAML("interval: 1h", 3)))
 	h.probed("a")
 	listen := before.Addr().String()
 	before.Close()
@@ -224,7 +225,7 @@ func TestMovedFromSilence(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(99)
 	before := h.plug(t, 1, &simulator.Plug{Name: "Wanderer"})
-	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, macOf(t, before), h.discoveryYAML("interval: 1h", 3)))
+	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, hometest.MACOf(t, before), h.discoveryYAML("interval: 1h", 3)))
 	h.probed("a")
 	listen := before.Addr().String()
 	before.Close()
@@ -253,7 +254,7 @@ func TestFactoryResetPlug(t *testing.T) {
 		t.Cleanup(plug.Close)
 	}
 	h.run(t, auths+h.discoveryYAML("enabled: true", 2))
-	eventually(t, "both are found", func() bool { return len(h.labelsInSD(t)) == 2 })
+	hometest.Eventually(t, "both are found", func() bool { return len(h.labelsInSD(t)) == 2 })
 	for name := range h.labelsInSD(t) {
 		text := h.probed(name)
 		if !strings.Contains(text, `reason="bad_credentials"`) || strings.Contains(text, "tapo_outlet") {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -82,7 +83,7 @@ func TestDiscoveredTargets(t *testing.T) {
 	all := []*simulator.Plug{lamp, tv, old, foreign, camera, robot, twin1, twin2, listed, byMAC, disguised}
 	macs := map[*simulator.Plug]string{}
 	for _, p := range all {
-		macs[p] = macOf(t, p)
+		macs[p] = hometest.MACOf(t, p)
 	}
 	defaultName := func(model string, p *simulator.Plug) string {
 		return model + "-" + strings.ToLower(strings.ReplaceAll(macs[p][9:], "-", ""))
@@ -94,13 +95,13 @@ func TestDiscoveredTargets(t *testing.T) {
 		"listed": listed, "followed": byMAC, "Lamp 💡": lamp, "TV": tv, defaultName("p110", old): old, defaultName("p115", twin1): twin1,
 		defaultName("p105", twin2): twin2, defaultName("p110", disguised): disguised,
 	}
-	eventually(t, "all are in /sd", func() bool { return len(h.labelsInSD(t)) == len(want) })
+	hometest.Eventually(t, "all are in /sd", func() bool { return len(h.labelsInSD(t)) == len(want) })
 	for name, labels := range h.labelsInSD(t) {
 		if want := defaultName("p110", lamp); labels["__meta_tapo_address"] == lamp.Addr().String() && name != want {
 			t.Errorf("first called %q, want %q", name, want)
 		}
 	}
-	eventually(t, "names are known", func() bool { return h.labelsInSD(t)["TV"] != nil && h.labelsInSD(t)["Lamp 💡"] != nil })
+	hometest.Eventually(t, "names are known", func() bool { return h.labelsInSD(t)["TV"] != nil && h.labelsInSD(t)["Lamp 💡"] != nil })
 	for name, labels := range h.labelsInSD(t) {
 		p := want[name]
 		if p == nil {

@@ -145,24 +145,3 @@ func (h *home) addresses(t *testing.T) map[string]string {
 func reply(mac, address, owner string) discovery.Device {
 	return discovery.Device{MAC: mac, Type: "SMART.TAPOPLUG", Model: "P110", Encryption: "KLAP", Owner: owner, Address: netip.MustParseAddrPort(address)}
 }
-
-// macOf returns what a plug replies as its MAC.
-func macOf(t *testing.T, p *simulator.Plug) string {
-	t.Helper()
-	found := ""
-	err := discovery.Search{Addresses: []string{p.DiscoveryAddr().String()}, Timeout: 100 * time.Millisecond}.Run(t.Context(), func(d discovery.Device) { found = d.MAC })
-	if err != nil || found == "" {
-		t.Fatalf("no MAC: %v", err)
-	}
-	return found
-}
-
-// eventually waits for something that a search brings about.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 10*time.Second {
-			t.Fatal("never: " + what)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -37,7 +38,7 @@ func TestReloadDuringSearch(t *testing.T) {
 	h.startSearch(t.Context())
 	time.Sleep(50 * time.Millisecond)
 	h.reload(t, auths+h.discoveryYAML("enabled: true, interval: 1h", 2))
-	eventually(t, "the new address is asked", func() bool { return len(h.addresses(t)) == 1 })
+	hometest.Eventually(t, "the new address is asked", func() bool { return len(h.addresses(t)) == 1 })
 }
 
 // TestMovedUnprobed: a search alone finds a plug that was read and has moved.
@@ -45,7 +46,7 @@ func TestMovedUnprobed(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(100)
 	before := h.plug(t, 1, &simulator.Plug{Name: "Wanderer"})
-	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, macOf(t, before), h.discoveryYAML("interval: 1h", 2)))
+	h.run(t, fmt.Sprintf("%stargets: [{name: a, mac: %s}]\n%s", auths, hometest.MACOf(t, before), h.discoveryYAML("interval: 1h", 2)))
 	reading := readingOf("Wanderer")
 	h.readings[before.Addr().String()] = &reading
 	if address, err := h.read(t, "a"); err != nil || address != before.Addr().String() {
@@ -53,7 +54,7 @@ func TestMovedUnprobed(t *testing.T) {
 	}
 	before.Close()
 	now := h.plug(t, 2, &simulator.Plug{Name: "Wanderer"})
-	eventually(t, "the first search has ended", func() bool {
+	hometest.Eventually(t, "the first search has ended", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return h.search == nil

@@ -4,7 +4,6 @@
 package sessions
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -59,24 +58,6 @@ func wantLoginFailures(t *testing.T, when string, p *simulator.Plug, want int) {
 	}
 }
 
-// syncBuffer is a buffer that may be written to and read at a time.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // The timeouts of probes. Reads have readTimeout in all homes with a
 // TimeoutOffset.
 const (
@@ -88,14 +69,14 @@ const (
 type home struct {
 	*Pool
 	config *config.Config
-	log    *syncBuffer
+	log    *hometest.Buffer
 	plugs  []*simulator.Plug // of inHome
 }
 
 // newHome makes a pool of a configuration in YAML.
 func newHome(t testing.TB, yaml string, change ...func(*Options)) *home {
 	t.Helper()
-	h := &home{log: &syncBuffer{}}
+	h := &home{log: &hometest.Buffer{}}
 	opts := Options{Timeout: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	for _, c := range change {
 		c(&opts)

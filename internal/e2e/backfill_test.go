@@ -20,6 +20,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/collector"
 	"github.com/tapo-exporter/tapo_exporter/internal/backfill"
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -287,7 +288,7 @@ func victoriaMetrics(t *testing.T) string {
 	address := freeAddress(t)
 	command(t, nil, tool(t, "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-search.latencyOffset=0s")
 	eventually(t, 20*time.Second, func() string {
-		if _, err := httpGet("http://" + address + "/health"); err != nil {
+		if _, err := hometest.Get("http://" + address + "/health"); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -307,7 +308,7 @@ func (s story) importInto(t *testing.T, server string, samples []byte) {
 		t.Fatal(resp.Status)
 	}
 	for _, path := range []string{"/internal/force_flush", "/internal/resetRollupResultCache"} {
-		if _, err := httpGet(server + path); err != nil {
+		if _, err := hometest.Get(server + path); err != nil {
 			t.Fatal(err)
 		}
 	}

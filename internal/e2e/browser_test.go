@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 )
 
 // browser is a page in a headless Chromium, driven over the pipe of the DevTools
@@ -54,7 +56,7 @@ func newBrowser(t *testing.T) *browser {
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
 		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{toRead, toWrite} // 3 and 4, as the flag has it
-	var said syncBuffer
+	var said hometest.Buffer
 	cmd.Stderr = &said
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Start(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -131,7 +132,7 @@ func serve(t *testing.T, dir, command string) {
 	if strings.Contains(command, "alertmanager --") {
 		command += " --cluster.listen-address="
 	}
-	var out syncBuffer
+	var out hometest.Buffer
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with what it starts

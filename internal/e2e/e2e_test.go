@@ -8,22 +8,20 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 )
 
 // The files that tests look at, from this directory.
@@ -67,45 +65,6 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// syncBuffer is a buffer that may be written to and read at a time.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-func get(t testing.TB, url string) string {
-	t.Helper()
-	body, err := httpGet(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-func httpGet(url string) (string, error) {
-	resp, err := http.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return string(body), err
-}
-
 // tool returns the path of a program that the test needs. With E2E=1 it must
 // be there. Debian calls Alertmanager's otherwise.
 func tool(t *testing.T, name string) string {
@@ -127,9 +86,9 @@ func tool(t *testing.T, name string) string {
 
 // command starts a program that is stopped when the test ends, and returns its
 // log.
-func command(t *testing.T, env []string, name string, args ...string) *syncBuffer {
+func command(t *testing.T, env []string, name string, args ...string) *hometest.Buffer {
 	t.Helper()
-	var out syncBuffer
+	var out hometest.Buffer
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -175,7 +134,7 @@ func exporter(t *testing.T, env []string, args ...string) string {
 	out := command(t, env, binary(t), append(args, "--web.listen-address=127.0.0.1:0")...)
 	address := ""
 	eventually(t, 10*time.Second, func() string {
-		if m := listening.FindStringSubmatch(out.String()); m != nil {
+		if m := hometest.Listening.FindStringSubmatch(out.String()); m != nil {
 			address = m[1]
 			return ""
 		}
@@ -210,7 +169,7 @@ func prometheus(t *testing.T, config string, blocks ...string) string {
 // query returns the values of an instant query by instance.
 func query(t *testing.T, server, expression string) map[string]float64 {
 	t.Helper()
-	resp, err := httpGet(server + "/api/v1/query?query=" + url.QueryEscape(expression))
+	resp, err := hometest.Get(server + "/api/v1/query?query=" + url.QueryEscape(expression))
 	if err != nil {
 		return nil // not up yet
 	}

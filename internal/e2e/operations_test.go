@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -57,8 +58,8 @@ func TestSharding(t *testing.T) {
 		}
 	}
 	for _, shard := range shards {
-		if !strings.Contains(get(t, "http://"+shard+"/metrics"), `tapo_exporter_logins_total{protocol="klap"} `) ||
-			strings.Contains(get(t, "http://"+shard+"/metrics"), `tapo_exporter_logins_total{protocol="klap"} 0`) {
+		if !strings.Contains(hometest.MustGet(t, "http://"+shard+"/metrics"), `tapo_exporter_logins_total{protocol="klap"} `) ||
+			strings.Contains(hometest.MustGet(t, "http://"+shard+"/metrics"), `tapo_exporter_logins_total{protocol="klap"} 0`) {
 			t.Error("an exporter has nothing to do")
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/demo"
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -59,11 +60,11 @@ func serveHome(t *testing.T, more string) (string, map[string]*simulator.Plug) {
 func probeAll(t *testing.T, address string) {
 	t.Helper()
 	var groups []struct{ Labels map[string]string }
-	if err := json.Unmarshal([]byte(get(t, address+"/sd")), &groups); err != nil {
+	if err := json.Unmarshal([]byte(hometest.MustGet(t, address+"/sd")), &groups); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range groups {
-		get(t, address+"/probe?target="+url.QueryEscape(g.Labels["__param_target"]))
+		hometest.MustGet(t, address+"/probe?target="+url.QueryEscape(g.Labels["__param_target"]))
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 )
 
 // TestPanels evaluates every expression of every panel and variable in a real
@@ -105,7 +107,7 @@ func labelValues(t *testing.T, server, definition string) []string {
 		t.Fatalf("%s is not of the form label_values(series, label)", definition)
 	}
 	var answer struct{ Data []string }
-	text := get(t, server+"/api/v1/label/"+m[2]+"/values?match[]="+url.QueryEscape(m[1]))
+	text := hometest.MustGet(t, server+"/api/v1/label/"+m[2]+"/values?match[]="+url.QueryEscape(m[1]))
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func rangeQuery(server, expr, interval string, instant bool) ([]map[string]strin
 		parameters.Set("end", strconv.FormatInt(now.Unix(), 10))
 		parameters.Set("step", "60")
 	}
-	text, err := httpGet(server + path + "?" + parameters.Encode())
+	text, err := hometest.Get(server + path + "?" + parameters.Encode())
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 )
 
 // beforeAndAfter is the picture of docs/backfill.md.
@@ -85,7 +87,7 @@ func powers(t *testing.T, server string, begin, end time.Time, step time.Duratio
 		"query": {fmt.Sprintf("avg_over_time(tapo_power_watts[%ds])", int(step.Seconds()))},
 		"start": {begin.UTC().Format(time.RFC3339)}, "end": {end.UTC().Format(time.RFC3339)}, "step": {step.String()},
 	}
-	resp, err := httpGet(server + "/api/v1/query_range?" + form.Encode())
+	resp, err := hometest.Get(server + "/api/v1/query_range?" + form.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}

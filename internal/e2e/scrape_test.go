@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -28,7 +29,7 @@ func TestPrometheusScrapesTheDemo(t *testing.T) {
 	var groups []struct {
 		Labels map[string]string `json:"labels"`
 	}
-	if err := json.Unmarshal([]byte(get(t, "http://"+address+"/sd")), &groups); err != nil || len(groups) < 6 {
+	if err := json.Unmarshal([]byte(hometest.MustGet(t, "http://"+address+"/sd")), &groups); err != nil || len(groups) < 6 {
 		t.Fatalf("%d targets, %v", len(groups), err)
 	}
 	eventually(t, 30*time.Second, func() string {
@@ -131,14 +132,14 @@ func TestPromtoolLikesTheMetrics(t *testing.T) {
 	var groups []struct {
 		Labels map[string]string `json:"labels"`
 	}
-	if err := json.Unmarshal([]byte(get(t, "http://"+address+"/sd")), &groups); err != nil {
+	if err := json.Unmarshal([]byte(hometest.MustGet(t, "http://"+address+"/sd")), &groups); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range groups {
 		paths = append(paths, "/probe?target="+g.Labels["__param_target"])
 	}
 	for _, path := range paths {
-		text := get(t, "http://"+address+path)
+		text := hometest.MustGet(t, "http://"+address+path)
 		if lines := bufio.NewScanner(strings.NewReader(text)); !lines.Scan() {
 			t.Fatalf("%s is empty", path)
 		}
