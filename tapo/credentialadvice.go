@@ -111,7 +111,8 @@ type Owner struct {
 // credentials are rejected, and the plug's answer does not show what is wrong.
 func (e *Error) OwnerTells() bool {
 	rejected := e.Reason == BadCredentials || e.Reason == LoginBackoff
-	shown := e.Protocol == KLAP && e.Advice != e.Reason.Advice()
+	row, _ := rowOf(e.Protocol)
+	shown := row.showsMistake && e.Advice != e.Reason.Advice()
 	return rejected && !shown
 }
 
@@ -119,7 +120,8 @@ func (e *Error) OwnerTells() bool {
 // the plug says of its owner. username is that of the target, accounts are the
 // usernames of all accounts of the configuration, by name.
 func (e *Error) AdviceForOwner(o Owner, username string, accounts map[string]string) string {
-	hashed := e.Protocol != TPAP // the e-mail plays no part in most logins over TPAP
+	row, known := rowOf(e.Protocol)
+	hashed := row.emailMatters || !known
 	switch {
 	case !o.Replied && hashed:
 		return e.Advice + adviseSpelling(username)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxExchanges is how many exchanges one read may take, come what may; strips
-	// have more, which their dialect grants.
+	// maxExchanges is how many exchanges one read may take, before the dialect grants
+	// more for strips and histories.
 	maxExchanges = 8
 	// maxIdle is how long a connection is kept that nobody uses: a plug has few.
 	maxIdle = 2 * time.Minute
@@ -53,8 +53,8 @@ func (d *Device) Protocol() Protocol { return d.login.standing() }
 func (d *Device) Components() map[string]int {
 	d.turn <- struct{}{}
 	defer func() { <-d.turn }()
-	if lists, ok := d.spoken.dialect.(interface{ Components() map[string]int }); ok {
-		return lists.Components()
+	if l, ok := d.spoken.dialect.(lister); ok {
+		return l.Components()
 	}
 	return nil
 }
@@ -64,8 +64,11 @@ func (d *Device) Components() map[string]int {
 // caller's read included.
 func (d *Device) Read(ctx context.Context) (Reading, error) {
 	var reading Reading
-	err := d.converse(ctx, func(ctx context.Context, s transport.Session) (err error) {
-		reading, err = d.dialectFor(s).Read(ctx, s, d.budget)
+	err := d.converse(ctx, func(ctx context.Context, s *session) error {
+		spoken, err := d.dialectFor(s)
+		if err == nil {
+			reading, err = spoken.Read(ctx, s, d.budget)
+		}
 		return err
 	})
 	if err != nil {
@@ -77,7 +80,7 @@ func (d *Device) Read(ctx context.Context) (Reading, error) {
 
 // question is what a conversation is about. It is asked anew over another session
 // where the first one is lost.
-type question func(ctx context.Context, s transport.Session) error
+type question func(ctx context.Context, s *session) error
 
 // converse waits for its turn and talks to the plug. The error is an [*Error].
 func (d *Device) converse(ctx context.Context, ask question) error {
@@ -94,8 +97,8 @@ func (d *Device) converse(ctx context.Context, ask question) error {
 }
 
 // askHealing asks, and once more over a new login if that may mend what went
-// wrong. A session that is lost twice is somebody else's doing, and not fought
-// over.
+// wrong. If a session is lost twice in one read, another client uses the plug; then
+// that is the error.
 func (d *Device) askHealing(ctx context.Context, ask question) error {
 	if err := d.endPrevious(ctx); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (d *Device) askOnce(ctx context.Context, ask question) error {
 	}
 	err = ask(ctx, s)
 	if rejected, ok := errors.AsType[*transport.Rejected](err); ok { // the plug has locked itself meanwhile
-		return d.login.rejected(ctx, rejected)
+		return d.login.recordLock(ctx, rejected)
 	}
 	return err
 }

@@ -5,11 +5,13 @@ package tapo
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/smart"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/klap"
 )
 
 // dialect reads one plug over a session, and keeps between reads which methods the
@@ -30,16 +32,34 @@ type historian interface {
 	PowerSlots(ctx context.Context, s transport.Session, b *budget.Budget, outlet int, i Interval, from, to time.Time) (slots []PowerSlot, next time.Time, err error)
 }
 
+// lister is a dialect of plugs that list their components.
+type lister interface {
+	Components() map[string]int
+}
+
+// Tapo's dialect is both.
+var (
+	_ historian = (*smart.Dialect)(nil)
+	_ lister    = (*smart.Dialect)(nil)
+)
+
 // dialectRow is a dialect that devices choose from.
 type dialectRow struct {
-	// speaks reports whether it is what is spoken over a session.
-	speaks func(transport.Session) bool
+	// speaks reports whether plugs speak the dialect over a session.
+	speaks func(*session) bool
 	open   func(smart.Options) dialect
 }
 
-// dialects are all there are. The first that speaks is used.
+// dialects are all there are. The first that is spoken is used.
 var dialects = []*dialectRow{
-	{speaks: func(transport.Session) bool { return true }, open: func(o smart.Options) dialect { return smart.New(o) }},
+	{speaks: speaksSMART, open: func(o smart.Options) dialect { return smart.New(o) }},
+}
+
+// speaksSMART is true of all sessions except those of KLAP with the hashes of old
+// Kasa firmware.
+func speaksSMART(s *session) bool {
+	k, ok := s.Session.(*klap.Session)
+	return !ok || k.Version() == klap.V2
 }
 
 // openDialect is a dialect at work on one plug.
@@ -48,28 +68,17 @@ type openDialect struct {
 	dialect
 }
 
-// dialectFor returns the dialect of a session: the one at work if it speaks, or a
-// new one.
-func (d *Device) dialectFor(s transport.Session) dialect {
-	for _, row := range dialects {
-		if !row.speaks(s) {
-			continue
-		}
-		if d.spoken.row != row {
-			d.spoken = openDialect{row, row.open(smart.Options{
-				Identify: d.identify, Method: d.cfg.Trace.Method, Logger: d.cfg.Logger, Now: d.cfg.Now,
-			})}
-		}
-		break
+// dialectFor returns the dialect of a session: the one at work if plugs speak it
+// there, or else a new one.
+func (d *Device) dialectFor(s *session) (dialect, error) {
+	i := slices.IndexFunc(dialects, func(row *dialectRow) bool { return row.speaks(s) })
+	if i < 0 {
+		return nil, &failure{reason: Unsupported, protocol: s.over.Protocol(), text: "the plug speaks no dialect that this version does"}
 	}
-	return d.spoken.dialect
-}
-
-// identify makes sure that a plug is the one that the configuration wants.
-func (d *Device) identify(info Info) error {
-	if d.login.isWanted(info.MAC) {
-		return nil
+	if row := dialects[i]; d.spoken.row != row {
+		d.spoken = openDialect{row, row.open(smart.Options{
+			CheckInfo: d.checkMAC, Method: d.cfg.Trace.Method, Logger: d.cfg.Logger, Now: d.cfg.Now,
+		})}
 	}
-	d.login.drop()
-	return d.login.anotherPlug(info.MAC)
+	return d.spoken.dialect, nil
 }

@@ -33,7 +33,7 @@ const (
 	NotAPlug              Reason = "not_a_plug"              // something else answers at the address
 	BadCredentials        Reason = "bad_credentials"         // the plug does not know the account's credentials
 	LoginBackoff          Reason = "login_backoff"           // a rejected login is not being repeated yet
-	Locked                Reason = "locked"                  // the plug refuses all logins for a while
+	Locked                Reason = lockout.Locked            // the plug refuses all logins for a while
 	LocalAccessRefused    Reason = "local_access_refused"    // the plug refuses KLAP, and does not offer TPAP
 	PassthroughNotAllowed Reason = "passthrough_not_allowed" // the plug speaks securePassthrough only
 	Unsupported           Reason = "unsupported"             // the plug speaks what this package does not

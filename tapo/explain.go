@@ -20,7 +20,7 @@ func (l *login) explain(t *openTransport, err error) error {
 	}
 	f := &failure{}
 	if t != nil {
-		f.protocol = t.protocol
+		f.protocol = t.Protocol()
 	}
 	if r, ok := errors.AsType[*transport.Rejected](err); ok {
 		return l.explainRejected(f, r)
@@ -68,9 +68,9 @@ func (l *login) explainRejected(f *failure, r *transport.Rejected) error {
 	return f
 }
 
-// deniedLogin says that a login is not tried that the plug would count.
+// deniedLogin means that a login is not tried that the plug would count.
 func deniedLogin(d *lockout.Denied) *failure {
-	f := &failure{reason: LoginBackoff, protocol: TPAP, text: d.Text, advice: d.Advice}
+	f := &failure{reason: LoginBackoff, protocol: countingProtocol(), text: d.Text, advice: d.Advice}
 	if d.Locked {
 		f.reason = Locked
 	}

@@ -19,7 +19,7 @@ func SharePassthroughKey(t *testing.T) {
 	t.Helper()
 	key := sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, passthrough.KeyBits) })
 	for i := range transports {
-		if row := &transports[i]; row.protocol == Passthrough {
+		if row := &transports[i]; row.open().Protocol() == Passthrough {
 			open := row.open
 			row.open = func() transport.Transport { return &passthrough.Transport{GenerateKey: key} }
 			t.Cleanup(func() { row.open = open })

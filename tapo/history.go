@@ -85,8 +85,12 @@ func history[Slot any](ctx context.Context, d *Device, from, to time.Time,
 func (d *Device) recall(ctx context.Context, ask func(context.Context, transport.Session, historian) error) error {
 	ctx, cancel := context.WithTimeout(ctx, historyTime)
 	defer cancel()
-	return d.converse(ctx, func(ctx context.Context, s transport.Session) error {
-		h, ok := d.dialectFor(s).(historian)
+	return d.converse(ctx, func(ctx context.Context, s *session) error {
+		spoken, err := d.dialectFor(s)
+		if err != nil {
+			return err
+		}
+		h, ok := spoken.(historian)
 		if !ok {
 			return &smart.HistoryError{Kind: ErrNoHistory, Text: "this kind of plug is not asked for it", Advice: "Only Tapo's plugs are."}
 		}

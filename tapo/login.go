@@ -60,7 +60,7 @@ func (s *session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 
 // OldestFirmware reports what the transport knows of that.
 func (s *session) OldestFirmware() bool {
-	o, ok := s.Session.(interface{ OldestFirmware() bool })
+	o, ok := s.Session.(transport.OldestFirmware)
 	return ok && o.OldestFirmware()
 }
 
@@ -76,7 +76,7 @@ func newLogin(cfg Config, b *budget.Budget) *login {
 	}
 	l.link = transport.Link{
 		Address: cfg.Address, HTTP: httpwire.NewClient(opts), AcceptUnsigned: cfg.SkipReplyVerification,
-		Attempt: l.mayAttempt, Logger: cfg.Logger, Now: cfg.Now,
+		Attempt: l.checkAttempt, Logger: cfg.Logger, Now: cfg.Now,
 	}
 	return l
 }
@@ -90,7 +90,7 @@ func (l *login) protocol() Protocol {
 	if l.last == nil {
 		return ""
 	}
-	return l.last.protocol
+	return l.last.Protocol()
 }
 
 // ensure returns the session that stands if it has time left, or logs in.
@@ -107,10 +107,10 @@ func (l *login) ensure(ctx context.Context) (*session, error) {
 		s.expires = l.cfg.Now().Add(life - min(life/2, time.Minute))
 	}
 	l.session, l.last = s, s.over
-	l.live.Store(s.over.protocol)
-	l.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.over.protocol, "lifetime", s.Lifetime())
+	l.live.Store(s.over.Protocol())
+	l.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.over.Protocol(), "lifetime", s.Lifetime())
 	if l.cfg.Trace.Login != nil {
-		l.cfg.Trace.Login(s.over.protocol)
+		l.cfg.Trace.Login(s.over.Protocol())
 	}
 	return s, nil
 }
@@ -120,7 +120,7 @@ func (l *login) ensure(ctx context.Context) (*session, error) {
 func (l *login) lose(ctx context.Context, err error) {
 	l.cfg.Logger.DebugContext(ctx, "Logging in again", "err", err)
 	if l.session != nil && l.cfg.Trace.SessionLost != nil && errors.Is(err, plugerr.ErrSessionLost) {
-		l.cfg.Trace.SessionLost(l.session.over.protocol)
+		l.cfg.Trace.SessionLost(l.session.over.Protocol())
 	}
 	l.drop()
 }
@@ -130,15 +130,15 @@ func (l *login) drop() {
 	l.live.Store(Protocol(""))
 }
 
-// ended is told how a conversation has ended that began at a time. A session that
-// may be out of step is dropped, since a request got no answer, or none that can
-// be read. Other sessions that have failed are tried once more by the next read,
-// which costs less than a login, but do not count as standing.
+// ended records the result of a conversation that began at a time. A session that
+// may be out of step is dropped: a request got no answer, or none that can be read.
+// Other sessions that have failed do not count as standing. The next read tries
+// them once more, which costs less than a login.
 func (l *login) ended(err error, began time.Time) {
 	answered := errors.Is(err, plugerr.ErrSessionLost) || isType[*plugerr.CodeError](err) || isType[*httpwire.StatusError](err)
 	switch {
 	case err == nil:
-		l.live.Store(l.session.over.protocol)
+		l.live.Store(l.session.over.Protocol())
 		l.cfg.Guard.rules.Cooldown.End(began)
 	case l.session != nil && l.session.over.inStep && !answered:
 		l.drop()

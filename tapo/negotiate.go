@@ -23,7 +23,7 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	defer guard.Release()
-	if err := l.mayAsk(); err != nil {
+	if err := l.checkAsk(); err != nil {
 		return nil, err
 	}
 	if next, ok := l.backoff.Allow(l.cfg.Now()); !ok {
@@ -31,7 +31,7 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	}
 	s, err := l.negotiate(ctx)
 	if err != nil {
-		return nil, l.failed(err)
+		return nil, l.recordFailure(err)
 	}
 	l.backoff = lockout.Backoff{}
 	if s.over.counts {
@@ -40,13 +40,13 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// lookAgain is how often a plug that has refused our counted logins is asked
-// whether it speaks a transport by now in which there is nothing to lose.
+// lookAgain is the interval at which a plug that has rejected a counted login is
+// asked whether it speaks a transport by now in which none is counted.
 const lookAgain = 30 * time.Minute
 
-// mayAsk returns why the plug may not even be asked what it speaks. Whether a
-// counted login may be tried is asked again before that.
-func (l *login) mayAsk() error {
+// checkAsk returns why the plug may not even be asked what it speaks. Whether a
+// counted login may be tried, checkAttempt checks right before it.
+func (l *login) checkAsk() error {
 	now := l.cfg.Now()
 	pinned, isPinned := rowOf(l.cfg.Protocol)
 	denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, now)
@@ -60,16 +60,16 @@ func (l *login) mayAsk() error {
 	return nil
 }
 
-// mayAttempt returns why no login may be tried that the plug counts.
-func (l *login) mayAttempt() error {
+// checkAttempt returns why no login may be tried that the plug counts.
+func (l *login) checkAttempt() error {
 	if denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, l.cfg.Now()); denied != nil {
 		return deniedLogin(denied)
 	}
 	return nil
 }
 
-// failed records a login that failed, so that the next one comes when it may.
-func (l *login) failed(err error) error {
+// recordFailure records a login that failed, so that the next one comes when it may.
+func (l *login) recordFailure(err error) error {
 	if l.offer != nil {
 		l.last, l.offer = nil, nil // begin with the question that costs no attempt: the plug may have changed
 	}
@@ -90,14 +90,14 @@ func (l *login) failed(err error) error {
 	return err
 }
 
-// rejected records that the plug has locked itself while a session stood.
-func (l *login) rejected(ctx context.Context, r *transport.Rejected) error {
+// recordLock records that the plug has locked itself while a session stood.
+func (l *login) recordLock(ctx context.Context, r *transport.Rejected) error {
 	guard := l.cfg.Guard.rules
 	if err := guard.Acquire(ctx); err != nil {
 		return err
 	}
 	defer guard.Release()
-	return l.failed(l.explain(l.last, r))
+	return l.recordFailure(l.explain(l.last, r))
 }
 
 // negotiate logs in over what worked before, if anything did and the plug has not
@@ -110,7 +110,7 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 	declined := declines{}
 	var first error
 	for _, t := range l.transports {
-		if !l.may(t, declined) {
+		if !l.allows(t, declined) {
 			continue
 		}
 		s, next, err := l.try(ctx, t, declined)
@@ -166,11 +166,11 @@ func (d declines) refused() bool {
 	return false
 }
 
-// may reports whether a plug may be talked to over a transport.
-func (l *login) may(t *openTransport, declined declines) bool {
+// allows reports whether a plug may be talked to over a transport.
+func (l *login) allows(t *openTransport, declined declines) bool {
 	pinned := l.cfg.Protocol
 	switch {
-	case pinned != "" && pinned != t.protocol:
+	case pinned != "" && pinned != t.Protocol():
 		return false
 	case t.provesItself:
 		return true
@@ -183,7 +183,7 @@ func (l *login) may(t *openTransport, declined declines) bool {
 func (l *login) try(ctx context.Context, t *openTransport, declined declines) (s *session, next bool, err error) {
 	offer, err := l.recognise(ctx, t)
 	if decline, ok := errors.AsType[*transport.NotSpoken](err); ok {
-		declined[t.protocol] = decline
+		declined[t.Protocol()] = decline
 		return nil, true, nil
 	}
 	if err != nil {
@@ -233,10 +233,4 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 // counted.
 func mayHaveChanged(err error) bool {
 	return isType[*transport.NotSpoken](err) || isType[*transport.Unsupported](err) || isType[*transport.Refused](err)
-}
-
-// isWanted reports whether a plug with this MAC address is the one that the
-// configuration wants, or any will do.
-func (l *login) isWanted(mac string) bool {
-	return l.cfg.MAC == "" || ParseMAC(mac) == l.cfg.MAC
 }

@@ -70,7 +70,8 @@ func newFakeLogin(t *testing.T, p *fakePlug, change func(*Config)) *login {
 	t.Cleanup(func() { transports = before })
 	transports = nil
 	for _, row := range before {
-		row.open = func() transport.Transport { return fakeTransport{row.protocol, p} }
+		protocol := row.open().Protocol()
+		row.open = func() transport.Transport { return fakeTransport{protocol, p} }
 		transports = append(transports, row)
 	}
 	cfg := Config{
@@ -149,7 +150,7 @@ func TestNegotiate(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), tc.text) {
 					t.Errorf("%v, want %q in it", err, tc.text)
 				}
-			} else if err != nil || s.over.protocol != tc.over {
+			} else if err != nil || s.over.Protocol() != tc.over {
 				t.Errorf("%+v, %v, want a session over %s", s, err, tc.over)
 			}
 			if got, want := strings.Join(p.calls, ", "), strings.Join(tc.calls, ", "); got != want {

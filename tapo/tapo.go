@@ -5,8 +5,8 @@
 //
 // A [Device] is one plug. It finds out which protocol the plug speaks, logs in
 // once, keeps the session and answers [Device.Read] with everything that an
-// energy monitor wants to know, in base units: one HTTP exchange per read once
-// the session stands. A session that turns out dead is replaced within the same
+// energy monitor wants to know, in base units. Once the session stands, a read is
+// one HTTP exchange, and one more for each metered outlet of a strip. A session that turns out dead is replaced within the same
 // read. Nothing here ever switches a plug or changes a setting.
 //
 // Firmware differs in what it tells, so every value of a [Reading] is optional;
@@ -31,7 +31,7 @@
 //
 // replace.go replaces a device whose configuration has changed. waiter.go is how
 // long the callers of a shared read wait. history.go asks for energies and powers
-// of the past. names.go has the names of package plug. tapo.go and address.go are
+// of the past. aliases.go has the names of package plug. tapo.go and address.go are
 // the configuration.
 //
 // Below are tapo/internal/transport with a package for each transport, smart with

@@ -10,46 +10,60 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
 
-// transportRow is a transport that logins choose from.
+// transportRow is a transport that logins choose from, and what a login has to know
+// of it.
 type transportRow struct {
-	protocol Protocol
 	// open makes the transport of one plug.
 	open func() transport.Transport
-	// provesItself is true where a plug proves that it knows the account before it
-	// learns anything of it. A plug that has been seen to speak such a transport is
-	// never talked down to another, which needs the configuration's permission.
+	// provesItself is true if a plug proves that it has the account before it learns
+	// anything of it. A plug that has used such a transport is never downgraded to
+	// one that lacks this, and that needs allow_passthrough.
 	provesItself bool
-	// counts is true where the plug counts wrong logins, and locks itself.
+	// counts is true if the plug counts wrong logins, and locks itself.
 	counts bool
-	// inStep is true where both sides count their messages, so that a session is of
-	// no use after a request without an answer.
+	// inStep is true if both sides count their messages. Such a session is of no use
+	// after a request without an answer.
 	inStep bool
+	// emailMatters is true if the account's e-mail takes part in every login.
+	emailMatters bool
+	// showsMistake is true if the plug's answer shows which credentials it has.
+	showsMistake bool
 }
 
 // transports are all there are, in the order in which a plug is asked for them.
 var transports = []transportRow{
-	{protocol: TPAP, open: func() transport.Transport { return new(tpap.Transport) }, provesItself: true, counts: true, inStep: true},
-	{protocol: KLAP, open: func() transport.Transport { return klap.NewTransport(klap.V2) }, provesItself: true},
-	{protocol: Passthrough, open: func() transport.Transport { return new(passthrough.Transport) }},
+	{open: func() transport.Transport { return new(tpap.Transport) }, provesItself: true, counts: true, inStep: true},
+	{open: func() transport.Transport { return klap.NewTransport(klap.V2) }, provesItself: true, emailMatters: true, showsMistake: true},
+	{open: func() transport.Transport { return new(passthrough.Transport) }, emailMatters: true},
 }
 
 // Protocols lists all protocols, the strongest first.
 func Protocols() []Protocol {
 	all := make([]Protocol, len(transports))
-	for i, row := range transports {
-		all[i] = row.protocol
+	for i, t := range openTransports() {
+		all[i] = t.Protocol()
 	}
 	return all
 }
 
-// rowOf returns the row of a protocol; ok is false where there is none.
+// rowOf returns the row of a protocol; ok is false if there is none.
 func rowOf(p Protocol) (row transportRow, ok bool) {
-	for _, row := range transports {
-		if row.protocol == p {
-			return row, true
+	for _, t := range openTransports() {
+		if t.Protocol() == p {
+			return t.transportRow, true
 		}
 	}
 	return transportRow{}, false
+}
+
+// countingProtocol returns the protocol whose logins plugs count.
+func countingProtocol() Protocol {
+	for _, t := range openTransports() {
+		if t.counts {
+			return t.Protocol()
+		}
+	}
+	return ""
 }
 
 // openTransport is a transport at work on one plug.

@@ -46,7 +46,7 @@ func (l *login) unrecognised(ctx context.Context, declined declines) error {
 	case declined[Passthrough] != nil:
 		return unknownTransport(declinedKLAP.Reply)
 	}
-	return l.identify(ctx, declinedKLAP.Reply)
+	return l.classifyHost(ctx, declinedKLAP.Reply)
 }
 
 // of returns the reply to the question for a transport, an empty one if there is
@@ -62,7 +62,7 @@ func (d declines) of(p Protocol) transport.NotSpoken {
 // TPAP; if it does, that is the error.
 func (l *login) speaksTPAP(ctx context.Context) (transport.NotSpoken, error) {
 	for _, t := range l.transports {
-		if t.protocol != TPAP {
+		if t.Protocol() != TPAP {
 			continue
 		}
 		_, err := l.recognise(ctx, t)
@@ -78,9 +78,9 @@ func (l *login) speaksTPAP(ctx context.Context) (transport.NotSpoken, error) {
 	return transport.NotSpoken{}, nil
 }
 
-// identify finds out, without credentials, what answers at the address and has
+// classifyHost finds out, without credentials, what answers at the address and has
 // answered handshake1 not as KLAP does. The result is never nil.
-func (l *login) identify(ctx context.Context, handshake1 httpwire.Reply) error {
+func (l *login) classifyHost(ctx context.Context, handshake1 httpwire.Reply) error {
 	err := passthrough.Identify(ctx, l.link)
 	switch status, failing := errors.AsType[*httpwire.StatusError](err); {
 	case err == nil:
@@ -144,12 +144,4 @@ func (l *login) passthroughRefused() error {
 		f.text = fmt.Sprintf("the target is pinned to %s, but the plug speaks securePassthrough", l.cfg.Protocol)
 	}
 	return f
-}
-
-// anotherPlug says that the plug at the address is not the one that is wanted.
-func (l *login) anotherPlug(mac string) error {
-	return &failure{
-		reason: NotAPlug, protocol: l.protocol(), text: fmt.Sprintf("another plug answers: its MAC address is %q, not %s", ParseMAC(mac), l.cfg.MAC),
-		advice: "The router has given the plug's address to another plug. A plug that is listed by its mac is searched for; if it is not found, check that it has power and Wi-Fi.",
-	}
 }

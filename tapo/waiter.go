@@ -10,10 +10,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 )
 
-// WithLastWaiter returns a context for [Device.Read] whose callers have left at a
-// time, although the read may go on until the deadline of ctx: what is lost is
-// then asked for again while they are there. The time may become later during the
-// read.
+// WithLastWaiter returns a context for [Device.Read]. at returns when the last
+// caller stops waiting, which may be before the deadline of ctx and may become later
+// during the read. Lost requests are repeated before then.
 func WithLastWaiter(ctx context.Context, at func() time.Time) context.Context {
 	return httpwire.WithLastWaiter(ctx, at)
 }

@@ -1,9 +1,9 @@
 // Copyright The tapo_exporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plug is what there is to say of a plug: what it measures, what it
-// speaks, whose it is. It has the values that pass between package tapo, which
-// names them again for its users, and the transports and dialects behind it.
+// Package plug has the types that package tapo shares with its transports and
+// dialects: readings, histories, protocols and credentials. Package tapo has
+// aliases of them for its users.
 package plug
 
 // Protocol is one of the local protocols of plugs.

@@ -13,10 +13,10 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// refusedBy has credentials that the plug has refused. They are stored as slow hashes with
+// rejectedCredentials has credentials that the plug has refused. They are stored as slow hashes with
 // a salt of their own, so that guessing them takes long. The part of the credentials that
 // the login did not use is not stored.
-type refusedBy struct {
+type rejectedCredentials struct {
 	Salt     []byte `json:"salt"`
 	Username []byte `json:"username,omitempty"`
 	Password []byte `json:"password,omitempty"`
@@ -30,18 +30,18 @@ type refusedBy struct {
 }
 
 const (
-	refusedRounds = 100_000
-	refusedSize   = 16
+	rejectedRounds = 100_000
+	rejectedSize   = 16
 )
 
-// newRefused returns refused credentials. If they are to be stored, hashing them takes
+// newRejected returns refused credentials. If they are to be stored, hashing them takes
 // some tenths of a second.
-func newRefused(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *refusedBy {
-	r := &refusedBy{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
+func newRejected(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *rejectedCredentials {
+	r := &rejectedCredentials{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
 	if !stored {
 		return r
 	}
-	r.Salt = make([]byte, refusedSize)
+	r.Salt = make([]byte, rejectedSize)
 	rand.Read(r.Salt)
 	if !rejected.UsernameUnused {
 		r.Username = r.hash(c.Username)
@@ -53,7 +53,7 @@ func newRefused(c plug.Credentials, rejected *transport.Rejected, why Cause, sto
 }
 
 // is reports whether a login with c would be the one that was refused.
-func (r *refusedBy) is(c plug.Credentials) bool {
+func (r *rejectedCredentials) is(c plug.Credentials) bool {
 	if r.of != nil {
 		if r.usernameUnused && r.passwordUnused {
 			return c == *r.of
@@ -73,8 +73,8 @@ func (r *refusedBy) is(c plug.Credentials) bool {
 	return same
 }
 
-func (r *refusedBy) hash(secret string) []byte {
-	hash, err := pbkdf2.Key(sha256.New, secret, r.Salt, refusedRounds, refusedSize)
+func (r *rejectedCredentials) hash(secret string) []byte {
+	hash, err := pbkdf2.Key(sha256.New, secret, r.Salt, rejectedRounds, rejectedSize)
 	if err != nil {
 		panic(err) // the constants above are valid
 	}

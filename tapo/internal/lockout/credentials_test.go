@@ -11,9 +11,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// TestRefusedBy: credentials are the same that lead to the same login, in the
+// TestRejectedCredentials: credentials are the same that lead to the same login, in the
 // process that tried them and in one that has read their hashes.
-func TestRefusedBy(t *testing.T) {
+func TestRejectedCredentials(t *testing.T) {
 	refused := plug.Credentials{Username: "user@example.com", Password: "wrong"}
 	otherPassword := plug.Credentials{Username: refused.Username, Password: "other"}
 	otherUsername := plug.Credentials{Username: "other@example.com", Password: refused.Password}
@@ -28,16 +28,16 @@ func TestRefusedBy(t *testing.T) {
 		{"neither counts", transport.Rejected{UsernameUnused: true, PasswordUnused: true}, [2]bool{false, false}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ours := newRefused(refused, &tc.rejected, Cause{}, true)
+			ours := newRejected(refused, &tc.rejected, Cause{}, true)
 			text, err := json.Marshal(ours)
 			if err != nil {
 				t.Fatal(err)
 			}
-			stored := new(refusedBy)
+			stored := new(rejectedCredentials)
 			if err := json.Unmarshal(text, stored); err != nil {
 				t.Fatal(err)
 			}
-			for where, r := range map[string]*refusedBy{"ours": ours, "stored": stored} {
+			for where, r := range map[string]*rejectedCredentials{"ours": ours, "stored": stored} {
 				for range 2 { // the second comparison of a stored one is remembered
 					if got := [2]bool{r.is(otherPassword), r.is(otherUsername)}; got != tc.want {
 						t.Errorf("%s: %v, want %v", where, got, tc.want)

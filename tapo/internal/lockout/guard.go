@@ -38,7 +38,7 @@ const (
 	lockTime = 30 * time.Minute
 	maxLock  = 24 * time.Hour
 
-	maxRefused = 20 // refused credentials that are kept per plug
+	maxRejected = 20 // refused credentials that are kept per plug
 )
 
 // Locked is the reason in the [Cause] of a plug that has locked itself.
@@ -71,11 +71,11 @@ type Store interface {
 
 // guardState is the state of a guard, and the JSON of it in a [Store].
 type guardState struct {
-	AttemptsLeft *int         `json:"attempts_left,omitempty"` // nil if the plug has reported none
-	Unknown      int          `json:"unknown_outcomes,omitempty"`
-	Next         time.Time    `json:"next,omitzero"` // no login before this time
-	Cause        *Cause       `json:"cause,omitempty"`
-	Refused      []*refusedBy `json:"refused,omitempty"` // the oldest first
+	AttemptsLeft *int                   `json:"attempts_left,omitempty"` // nil if the plug has reported none
+	Unknown      int                    `json:"unknown_outcomes,omitempty"`
+	Next         time.Time              `json:"next,omitzero"` // no login before this time
+	Cause        *Cause                 `json:"cause,omitempty"`
+	Rejected     []*rejectedCredentials `json:"refused,omitempty"` // the oldest first
 }
 
 // Cause is the reason of a failed login, in words for users.
@@ -101,9 +101,9 @@ func NewGuard(address string, store Store) *Guard {
 		if json.Unmarshal(store.Load(address), s) != nil {
 			*s = guardState{} // nothing is stored, or it is damaged
 		}
-		s.Refused = slices.DeleteFunc(s.Refused, func(r *refusedBy) bool { return r == nil })
+		s.Rejected = slices.DeleteFunc(s.Rejected, func(r *rejectedCredentials) bool { return r == nil })
 		if s.Cause == nil { // no Guard stores the rest without a cause
-			*s = guardState{Refused: s.Refused}
+			*s = guardState{Rejected: s.Rejected}
 		}
 		if latest := time.Now().Add(maxLock); s.Next.After(latest) { // the clock was wrong when it was stored, or is now
 			s.Next = latest
@@ -124,7 +124,7 @@ func (g *Guard) Idle() bool {
 	}
 }
 
-func (s *guardState) empty() bool { return s.Cause == nil && len(s.Refused) == 0 }
+func (s *guardState) empty() bool { return s.Cause == nil && len(s.Rejected) == 0 }
 
 // Acquire waits until no other device logs in to the plug. Release must follow.
 func (g *Guard) Acquire(ctx context.Context) error {
@@ -170,7 +170,7 @@ func (g *Guard) Allow(c plug.Credentials, now time.Time) *Denied {
 			"None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, and "+
 				`correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`)
 	}
-	for _, r := range s.Refused {
+	for _, r := range s.Rejected {
 		if r.is(c) {
 			return because(&r.Cause, "not tried again with the same credentials",
 				`Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in docs/protocols.md `+
@@ -206,8 +206,8 @@ func (g *Guard) Record(c plug.Credentials, r *transport.Rejected, why Cause, now
 		if r.AttemptsLeft >= 0 {
 			s.AttemptsLeft = new(r.AttemptsLeft)
 		}
-		s.Refused = append(s.Refused, newRefused(c, r, why, g.store != nil))
-		s.Refused = s.Refused[max(0, len(s.Refused)-maxRefused):]
+		s.Rejected = append(s.Rejected, newRejected(c, r, why, g.store != nil))
+		s.Rejected = s.Rejected[max(0, len(s.Rejected)-maxRejected):]
 	default:
 		return
 	}
@@ -230,7 +230,7 @@ func (g *Guard) Succeeded() {
 	if s.Cause == nil {
 		return
 	}
-	g.state = guardState{Refused: s.Refused}
+	g.state = guardState{Rejected: s.Rejected}
 	g.save()
 }
 

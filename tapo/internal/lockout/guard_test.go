@@ -120,14 +120,14 @@ func TestGuard(t *testing.T) {
 func TestGuardForgetsTheOldest(t *testing.T) {
 	g, now := NewGuard("192.0.2.1:80", nil), time.Now()
 	g.Record(wrong, rejected(14), Cause{}, now)
-	for i := range maxRefused {
+	for i := range maxRejected {
 		if g.Allow(wrong, now) == nil {
 			t.Fatalf("forgotten after %d others", i)
 		}
 		g.Record(plug.Credentials{Username: "user@example.com", Password: plug.Secret(rune('a' + i))}, rejected(14), Cause{}, now)
 	}
 	if d := g.Allow(wrong, now); d != nil {
-		t.Errorf("still known after %d others: %s", maxRefused, d.Text)
+		t.Errorf("still known after %d others: %s", maxRejected, d.Text)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
 // maxBatch is the number of methods in a batch. Larger ones time out
@@ -44,7 +45,7 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 
 // takesBatch reports whether a unit may be asked for several methods at once.
 func (d *Dialect) takesBatch(u *unit) bool {
-	if s, ok := d.session.(interface{ OldestFirmware() bool }); ok && s.OldestFirmware() && d.budget.Left() == 1 {
+	if s, ok := d.session.(transport.OldestFirmware); ok && s.OldestFirmware() && d.budget.Left() == 1 {
 		return false // the plug may refuse the batch, and no request would be left
 	}
 	now := d.opts.Now()

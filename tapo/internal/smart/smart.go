@@ -30,9 +30,9 @@ import (
 
 // Options configures a [Dialect].
 type Options struct {
-	// Identify is called with the plug's identity, before its children are read. An error
+	// CheckInfo is called with the plug's identity, before its children are read. An error
 	// ends the read. Nil accepts any plug.
-	Identify func(plug.Info) error
+	CheckInfo func(plug.Info) error
 	// Method is called for each reply to a method, with the plug's error_code; 0 is
 	// success. It may be nil.
 	Method func(name string, code int)
@@ -64,7 +64,7 @@ func New(opts Options) *Dialect { return &Dialect{opts: opts} }
 func (d *Dialect) Components() map[string]int { return maps.Clone(d.profile.plug.components) }
 
 // Read reads the plug over a session. Errors are those of the session and of
-// Options.Identify, or wrap [plugerr.ErrSessionLost] or [plugerr.ErrBadReply].
+// Options.CheckInfo, or wrap [plugerr.ErrSessionLost] or [plugerr.ErrBadReply].
 func (d *Dialect) Read(ctx context.Context, s transport.Session, b *budget.Budget) (plug.Reading, error) {
 	d.begin(s, b)
 	got := newReplies()
@@ -99,8 +99,8 @@ func (d *Dialect) askPlug(ctx context.Context, got *replies) error {
 	if info := got.of(getDeviceInfo); info.state == refused {
 		return &plugerr.CodeError{Step: getDeviceInfo.name, Code: info.code}
 	}
-	if d.opts.Identify == nil {
+	if d.opts.CheckInfo == nil {
 		return nil
 	}
-	return d.opts.Identify(got.info.info())
+	return d.opts.CheckInfo(got.info.info())
 }

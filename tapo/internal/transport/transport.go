@@ -50,6 +50,13 @@ type Session interface {
 	Lifetime() time.Duration
 }
 
+// OldestFirmware is implemented by sessions with plugs that may be too old for
+// batches.
+type OldestFirmware interface {
+	// OldestFirmware reports whether this plug may be.
+	OldestFirmware() bool
+}
+
 // Offer is the reply of a plug that speaks a transport. It contains how to log in.
 type Offer interface {
 	// MAC returns the MAC address in the offer, "" if there is none. Nothing proves it.

@@ -14,6 +14,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
@@ -89,6 +90,8 @@ func (s *Session) Login(ctx context.Context, v LoginVersion, username, password 
 	s.token = string(r.Token)
 	return nil
 }
+
+var _ transport.OldestFirmware = (*Session)(nil)
 
 // OldestFirmware reports whether the plug accepts only the login with the password in
 // clear, as the first firmware does.
