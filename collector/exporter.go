@@ -32,7 +32,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// Options configures an [Exporter]. The zero value lacks the store.
+// Options configures an [Exporter]. Store is required.
 type Options struct {
 	// Store holds the configuration. New sets its OnChange.
 	Store *config.Store

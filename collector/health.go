@@ -16,7 +16,7 @@ type finding struct {
 	Text  string
 }
 
-// From where on the page says so.
+// Thresholds of the status page.
 const (
 	weakSignal = -80 // dBm
 	wrongClock = 10 * time.Minute

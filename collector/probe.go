@@ -29,9 +29,9 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	target, listed, err := e.resolveTarget(e.store.Current(), query)
-	if errors.Is(err, errUnknown) && e.readNames(ctx, 0) { // by a name that it had before a restart
-		target, listed, err = e.resolveTarget(e.store.Current(), query)
+	target, err := e.resolveTarget(e.store.Current(), query)
+	if errors.Is(err, errUnknown) && e.readNames(ctx, 0) { // after a restart, discovered plugs have no names until they are read
+		target, err = e.resolveTarget(e.store.Current(), query)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -40,16 +40,16 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 
 	lines := startProbeLog(target)
 	start := time.Now()
-	result := e.read(withProbeLog(ctx, lines), target, listed)
-	read := plugCollector{reading: result.Reading, took: time.Since(start)}
+	result := e.read(withProbeLog(ctx, lines), target)
+	collected := plugCollector{reading: result.Reading, took: time.Since(start)}
 	if result.Err != nil {
-		read.reason = result.Err.Reason
+		collected.reason = result.Err.Reason
 		result.Reading.Info = e.sessions.State(target).Reading.Info
 	}
-	e.recentProbes.add(lines.finish(read.took, result))
+	e.recentProbes.add(lines.finish(collected.took, result))
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(read)
+	registry.MustRegister(collected)
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: e.errorLog, EnableOpenMetrics: true,
 		DisableCompression: true, // it would make a probe a quarter dearer, to save 4 kB on a local network

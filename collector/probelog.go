@@ -79,8 +79,8 @@ func (h probeLogHandler) Handle(ctx context.Context, line slog.Record) error {
 	return h.Handler.Handle(ctx, line)
 }
 
-// WithAttrs implements [slog.Handler]. A probe's log does without the attributes,
-// which only name the target.
+// WithAttrs implements [slog.Handler]. A probe's log leaves the attributes out:
+// they are the plug's address, which its report must not show.
 func (h probeLogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return probeLogHandler{h.Handler.WithAttrs(attrs)}
 }

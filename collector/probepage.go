@@ -46,7 +46,8 @@ func (e *Exporter) probePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // Steps puts the log of a probe in order: a reply belongs to the request that
-// waits for one.
+// waits for one. The keys of attributes are those of package httpwire, whose lines
+// "Request to the plug" and "Reply of the plug" have a step.
 func (p Probe) Steps() []step {
 	var steps []step
 	for _, line := range p.lines {

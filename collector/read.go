@@ -12,9 +12,9 @@ import (
 )
 
 // read reads a target's plug, wherever that is.
-func (e *Exporter) read(ctx context.Context, target config.Target, listed bool) (result sessions.Result) {
+func (e *Exporter) read(ctx context.Context, target config.Target) (result sessions.Result) {
 	err := e.locator.Read(ctx, target, func(located config.Target) (tapo.Reading, *tapo.Error) {
-		result = e.sessions.Read(ctx, located, listed)
+		result = e.sessions.Read(ctx, located)
 		return result.Reading, result.Err
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func (r *recentProbes) add(p Probe) {
 	defer r.mu.Unlock()
 	p.ID = r.nextID
 	r.nextID++
-	if dropped, any := r.latest.add(p); any && dropped.Err != nil {
+	if dropped, full := r.latest.add(p); full && dropped.Err != nil {
 		r.failures.add(dropped)
 	}
 }
@@ -80,7 +80,7 @@ type ring struct {
 }
 
 // add returns the probe that the new one has replaced.
-func (r *ring) add(p Probe) (dropped Probe, any bool) {
+func (r *ring) add(p Probe) (dropped Probe, full bool) {
 	switch {
 	case r.limit == 0:
 		return p, true

@@ -50,7 +50,7 @@ type outletView struct {
 	Health []finding
 }
 
-// summary is of all plugs together.
+// summary totals all plugs.
 type summary struct {
 	Plugs, Failing int
 	Power, Today   string
@@ -92,13 +92,13 @@ func lastFailures(probes []Probe) map[string]uint64 {
 // those that only Prometheus knows.
 func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs []plugView, total summary) {
 	var watts, joules sum
-	listed := e.locator.Targets()
-	for i, t := range append(listed, e.sessions.Unlisted(c)...) {
+	named := e.locator.Targets() // of the configuration, and discovered ones
+	for i, t := range append(named, e.sessions.Unlisted(c)...) {
 		state := e.state(t)
 		p := viewPlug(t, state, e.sessions.Trends(t))
 		p.Failed = failed[t.Name]
 		query := url.Values{"target": {t.Name}}
-		if i >= len(listed) && t.Auth != "" {
+		if i >= len(named) && t.Auth != "" {
 			query.Set("auth", t.Auth)
 		}
 		p.Link = template.URL("/probe?" + query.Encode()) //nolint:gosec // Encode leaves nothing else
@@ -117,7 +117,7 @@ func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs 
 	return plugs, total
 }
 
-// sum is of what plugs have given.
+// sum adds the values that plugs have given.
 type sum struct{ tapo.Optional[float64] }
 
 func (s *sum) add(v tapo.Optional[float64]) {
@@ -156,25 +156,25 @@ func viewPlug(t config.Target, state sessions.State, trends sessions.Trends) plu
 }
 
 func viewOutlet(target string, r tapo.Reading, o tapo.Outlet, failing bool, points []sessions.TrendPoint) outletView {
-	s := outletView{Trend: drawTrend(points)}
+	v := outletView{Trend: drawTrend(points)}
 	if len(r.Outlets) > 1 {
-		s.Outlet = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
+		v.Outlet = strings.TrimSpace(strconv.Itoa(o.Number) + " " + o.Name)
 	} else if searchable(r.Info.Name) != searchable(target) {
-		s.Outlet = r.Info.Name
+		v.Outlet = r.Info.Name
 	}
 	switch since := time.Since(r.Time); {
-	case failing: // what it was is no state
-		s.Health = []finding{{"bad", "cannot be read"}}
-		return s
+	case failing: // the last reading is out of date
+		v.Health = []finding{{"bad", "cannot be read"}}
+		return v
 	case since > staleAfter:
-		s.Health = []finding{{"warn", "not read for " + span(since) + ": does Prometheus still scrape it?"}}
-		return s
+		v.Health = []finding{{"warn", "not read for " + span(since) + ": does Prometheus still scrape it?"}}
+		return v
 	}
 	if on, known := o.On.Get(); known {
-		s.State = map[bool]string{true: "on", false: "off"}[on]
+		v.State = map[bool]string{true: "on", false: "off"}[on]
 	}
-	s.Power, s.Today, s.Health = inWatts(o.Power), inKilowattHours(o.EnergyToday), health(r, o)
-	return s
+	v.Power, v.Today, v.Health = inWatts(o.Power), inKilowattHours(o.EnergyToday), health(r, o)
+	return v
 }
 
 // searchText is everything about a plug that somebody may filter by.

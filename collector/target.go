@@ -12,34 +12,35 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
-// resolveTarget returns the plug that a probe's parameters name: a listed
-// target, or an address that the configuration takes unlisted. Such an address
-// is an IP literal without a port, and is never asked with securePassthrough,
-// which would give the password to whoever is named: the exporter must be of no
-// use for scanning ports or fishing for credentials.
-func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.Target, listed bool, err error) {
+// resolveTarget returns the plug that a probe's parameters name: a target of the
+// configuration, one that discovery adds, or an address that the configuration
+// accepts unlisted. Such an address is an IP literal without a port, and is never
+// read over securePassthrough, which would give the password to any host that a
+// client names. So the exporter is of no use for scanning ports or for fishing for
+// credentials.
+func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.Target, err error) {
 	name, err := single(query, "target")
 	if err != nil {
-		return t, false, err
+		return t, err
 	}
 	if name == "" {
-		return t, false, errors.New("parameter target is missing: /probe?target=NAME")
+		return t, errors.New("parameter target is missing: /probe?target=NAME")
 	}
 	auth, err := single(query, "auth")
 	if err != nil {
-		return t, false, err
+		return t, err
 	}
 	if _, known := c.Auths[auth]; auth != "" && !known {
-		return t, false, fmt.Errorf("unknown auth %q", auth)
+		return t, fmt.Errorf("unknown auth %q", auth)
 	}
-	t, listed = e.locator.FindTarget(c, name)
-	if !listed {
+	t, known := e.locator.FindTarget(c, name)
+	if !known {
 		addr, err := netip.ParseAddr(name)
 		if err != nil {
-			return t, false, fmt.Errorf("%w %q: it is not listed, and only an IP address without a port may be read unlisted", errUnknown, name)
+			return t, fmt.Errorf("%w %q: it is not listed, and only an IP address without a port may be read unlisted", errUnknown, name)
 		}
 		addr = addr.Unmap() // ::ffff:192.168.1.20 is 192.168.1.20
-		if t, listed = e.locator.FindTarget(c, addr.String()); !listed {
+		if t, known = e.locator.FindTarget(c, addr.String()); !known {
 			return unlistedTarget(c, addr, auth)
 		}
 	}
@@ -47,9 +48,9 @@ func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.T
 		return unlistedTarget(c, addr.Unmap(), auth)
 	}
 	if auth != "" && auth != t.Auth {
-		return t, true, fmt.Errorf("target %q has auth %q, not %q", t.Name, t.Auth, auth)
+		return t, fmt.Errorf("target %q has auth %q, not %q", t.Name, t.Auth, auth)
 	}
-	return t, true, nil
+	return t, nil
 }
 
 // inConfig reports whether the configuration lists a target.
@@ -60,18 +61,18 @@ func inConfig(c *config.Config, t config.Target) bool {
 
 var errUnknown = errors.New("unknown target")
 
-func unlistedTarget(c *config.Config, addr netip.Addr, auth string) (config.Target, bool, error) {
+func unlistedTarget(c *config.Config, addr netip.Addr, auth string) (config.Target, error) {
 	if !c.Unlisted.Allows(addr) {
-		return config.Target{}, false, fmt.Errorf("refused target %q: it is not listed, and not in unlisted.networks", addr)
+		return config.Target{}, fmt.Errorf("refused target %q: it is not listed, and not in unlisted.networks", addr)
 	}
 	if auth == "" {
 		only, ok := c.OnlyAuth()
 		if !ok {
-			return config.Target{}, false, errors.New("parameter auth is missing, and there are several accounts")
+			return config.Target{}, errors.New("parameter auth is missing, and there are several accounts")
 		}
 		auth = only
 	}
-	return config.Target{Name: addr.String(), Address: addr.String(), Auth: auth, Credentials: c.Auths[auth].Credentials()}, false, nil
+	return config.Target{Name: addr.String(), Address: addr.String(), Auth: auth, Credentials: c.Auths[auth].Credentials()}, nil
 }
 
 // single returns a parameter that may be given once.

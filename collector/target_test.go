@@ -157,8 +157,8 @@ func FuzzParameters(f *testing.F) {
 		if err != nil {
 			return
 		}
-		target, listed, err := e.resolveTarget(c, values)
-		if err == nil && !listed && !c.Unlisted.Allows(netip.MustParseAddr(target.Address)) {
+		target, err := e.resolveTarget(c, values)
+		if err == nil && !inConfig(c, target) && !c.Unlisted.Allows(netip.MustParseAddr(target.Address)) {
 			t.Errorf("%q leads to %s", query, target.Address)
 		}
 	})

@@ -13,9 +13,9 @@ import (
 
 const timeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 
-// probeTimeout returns how long a probe may take: what Prometheus grants less
-// the offset, and at most the limit. Where the offset would take all of a short
-// timeout, half of it is left.
+// probeTimeout returns how long a probe may take: the timeout that Prometheus sends
+// less the offset, and at most the limit. The offset takes at most half of the
+// timeout.
 func probeTimeout(h http.Header, limit, offset time.Duration) (time.Duration, error) {
 	text := h.Get(timeoutHeader)
 	if text == "" {

@@ -21,7 +21,8 @@
 // A read goes through device.go (whose turn it is, and whether to ask again over
 // a new login), login.go (the session that stands), negotiate.go (over which
 // transport to log in, and whether that may be tried), transports.go (the list of
-// transports) and dialects.go (the list of dialects).
+// transports) and dialects.go (the list of dialects). identity.go makes sure that
+// the plug is the one that is wanted.
 //
 // When it fails, explain.go gives errors of transports and dialects a reason, and
 // unrecognised.go finds out why there is no transport for a plug. errors.go has

@@ -27,7 +27,7 @@ type candidate struct {
 
 // use makes another candidate the one in use.
 func (p *knownPlug) use(address string) {
-	p.address, p.readAtAddress, p.noSearchBefore = address, false, time.Time{}
+	p.address, p.noSearchBefore = address, time.Time{}
 }
 
 // recordReply keeps a reply. Its address is used at once if the plug could not be
@@ -40,12 +40,16 @@ func (p *knownPlug) recordReply(d discovery.Device, now time.Time) {
 	}
 	other, current := p.candidates[address], p.candidates[p.address]
 	other.advertised, other.repliedAt, p.repliedAt = d, now, now
-	switch {
-	case p.address == "", current == nil:
-		p.use(address)
-	case !p.readAtAddress && p.failedAtAddress() && (other.failedAt.IsZero() || !p.repliedSinceFailure() && other.failedAt.Before(current.failedAt)):
+	if p.address == "" || current == nil || p.failedAtAddress() && p.prefers(other, current) {
 		p.use(address)
 	}
+}
+
+// prefers reports whether a candidate that has just replied is better than the one
+// in use, at which the plug could not be read: a read has never failed there, or it
+// has failed earlier and the one in use is silent.
+func (p *knownPlug) prefers(other, current *candidate) bool {
+	return other.failedAt.IsZero() || !p.repliedSinceFailure() && other.failedAt.Before(current.failedAt)
 }
 
 // leaveSilentAddress uses another candidate after a search to which the one in

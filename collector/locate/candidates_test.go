@@ -42,9 +42,9 @@ func TestTwoAddressesForOneMAC(t *testing.T) {
 	}
 	target, _ := h.store.Current().Target("a")
 	target.Address = "10.0.0.1:80"
-	p, searchable := h.recordRead(t.Context(), target, readingOf("A"), nil)
+	_, searchable := h.recordRead(t.Context(), target, readingOf("A"), nil)
 	h.RecordReply(reply(aMAC, "10.0.0.66:80", ""))
-	if got := h.Address(aMAC); got != "10.0.0.1:80" || searchable || !p.readAtAddress {
+	if got := h.Address(aMAC); got != "10.0.0.1:80" || searchable {
 		t.Errorf("at %s after a read", got)
 	}
 	if _, searchable := h.recordRead(t.Context(), target, readingOf(""), unreachable); !searchable {

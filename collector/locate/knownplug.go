@@ -25,7 +25,6 @@ type knownPlug struct {
 
 	tried          bool      // a read of it has ended, well or not
 	everRead       bool      // it has been read, so that it takes the account
-	readAtAddress  bool      // it was read at the address in use
 	notFound       bool      // a probe has waited for its reply in vain
 	noSearchBefore time.Time // it replies from where it cannot be read
 }

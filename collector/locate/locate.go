@@ -177,7 +177,7 @@ func (l *Locator) recordRead(ctx context.Context, t config.Target, reading tapo.
 	if err == nil {
 		p.recordName(reading.Info.Name)
 		p.everRead = true
-		p.readAtAddress, p.notFound, p.noSearchBefore = p.readAtAddress || p.address == t.Address, false, time.Time{}
+		p.notFound, p.noSearchBefore = false, time.Time{}
 		if c != nil {
 			c.failedAt = time.Time{}
 		}
@@ -189,7 +189,6 @@ func (l *Locator) recordRead(ctx context.Context, t config.Target, reading tapo.
 	if c != nil {
 		c.failedAt = time.Now()
 	}
-	p.readAtAddress = p.readAtAddress && p.address != t.Address
 	return p, !time.Now().Before(p.noSearchBefore)
 }
 

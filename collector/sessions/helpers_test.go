@@ -156,7 +156,7 @@ func (h *home) probe(target string, timeout time.Duration) (Result, time.Duratio
 		auth, _ := h.config.OnlyAuth()
 		t = config.Target{Name: target, Address: target, Auth: auth, Credentials: h.config.Auths[auth].Credentials()}
 	}
-	result := h.Read(ctx, t, listed)
+	result := h.Read(ctx, t)
 	return result, time.Since(start)
 }
 

@@ -20,7 +20,8 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// readMargin is what a probe with a usual timeout has beyond the time of a read.
+// readMargin is the time that a probe has for its answer after the read, if the
+// scrape's timeout is the exporter's.
 const readMargin = 100 * time.Millisecond
 
 // Options configures a [Pool].
@@ -112,7 +113,7 @@ func (s *Pool) find(t config.Target) *plug {
 // open returns the plug of a target, with a new device if there is none or the
 // target's settings have changed. A new one takes over the state of replaced if
 // that is not nil.
-func (s *Pool) open(t config.Target, listed bool, replaced *plug) (*plug, *tapo.Error) {
+func (s *Pool) open(t config.Target, replaced *plug) (*plug, *tapo.Error) {
 	k := keyOf(t)
 	if t.MAC == "" {
 		t.Address = k.plug
@@ -126,7 +127,7 @@ func (s *Pool) open(t config.Target, listed bool, replaced *plug) (*plug, *tapo.
 			if p.target.Address != t.Address {
 				p.cancelRead() // the new device would wait for a plug that is not there any more
 			}
-		} else if !listed {
+		} else if !s.listed[k] {
 			s.forgetUnlisted(time.Now())
 		}
 		var err *tapo.Error
@@ -138,7 +139,7 @@ func (s *Pool) open(t config.Target, listed bool, replaced *plug) (*plug, *tapo.
 		}
 		s.plugs[k] = p
 	}
-	p.listed = p.listed || listed && s.listed[k] // a reload may have come between
+	p.listed = p.listed || s.listed[k]
 	p.used = time.Now()
 	return p, nil
 }

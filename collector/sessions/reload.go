@@ -23,7 +23,7 @@ func (s *Pool) Retain(c *config.Config) {
 	for _, t := range c.Targets {
 		k := keyOf(t)
 		if t.MAC == "" {
-			_, _ = s.open(t, true, replaced[k.plug]) // a probe will show the error
+			_, _ = s.open(t, replaced[k.plug]) // a probe will show the error
 		} else {
 			s.markListed(k)
 		}

@@ -75,7 +75,7 @@ func TestReloadDuringARead(t *testing.T) {
 	h := newHome(t, yaml(""))
 	target, _ := h.config.Target("a")
 	first := make(chan Result)
-	go func() { first <- h.Read(t.Context(), target, true) }()
+	go func() { first <- h.Read(t.Context(), target) }()
 	for p.Stats().Connections == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -119,7 +119,7 @@ func TestStaleTarget(t *testing.T) {
 	inHome(t, 0, func(t *testing.T, h *home) {
 		old, _ := h.config.Target("a")
 		h.reload(t, auths)
-		if r := h.Read(t.Context(), old, true); r.Err != nil {
+		if r := h.Read(t.Context(), old); r.Err != nil {
 			t.Error(r.Err)
 		}
 		for k, p := range h.Pool.plugs {

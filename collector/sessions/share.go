@@ -34,11 +34,11 @@ type sharedRead struct {
 // Read reads a plug, or waits for the read in flight. ctx bounds the wait only: a
 // read that was begun goes on for its other waiters. A waiter whose read runs out
 // of time, because it began earlier, reads anew if it has time left.
-func (s *Pool) Read(ctx context.Context, t config.Target, listed bool) Result {
+func (s *Pool) Read(ctx context.Context, t config.Target) Result {
 	if err := checkAccount(t); err != nil {
 		return Result{Err: err}
 	}
-	p, err := s.open(t, listed, nil)
+	p, err := s.open(t, nil)
 	if err != nil {
 		return Result{Err: err}
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// idleUnlisted is how long an unlisted plug is remembered that nobody probes.
+	// idleUnlisted is how long an unlisted plug is remembered at least that nobody
+	// probes. It is dropped when another one is probed for the first time.
 	idleUnlisted = 24 * time.Hour
 	// maxUnlisted is how many are remembered at most: a client of /probe can name
 	// any number of addresses.

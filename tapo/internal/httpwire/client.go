@@ -235,6 +235,8 @@ func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
 	return reply, nil
 }
 
+// exchange sends a request once, and logs it. The pages of the exporter read these
+// lines: their messages and keys are part of the package's interface.
 func (c *Client) exchange(ctx context.Context, r Request, patient bool) (Reply, error) {
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "Request to the plug", slog.String("step", r.Step), slog.Int("bytes", len(r.Body)))
 	start := time.Now()

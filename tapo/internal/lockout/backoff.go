@@ -14,7 +14,7 @@ const (
 // as long each time, up to half an hour. The zero value is that of a plug that has
 // rejected nothing. It is not safe for concurrent use.
 //
-// It is for plugs that do not count attempts. [Guard] is for those that do.
+// It follows every rejection. For plugs that count attempts, [Guard] is stricter.
 type Backoff struct {
 	cause error
 	next  time.Time

@@ -16,8 +16,11 @@ type method struct {
 	// component announces the method, from a version on; "" means that none does.
 	component string
 	version   int
-	// scope is who answers the method.
-	scope scope
+	// ofOutlets marks a method that the children of a strip answer, and of other plugs
+	// the plug itself. Others are the plug's own.
+	ofOutlets bool
+	// describes marks a method of the plug that a description needs, too.
+	describes bool
 	// oncePerLogin marks a method whose result does not change between logins.
 	oncePerLogin bool
 	// rank is the position in a batch among methods that the unit has answered before,
@@ -42,34 +45,25 @@ type method struct {
 	index int // in methods
 }
 
-// scope is who answers a method.
-type scope int
-
-const (
-	identity   scope = iota // the plug itself, also where only a description is wanted
-	plugItself              // the plug itself
-	outlets                 // the children of a strip; of other plugs, the plug itself
-)
-
 var (
 	getDeviceInfo = &method{
-		name: "get_device_info", scope: identity, rank: 1, firstRank: 1,
+		name: "get_device_info", describes: true, rank: 1, firstRank: 1,
 		file: func(_ *unit, got *replies, res *result) { got.info = res.deviceInfo },
 	}
 	componentNego = &method{
-		name: "component_nego", scope: identity, rank: 2, firstRank: 2,
+		name: "component_nego", describes: true, rank: 2, firstRank: 2,
 		needed:  func(_ *Dialect, u *unit, _ *replies) bool { return u.components == nil },
 		file:    func(u *unit, _ *replies, res *result) { u.components = res.ComponentList.versions() },
 		lacking: func(u *unit) bool { return u.components == nil },
 	}
 	getChildDeviceList = &method{
-		name: "get_child_device_list", scope: identity, rank: 3, firstRank: 3,
+		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) },
 		pages:  func(got *replies) (start, have, all int) { return got.received, len(got.children), got.numChildren },
 		file:   func(_ *unit, got *replies, res *result) { got.addChildren(res) },
 	}
 	getChildComponentList = &method{
-		name: "get_child_device_component_list", scope: identity, rank: 4, firstRank: 4,
+		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) && d.profile.children == nil },
 		pages: func(got *replies) (start, have, all int) {
 			return got.gotComponents, got.gotComponents, got.numComponents
@@ -77,24 +71,24 @@ var (
 		file: func(_ *unit, got *replies, res *result) { got.addChildComponents(res) },
 	}
 	getEnergyUsage = &method{
-		name: "get_energy_usage", component: "energy_monitoring", version: 1, scope: outlets, rank: 8, firstRank: 5,
+		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5,
 		file: func(u *unit, got *replies, res *result) {
 			got.energy, u.powerInEnergy = res.energyUsage, res.CurrentPower.Valid
 		},
 		refused: func(u *unit) { u.powerInEnergy = false },
 	}
 	getProtectionPower = &method{
-		name: "get_protection_power", component: "power_protection", version: 1, scope: outlets, oncePerLogin: true, rank: 5, firstRank: 6,
+		name: "get_protection_power", component: "power_protection", version: 1, ofOutlets: true, oncePerLogin: true, rank: 5, firstRank: 6,
 		file:    func(u *unit, _ *replies, res *result) { u.protection = res.protectionPower },
 		refused: func(u *unit) { u.protection = protectionPower{} },
 	}
 	getCurrentPower = &method{ // the coarsest of three sources of power
-		name: "get_current_power", component: "energy_monitoring", version: 1, scope: outlets, rank: 6, firstRank: 7,
+		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7,
 		needed: func(d *Dialect, u *unit, got *replies) bool { return !u.powerInEnergy && !d.mayGiveEmeterData(u, got) },
 		file:   func(_ *unit, got *replies, res *result) { got.power = res.CurrentPower },
 	}
 	getEmeterData = &method{
-		name: "get_emeter_data", component: "energy_monitoring", version: 2, scope: outlets, rank: 7, firstRank: 8,
+		name: "get_emeter_data", component: "energy_monitoring", version: 2, ofOutlets: true, rank: 7, firstRank: 8,
 		file: func(_ *unit, got *replies, res *result) { got.emeter = res.emeterData },
 	}
 )
@@ -165,13 +159,13 @@ func order(last bool) int {
 // wants reports whether to ask a unit for a method.
 func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	switch {
-	case got.of(m).state != unasked, got.describing && m.scope != identity, m.oncePerLogin && u.of(m).done:
+	case got.of(m).state != unasked, got.describing && !m.describes, m.oncePerLogin && u.of(m).done:
 		return false
 	case m == getDeviceInfo && !u.isChild(), m == getChildDeviceList && len(d.profile.children) > 0: // a read needs these
 	case d.refuses(u, m):
 		return false
 	}
-	if m.scope != outlets && u.isChild() || m.scope == outlets && !u.isChild() && d.profile.isStrip() {
+	if !m.ofOutlets && u.isChild() || m.ofOutlets && !u.isChild() && d.profile.isStrip() {
 		return false
 	}
 	return (m.component == "" || u.has(m.component, m.version)) && (m.needed == nil || m.needed(d, u, got))

@@ -40,7 +40,7 @@ type unit struct {
 
 // methodHistory has the past replies of a unit to a method.
 type methodHistory struct {
-	answered     bool // ever
+	answered     bool // before, and not refused since
 	done         bool // answered or refused since the login
 	refusedUntil time.Time
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// namePause is how long a discovered plug is left to those who probe it before it
-// is read for its name.
+// namePause is the delay before a discovered plug that no probe has read is read for
+// its name.
 const namePause = 5 * time.Second
 
 // readNames reads the plugs whose names are not known, once, that were discovered
@@ -33,7 +33,7 @@ func (e *Exporter) readNames(ctx context.Context, ago time.Duration) (some bool)
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(ctx, e.timeout)
 			defer cancel()
-			e.read(ctx, t, false)
+			e.read(ctx, t)
 		})
 	}
 	group.Wait()
