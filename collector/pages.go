@@ -42,7 +42,7 @@ func pageFile(name string) string {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return strings.ReplaceAll(string(text), "\r", "") // which browsers do before they hash
+	return strings.ReplaceAll(string(text), "\r", "") // browsers do the same before they hash
 }
 
 func hashed(text string) string {

@@ -68,14 +68,14 @@ func (p Probe) Steps() []step {
 				s.Text = v.String()
 			case a.Key == "advice":
 				outcome = true
-			case a.Key == "target": // which the page is of
+			case a.Key == "target": // the title of the page has it
 			default:
 				text = append(text, a.Key+" "+v.String())
 			}
 			return true
 		})
 		switch asked := waiting(steps, s.Name); {
-		case outcome: // which the page has above
+		case outcome: // the page shows it above
 		case s.Name == "":
 			s.Text = strings.Join(text, ", ")
 			steps = append(steps, s)

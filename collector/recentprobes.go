@@ -23,7 +23,7 @@ type Probe struct {
 	// Protocol and Info are what is known of the plug, empty otherwise.
 	Protocol tapo.Protocol
 	Info     tapo.Info
-	host     string // that the target names, which may be private
+	host     string // of the target; it may be private
 	lines    []slog.Record
 }
 
@@ -33,7 +33,7 @@ type recentProbes struct {
 	mu       sync.Mutex
 	nextID   uint64
 	latest   ring
-	failures ring // that latest has dropped
+	failures ring // failed probes that latest has dropped
 }
 
 func newRecentProbes(limit int) *recentProbes {

@@ -42,7 +42,7 @@ type plugView struct {
 // outletView is a row of the status page; a plug that has never been read has
 // one as well.
 type outletView struct {
-	Outlet string // which one, where there are several; else what the app calls the plug, if that differs
+	Outlet string // its number and name on a strip; else the name in the app, if it differs from the target
 	State  string
 	Power  string
 	Today  string

@@ -19,7 +19,7 @@ import (
 )
 
 // login makes sessions with one plug and keeps the one that stands. It decides
-// which transport is used and when a login may be tried; what a login is made of
+// which transport is used and when a login may be tried. What a login is made of
 // is the transport's, and what is said over a session the dialect's. It is used by
 // one conversation at a time, but for standing.
 type login struct {

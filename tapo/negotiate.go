@@ -74,7 +74,7 @@ func (l *login) recordFailure(err error) error {
 		l.last, l.offer = nil, nil // begin with the question that costs no attempt: the plug may have changed
 	}
 	f, ok := errors.AsType[*failure](err)
-	if !ok || f.reason == LoginBackoff { // which was no login
+	if !ok || f.reason == LoginBackoff { // no login was tried
 		return err
 	}
 	l.lastLook = l.cfg.Now()

@@ -26,7 +26,7 @@ type zone struct {
 // newZone uses the region if it can, because timeDiff has no daylight saving.
 func newZone(region string, timeDiff plug.Optional[float64]) zone {
 	z := zone{region: region, timeDiff: timeDiff}
-	if region != "" && !strings.EqualFold(region, "Local") { // that would be this machine's zone
+	if region != "" && !strings.EqualFold(region, "Local") { // "Local" is this machine's zone
 		if loc, err := time.LoadLocation(region); err == nil {
 			z.location = loc
 			return z
