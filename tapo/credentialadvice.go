@@ -52,7 +52,7 @@ func adviseRejected(r *transport.Rejected, c Credentials) (text, advice string) 
 		return text, forgottenAdvice
 	case r.Fits != nil:
 		return adviseFitting(text, r.Fits, c)
-	case !r.Counts:
+	case !r.Counts || r.BeforeProof:
 		return text, ""
 	case r.PasswordUnused:
 		return text, otherOwnerAdvice

@@ -132,7 +132,7 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 func (l *login) asBefore(ctx context.Context) (*session, error) {
 	t := l.last
 	switch {
-	case t == nil || l.offer == nil && l.cfg.Protocol != "":
+	case t == nil || l.offer == nil && l.cfg.Protocol != "" || !l.allows(t, nil):
 		return nil, nil
 	case l.offer != nil:
 		s, err := l.accept(ctx, t, l.offer)
@@ -147,7 +147,9 @@ func (l *login) asBefore(ctx context.Context) (*session, error) {
 	}
 	var s *session
 	if err == nil {
-		s, err = l.accept(ctx, t, offer)
+		if s, err = l.accept(ctx, t, offer); isType[*transport.NotSpoken](err) {
+			return nil, nil
+		}
 	}
 	return s, l.explain(t, err)
 }
@@ -190,9 +192,17 @@ func (l *login) try(ctx context.Context, t *openTransport, declined declines) (s
 		return nil, isType[*transport.Unsupported](err), err
 	}
 	s, err = l.accept(ctx, t, offer)
-	// Some plugs announce TPAP and answer KLAP all the same.
-	damaged := errors.Is(err, plugerr.ErrBadReply) && !isType[*transport.Rejected](err)
-	return s, mayHaveChanged(err) || damaged, err
+	if offer.Reusable() {
+		// An announcement, which proves nothing: some plugs announce TPAP, and answer
+		// KLAP all the same.
+		damaged := errors.Is(err, plugerr.ErrBadReply) && !isType[*transport.Rejected](err)
+		return s, mayHaveChanged(err) || damaged, err
+	}
+	if decline, ok := errors.AsType[*transport.NotSpoken](err); ok {
+		declined[t.Protocol()] = decline
+		return nil, true, nil
+	}
+	return s, false, err
 }
 
 // recognise asks the plug whether it speaks a transport.

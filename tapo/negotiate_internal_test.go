@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
@@ -50,7 +51,8 @@ func (f fakeTransport) Login(context.Context, transport.Link, transport.Offer, C
 
 func (fakeTransport) MAC() string { return "AA-BB-CC-00-11-22" }
 
-func (f fakeTransport) Reusable() bool { return f.plug.reusable }
+// Reusable is as with real transports, unless the plug is set to.
+func (f fakeTransport) Reusable() bool { return f.plug.reusable || f.protocol == TPAP }
 
 func (fakeTransport) RoundTrip(context.Context, []byte) ([]byte, error) { return nil, io.EOF }
 
@@ -139,6 +141,8 @@ func TestNegotiate(t *testing.T) {
 			[]string{ask1, login1, ask2},
 			"", "refused",
 		},
+		{"the second fails in its own way", errs{TPAP: errOther}, errs{KLAP: errRefused}, nil, []string{ask1, ask2, login2}, "", "refused"},
+		{"the second is damaged", nil, errs{TPAP: errRefused, KLAP: plugerr.ErrBadReply}, nil, []string{ask1, login1, ask2, login2}, "", "bad reply"},
 		{"pinned", nil, nil, func(c *Config) { c.Protocol = KLAP }, []string{ask2, login2}, KLAP, ""},
 		{"pinned to the last", nil, nil, func(c *Config) { c.Protocol = Passthrough }, []string{ask3, login3}, Passthrough, ""},
 		{"another MAC address", nil, nil, func(c *Config) { c.MAC = "AA-BB-CC-00-11-23" }, []string{ask1}, "", "another plug"},
@@ -197,5 +201,36 @@ func TestNegotiateAgain(t *testing.T) {
 				t.Errorf("%s; want %s", got, tc.calls)
 			}
 		})
+	}
+}
+
+// TestNegotiateNeverDown: a plug that was read over securePassthrough, and then has
+// announced another transport, is not read over securePassthrough again, also if
+// the login over the other one has failed.
+func TestNegotiateNeverDown(t *testing.T) {
+	for _, newer := range []Protocol{TPAP, KLAP} {
+		for name, failure := range map[string]error{"no connection": io.EOF, "refused": errRefused, "rejected": errRejected, "damaged": plugerr.ErrBadReply} {
+			p := &fakePlug{asks: map[Protocol]error{TPAP: errNotSpoken, KLAP: errNotSpoken}, logins: map[Protocol]error{}}
+			l := newFakeLogin(t, p, nil)
+			if s, err := l.ensure(t.Context()); err != nil || s.over.Protocol() != Passthrough {
+				t.Fatalf("%v over %v", err, s)
+			}
+			l.drop()
+			p.asks[newer], p.logins[newer] = nil, failure
+			p.asks[Passthrough] = errNotSpoken
+			if _, err := l.ensure(t.Context()); err == nil {
+				t.Fatal("logged in")
+			}
+			l.drop()
+			p.asks[newer], p.asks[Passthrough], p.calls = errNotSpoken, nil, nil
+			l.backoff = lockout.Backoff{}
+			if _, err := l.ensure(t.Context()); err == nil || strings.Contains(strings.Join(p.calls, ", "), "passthrough") {
+				t.Errorf("%s over %s: talked down, %v, %v", name, newer, err, p.calls)
+			}
+			p.asks[newer], p.logins[newer] = nil, nil
+			if s, err := l.ensure(t.Context()); err != nil || s.over.Protocol() != newer {
+				t.Errorf("%s over %s: not read when it can be, %v", name, newer, err)
+			}
+		}
 	}
 }

@@ -27,11 +27,9 @@ type Options struct {
 }
 
 // Open returns a device of a target's plug, at the target's address. It does no
-// I/O; an error is about the configuration.
+// I/O; an error is about the configuration. Check the account before the device is
+// read: see [CheckAccount].
 func Open(t config.Target, opts Options) (*tapo.Device, *tapo.Error) {
-	if err := CheckAccount(t); err != nil {
-		return nil, err
-	}
 	device, err := tapo.New(tapo.Config{
 		Address: t.Address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol,
 		AllowPassthrough: t.AllowPassthrough, SkipReplyVerification: t.SkipReplyVerification(),

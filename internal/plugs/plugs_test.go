@@ -15,11 +15,10 @@ func TestOpen(t *testing.T) {
 		target config.Target
 		want   tapo.Reason // "" if it opens
 	}{
-		"by address":          {config.Target{Address: "192.168.1.20"}, ""},
-		"located":             {config.Target{Address: "192.168.1.20:80", MAC: "AA-BB-CC-00-11-22"}, ""},
-		"no address":          {config.Target{Address: "http://192.168.1.20"}, tapo.Unreachable},
-		"unknown protocol":    {config.Target{Address: "192.168.1.20", Protocol: "matter"}, tapo.Unreachable},
-		"the example account": {config.Target{Address: "192.168.1.20", Credentials: tapo.Credentials{Password: config.ExamplePassword}}, tapo.BadCredentials},
+		"by address":       {config.Target{Address: "192.168.1.20"}, ""},
+		"located":          {config.Target{Address: "192.168.1.20:80", MAC: "AA-BB-CC-00-11-22"}, ""},
+		"no address":       {config.Target{Address: "http://192.168.1.20"}, tapo.Unreachable},
+		"unknown protocol": {config.Target{Address: "192.168.1.20", Protocol: "matter"}, tapo.Unreachable},
 	} {
 		device, err := Open(tc.target, Options{})
 		switch {
@@ -28,6 +27,16 @@ func TestOpen(t *testing.T) {
 		case tc.want != "" && (err == nil || err.Reason != tc.want || err.Advice == "" || device != nil):
 			t.Errorf("%s: %v, want %s with an advice", name, err, tc.want)
 		}
+	}
+}
+
+func TestCheckAccount(t *testing.T) {
+	if err := CheckAccount(config.Target{Credentials: tapo.Credentials{Username: "u", Password: "p"}}); err != nil {
+		t.Error(err)
+	}
+	example := config.Target{Credentials: tapo.Credentials{Username: "u", Password: config.ExamplePassword}}
+	if err := CheckAccount(example); err == nil || err.Reason != tapo.BadCredentials || err.Advice == "" {
+		t.Errorf("the example's account: %v", err)
 	}
 }
 

@@ -217,8 +217,8 @@ func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int,
 		}
 	}
 	got.set(m, refused, code)
-	if m.refused != nil {
-		m.refused(u)
+	if m.clear != nil {
+		m.clear(u)
 	}
 	switch h := u.record(m); {
 	case (code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams) && !h.answered:

@@ -35,9 +35,10 @@ type method struct {
 	// pages returns the index at which the next page begins, the number of entries so
 	// far, and the number of all entries. Nil means that the method has no pages.
 	pages func(got *replies) (start, have, all int)
-	// file takes the result. refused is called after a refusal, and may be nil.
-	file    func(u *unit, got *replies, res *result)
-	refused func(u *unit)
+	// file takes the result. clear forgets the last one: after a refusal and, for a
+	// method that is asked once per login, at a login. It may be nil.
+	file  func(u *unit, got *replies, res *result)
+	clear func(u *unit)
 	// lacking reports that the result is empty. The method is then not asked for a day.
 	// It may be nil.
 	lacking func(u *unit) bool
@@ -75,12 +76,12 @@ var (
 		file: func(u *unit, got *replies, res *result) {
 			got.energy, u.powerInEnergy = res.energyUsage, res.CurrentPower.Valid
 		},
-		refused: func(u *unit) { u.powerInEnergy = false },
+		clear: func(u *unit) { u.powerInEnergy = false },
 	}
 	getProtectionPower = &method{
 		name: "get_protection_power", component: "power_protection", version: 1, ofOutlets: true, oncePerLogin: true, rank: 5, firstRank: 6,
-		file:    func(u *unit, _ *replies, res *result) { u.protection = res.protectionPower },
-		refused: func(u *unit) { u.protection = protectionPower{} },
+		file:  func(u *unit, _ *replies, res *result) { u.protection = res.protectionPower },
+		clear: func(u *unit) { u.protection = protectionPower{} },
 	}
 	getCurrentPower = &method{ // the coarsest of three sources of power
 		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7,

@@ -85,8 +85,11 @@ func (p *profile) loggedIn() {
 }
 
 func (u *unit) loggedIn() {
-	for i := range u.methods {
-		u.methods[i].done = false
+	for _, m := range methods {
+		if m.oncePerLogin && u.of(m).done {
+			u.record(m).done = false
+			m.clear(u)
+		}
 	}
 }
 

@@ -18,3 +18,15 @@ func TestComponents(t *testing.T) {
 		t.Error("a known list is not what counts")
 	}
 }
+
+// TestLoggedIn: what is asked once per login is forgotten at the next.
+func TestLoggedIn(t *testing.T) {
+	u := &unit{}
+	file(t, u, newReplies(), getProtectionPower, `{"enabled":true,"protection_power":2960}`)
+	u.record(getProtectionPower).done = true
+	u.record(getEnergyUsage).done = true
+	u.loggedIn()
+	if u.protection.Enabled.Value || u.of(getProtectionPower).done || !u.of(getEnergyUsage).done {
+		t.Errorf("%+v %+v", u.protection, u.methods)
+	}
+}

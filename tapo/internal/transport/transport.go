@@ -174,6 +174,8 @@ type Rejected struct {
 	// UsernameUnused and PasswordUnused mean that this part of the credentials was not
 	// used in the login.
 	UsernameUnused, PasswordUnused bool
+	// BeforeProof is true if the credentials had taken no part yet.
+	BeforeProof bool
 	// Fits reports whether other credentials match the plug's reply, without another
 	// request. It is nil if the reply does not show that.
 	Fits func(plug.Credentials) bool

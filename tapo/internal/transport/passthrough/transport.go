@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
@@ -26,7 +25,7 @@ type Transport struct {
 	GenerateKey func() (*rsa.PrivateKey, error)
 
 	version LoginVersion     // of the last login that succeeded, 0 if none did
-	account plug.Credentials // of that login
+	account plug.Credentials // of the last login
 }
 
 // errNewer means that the plug speaks KLAP or TPAP.
@@ -74,25 +73,24 @@ func (t *Transport) newKey() (*rsa.PrivateKey, error) {
 // in clear is only for a plug that refuses the hash, and has never accepted it.
 func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
 	versions := []LoginVersion{LoginHashed, LoginClear}
-	if t.version != 0 && t.account == c {
+	if t.account != c {
+		t.version, t.account = 0, c
+	}
+	if t.version != 0 {
 		versions = []LoginVersion{t.version}
 	}
 	var refusal error
 	for _, v := range versions {
 		if refusal != nil {
 			var err error
-			o, err = t.Recognise(ctx, l)
-			if _, changed := errors.AsType[*transport.NotSpoken](err); changed {
-				err = fmt.Errorf("handshake: %w: %w", plugerr.ErrOutOfSync, errNewer)
-			}
-			if err != nil {
+			if o, err = t.Recognise(ctx, l); err != nil {
 				return nil, err
 			}
 		}
 		s := o.(channel).session
 		refusal = s.Login(ctx, v, c.Username, string(c.Password))
 		if refusal == nil {
-			t.version, t.account = v, c
+			t.version = v
 			s.oldest = v == LoginClear
 			return s, nil
 		}

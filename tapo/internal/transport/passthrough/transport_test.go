@@ -55,3 +55,50 @@ func TestPasswordInClear(t *testing.T) {
 		plugtest.Read(t, d)
 	}
 }
+
+// TestOtherCredentialsStartHashed: which login a plug took is forgotten with other
+// credentials, also if the former ones come back.
+func TestOtherCredentialsStartHashed(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P100Old})
+	d := plugtest.Device(t, p)
+	plugtest.Read(t, d)
+	for _, tc := range []struct {
+		password tapo.Secret
+		failures int
+	}{{"other", 2}, {plugtest.Password, 1}} {
+		next := plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials.Password = tc.password })
+		next.Replace(d)
+		d = next
+		before := p.Stats().LoginFailures
+		_, _ = d.Read(t.Context())
+		if got := p.Stats().LoginFailures - before; got != tc.failures {
+			t.Errorf("password %q: %d refused logins, want %d: the hashed one comes first", string(tc.password), got, tc.failures)
+		}
+	}
+}
+
+// TestNewerFirmwareBetweenLogins: a plug that names a newer protocol between the two
+// logins of one attempt is not sent the password again.
+func TestNewerFirmwareBetweenLogins(t *testing.T) {
+	for _, pin := range []tapo.Protocol{"", tapo.Passthrough} {
+		p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110Passthrough})
+		p.Refuse("login_device", -1501)
+		handshakes, logins := 0, 0
+		d := plugtest.Device(t, p, func(c *tapo.Config) {
+			c.Protocol = pin
+			c.Trace.Exchange = func(e tapo.Exchange) {
+				switch e.Step {
+				case "handshake":
+					handshakes++
+				case "login_device":
+					logins++
+					p.SetModel(simulator.P110TPAP)
+				}
+			}
+		})
+		plugtest.Fails(t, d, tapo.Unsupported)
+		if handshakes != 2 || logins != 1 {
+			t.Errorf("pinned to %q: %d handshakes, %d logins", pin, handshakes, logins)
+		}
+	}
+}

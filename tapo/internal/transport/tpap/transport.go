@@ -148,7 +148,7 @@ func explain(err error) error {
 		case refusal.Code == plugerr.CodeUnknownTransport:
 			err = fmt.Errorf("%w: %w", ErrNotTPAP, &plugerr.CodeError{Step: refusal.Step, Code: refusal.Code})
 		case refusal.Rejects():
-			return &transport.Rejected{Err: refusal, Counts: true, AttemptsLeft: refusal.Remaining}
+			return &transport.Rejected{Err: refusal, Counts: true, AttemptsLeft: refusal.Remaining, BeforeProof: true}
 		default:
 			return &transport.Refused{Err: refusal}
 		}
