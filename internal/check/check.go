@@ -23,6 +23,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/internal/plugs"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // Status is how a step went.
@@ -98,9 +99,8 @@ const (
 	// reply of one plug.
 	SearchTime = 3 * time.Second
 	ownerTime  = time.Second
-	// clockSlack is how wrong a clock may be; one beyond maxClock is not set.
+	// clockSlack is how wrong a clock may be without a word.
 	clockSlack = 2 * time.Minute
-	maxClock   = 26 * time.Hour
 )
 
 // Target checks a target.
@@ -321,7 +321,7 @@ func (r *run) clock(reading tapo.Reading) {
 	switch {
 	case !known:
 		r.pass(stepClock, 0, "the plug does not tell the time")
-	case offset.Abs() > maxClock:
+	case offset.Abs() > plug.MaxClockOffset:
 		r.fail(stepClock, 0, "", "the plug's clock is "+clockDetail(offset)+", so its energy counters mean nothing and are not shown",
 			"The plug sets its clock over the internet (pool.ntp.org). Let it go online for a moment: check that the router does not block it. Check this computer's clock as well.")
 	case offset.Abs() > clockSlack:

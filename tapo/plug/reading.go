@@ -14,10 +14,15 @@ type Reading struct {
 	Outlets  []Outlet // in the order of their numbers
 	// RSSI is the strength of the Wi-Fi signal in dBm.
 	RSSI Optional[float64]
-	// ClockOffset is the plug's clock less ours. More than 26 hours, and the
-	// outlets have no energies and no windows of time.
+	// ClockOffset is the plug's clock less ours. Beyond [MaxClockOffset] the outlets
+	// have no energies and no times of day and month.
 	ClockOffset Optional[time.Duration]
 }
+
+// MaxClockOffset is the largest clock offset with which the counters of the day and the
+// month are used: a day, and what a wrong time zone may add. A plug without internet
+// access runs in the year 2000 (python-kasa/python-kasa#1243).
+const MaxClockOffset = 26 * time.Hour
 
 // Info identifies a plug. Strings are valid UTF-8, empty where not given.
 type Info struct {

@@ -10,11 +10,6 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// maxClockOffset is the largest clock offset with which the counters of the day and the
-// month are used: a day, and what a wrong time zone may add. A plug without internet
-// access runs in the year 2000 (python-kasa/python-kasa#1243).
-const maxClockOffset = 26 * time.Hour
-
 // zone is a plug's time zone. The zero value is that of a plug that reports none.
 type zone struct {
 	region   string                 // as reported
@@ -41,7 +36,7 @@ func newZone(region string, timeDiff plug.Optional[float64]) zone {
 // clock is the state of a plug's clock.
 type clock struct {
 	offset plug.Optional[time.Duration] // the plug's clock minus ours, if the zone is known or makes no difference
-	wrong  bool                         // the offset is above maxClockOffset
+	wrong  bool                         // the offset is above plug.MaxClockOffset
 }
 
 // readClock compares local_time, which includes daylight saving, with now.
@@ -52,13 +47,13 @@ func readClock(localTime string, z zone, now time.Time) clock {
 	}
 	if z.location == nil { // taken as UTC, a clock that was never set is still recognised
 		offset := wall.Sub(now.Truncate(time.Second))
-		if offset.Abs() <= maxClockOffset {
+		if offset.Abs() <= plug.MaxClockOffset {
 			return clock{}
 		}
 		return clock{offset: plug.Some(offset), wrong: true}
 	}
 	offset := nearestInstant(wall, z.location, now).Sub(now.Truncate(time.Second)) // local_time has whole seconds
-	return clock{offset: plug.Some(offset), wrong: offset.Abs() > maxClockOffset}
+	return clock{offset: plug.Some(offset), wrong: offset.Abs() > plug.MaxClockOffset}
 }
 
 // nearestInstant returns the instant at which clocks in loc show wall. In the hour that
