@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"strings"
@@ -61,6 +62,24 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 	if c.rejections != "" {
 		checker.Rejections = rejections.Open(c.rejections, logger)
 	}
+	reports := []check.Report{} // not null in JSON
+	for report := range checkAll(ctx, checker, targets) {
+		if c.format == "text" {
+			if len(reports) > 0 {
+				fmt.Fprintln(stdout)
+			}
+			if err := report.Write(stdout, isTerminal(stdout)); err != nil {
+				return err
+			}
+		}
+		reports = append(reports, report)
+	}
+	return c.sumUp(stdout, reports)
+}
+
+// checkAll checks targets, several at a time. The reports come in the order of the
+// targets, each as soon as it can.
+func checkAll(ctx context.Context, checker *check.Checker, targets []config.Target) iter.Seq[check.Report] {
 	results := make([]chan check.Report, len(targets))
 	for i := range targets {
 		results[i] = make(chan check.Report, 1)
@@ -75,25 +94,27 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 			})
 		}
 	}()
-	reports := make([]check.Report, len(targets))
-	var failed []string
-	for i := range targets {
-		reports[i] = <-results[i]
-		if !reports[i].OK {
-			failed = append(failed, reports[i].Target)
-		}
-		if c.format == "text" {
-			if i > 0 {
-				fmt.Fprintln(stdout)
-			}
-			if err := reports[i].Write(stdout, isTerminal(stdout)); err != nil {
-				return err
+	return func(yield func(check.Report) bool) {
+		for _, result := range results {
+			if !yield(<-result) {
+				return
 			}
 		}
 	}
+}
+
+// sumUp writes what follows the reports. The error is errChecks if a target cannot
+// be read.
+func (c *checkCommand) sumUp(stdout io.Writer, reports []check.Report) error {
+	var failed []string
+	for i := range reports {
+		if !reports[i].OK {
+			failed = append(failed, reports[i].Target)
+		}
+	}
 	switch {
-	case c.format == "text" && len(targets) > 1:
-		fmt.Fprintf(stdout, "\n%d of %d targets are good", len(targets)-len(failed), len(targets))
+	case c.format == "text" && len(reports) > 1:
+		fmt.Fprintf(stdout, "\n%d of %d targets are good", len(reports)-len(failed), len(reports))
 		if len(failed) > 0 {
 			fmt.Fprintf(stdout, "; not good: %s", strings.Join(failed, ", "))
 		}
