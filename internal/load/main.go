@@ -26,7 +26,7 @@ import (
 
 // The targets, for plugs that take 25 ms to answer.
 const (
-	maxMemory  = 64 << 20 // bytes resident
+	maxMemory  = 80 << 20 // bytes resident
 	maxCPU     = 0.25     // of one core
 	maxLatency = 3.0      // of the plug's own, for 99 of 100 scrapes
 	maxGrowth  = 1.0      // of the cost per read, from a hundred plugs to a thousand
