@@ -42,7 +42,7 @@ type Outlet struct {
 	On    Optional[bool]
 	OnFor Optional[time.Duration] // since it was switched on; 0 when off
 
-	Power   Optional[float64] // watts
+	Power   Optional[float64] // watts, negative while power is fed back
 	Voltage Optional[float64] // volts
 	Current Optional[float64] // amperes
 
@@ -50,6 +50,11 @@ type Outlet struct {
 	EnergyMonth Optional[float64]       // joules since the first of the plug's month
 	OnToday     Optional[time.Duration] // time switched on since midnight
 	OnMonth     Optional[time.Duration] // time switched on since the first
+
+	// ReturnedToday and ReturnedMonth are the joules that were fed back, counted apart
+	// from those drawn. Only plugs that measure the direction have them (P410M).
+	ReturnedToday Optional[float64]
+	ReturnedMonth Optional[float64]
 
 	PowerLimit Optional[float64] // watts, where power protection is enabled
 

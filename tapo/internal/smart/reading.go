@@ -81,17 +81,12 @@ func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 	if _, ok := o.Overheated.Get(); !ok {
 		o.Overheated = optionalFlag(r.info.Overheated)
 	}
-	for _, source := range []plug.Optional[float64]{
-		scaled(r.emeter.PowerMW, 1e-3, maxWatts), scaled(r.energy.CurrentPower, 1e-3, maxWatts), scaled(r.power, 1, maxWatts),
-	} {
-		if _, ok := source.Get(); ok {
-			o.Power = source
-			break
-		}
-	}
-	if !clockWrong {
-		o.EnergyToday = scaled(r.energy.TodayEnergy, joulesPerWh, maxJoules)
-		o.EnergyMonth = scaled(r.energy.MonthEnergy, joulesPerWh, maxJoules)
+	o.Power = first(watts(r.emeter.PowerMW, 1e-3), watts(r.energy.CurrentPower, 1e-3), watts(r.power, 1))
+	if e := &r.energy; !clockWrong {
+		o.EnergyToday = energy(e.TodayEnergyMWh, e.TodayEnergy)
+		o.EnergyMonth = energy(e.MonthEnergyMWh, e.MonthEnergy)
+		o.ReturnedToday = energy(e.TodayReturnedMWh, e.TodayReturned)
+		o.ReturnedMonth = energy(e.MonthReturnedMWh, e.MonthReturned)
 		o.OnToday = duration(r.energy.TodayRuntime, time.Minute)
 		o.OnMonth = duration(r.energy.MonthRuntime, time.Minute)
 	}
@@ -110,7 +105,23 @@ func decodeName(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// first returns the first value that there is.
+func first(values ...plug.Optional[float64]) plug.Optional[float64] {
+	for _, v := range values {
+		if _, ok := v.Get(); ok {
+			return v
+		}
+	}
+	return plug.Optional[float64]{}
+}
+
 const joulesPerWh = 3600
+
+// energy converts a counter to joules, from mWh if the plug reports them.
+func energy(mWh, wh lenient.Number) plug.Optional[float64] {
+	mWh.Value *= joulesPerWh
+	return first(scaled(mWh, 1e-3, maxJoules), scaled(wh, joulesPerWh, maxJoules))
+}
 
 // Limits that no plug reaches, by a wide margin. A larger number is damaged.
 const (
@@ -121,17 +132,25 @@ const (
 	maxRSSI    = 200 // dBm, either way
 )
 
-// scaled converts a quantity to its base unit. A negative number is left out: some plugs
-// have reported them, without a meaning (python-kasa's recordings, tests/fixtures/smart).
+// scaled converts a quantity without a direction to its base unit. A negative number is
+// left out: some plugs have reported them, without a meaning (python-kasa's recordings,
+// tests/fixtures/smart).
 func scaled(n lenient.Number, factor, most float64) plug.Optional[float64] {
-	v := n.Value * factor
+	v := times(n, factor)
+	return plug.Maybe(v, n.Valid && v >= 0 && v <= most)
+}
+
+// watts converts a power. A negative one is fed back.
+func watts(n lenient.Number, factor float64) plug.Optional[float64] {
+	v := times(n, factor)
+	return plug.Maybe(v, n.Valid && math.Abs(v) <= maxWatts)
+}
+
+func times(n lenient.Number, factor float64) float64 {
 	if factor == 1e-3 {
-		v = n.Value / 1e3 // exact where a product is not: 0.001 has no binary form
+		return n.Value / 1e3 // exact where a product is not: 0.001 has no binary form
 	}
-	if !n.Valid || v < 0 || v > most {
-		return plug.Optional[float64]{}
-	}
-	return plug.Some(v)
+	return n.Value * factor
 }
 
 // duration converts a number of units. More than a century is left out.

@@ -61,7 +61,9 @@ func TestDecodeOddValues(t *testing.T) {
 	}{
 		{"power in mW", values{getEnergyUsage: `{"current_power":71502}`}, power, plug.Some(71.502)},
 		{"power as a string", values{getEnergyUsage: `{"current_power":"71502"}`}, power, plug.Some(71.502)},
-		{"power negative", values{getEnergyUsage: `{"current_power":-5}`}, power, noNumber},
+		{"power fed back", values{getEnergyUsage: `{"current_power":-19231}`, getCurrentPower: `{"current_power":-19}`}, power, plug.Some(-19.231)},
+		{"power fed back, in whole watts", values{getCurrentPower: `{"current_power":-19}`}, power, plug.Some(-19.0)},
+		{"power fed back, hugely", values{getEnergyUsage: `{"current_power":-2147483648}`}, power, noNumber},
 		{"power true", values{getEnergyUsage: `{"current_power":true}`}, power, noNumber},
 		{"power from the best source", values{getEnergyUsage: `{"current_power":2000}`, getEmeterData: `{"power_mw":1003}`, getCurrentPower: `{"current_power":3}`}, power, plug.Some(1.003)},
 		{"power from the second", values{getEnergyUsage: `{"current_power":2000}`, getEmeterData: `{}`, getCurrentPower: `{"current_power":3}`}, power, plug.Some(2.0)},
@@ -69,6 +71,13 @@ func TestDecodeOddValues(t *testing.T) {
 		{"power zero is a value", values{getEmeterData: `{"power_mw":0}`, getCurrentPower: `{"current_power":3}`}, power, plug.Some(0.0)},
 		{"energy", values{getEnergyUsage: `{"today_energy":73}`}, today, plug.Some(262800.0)},
 		{"energy negative", values{getEnergyUsage: `{"today_energy":-1}`}, today, noNumber},
+		{"energy in mWh", values{getEnergyUsage: `{"today_energy":6,"today_energy_mwh":6127}`}, today, plug.Some(22057.2)},
+		{"energy in mWh, zero", values{getEnergyUsage: `{"today_energy":6,"today_energy_mwh":0}`}, today, plug.Some(0.0)},
+		{"energy in mWh, damaged", values{getEnergyUsage: `{"today_energy":6,"today_energy_mwh":-1}`}, today, plug.Some(21600.0)},
+		{"energy in mWh only", values{getEnergyUsage: `{"month_energy_mwh":"5189001"}`}, func(o plug.Outlet) any { return o.EnergyMonth }, plug.Some(18680403.6)},
+		{"energy fed back today", values{getEnergyUsage: `{"today_charge_energy":53,"today_charge_energy_mwh":53491}`}, func(o plug.Outlet) any { return o.ReturnedToday }, plug.Some(192567.6)},
+		{"energy fed back this month", values{getEnergyUsage: `{"month_charge_energy":53}`}, func(o plug.Outlet) any { return o.ReturnedMonth }, plug.Some(190800.0)},
+		{"energy fed back, on most plugs", values{getEnergyUsage: `{"month_energy":53}`}, func(o plug.Outlet) any { return o.ReturnedMonth }, noNumber},
 		{"energy as an array", values{getEnergyUsage: `{"today_energy":[1],"month_energy":1}`}, today, noNumber},
 		{"one odd member spoils no other", values{getEnergyUsage: `{"today_energy":{"a":1},"month_energy":2,"past24h":"x"}`}, func(o plug.Outlet) any { return o.EnergyMonth }, plug.Some(7200.0)},
 		{"runtime", values{getEnergyUsage: `{"today_runtime":61}`}, func(o plug.Outlet) any { return o.OnToday }, plug.Some(61 * time.Minute)},
@@ -177,10 +186,13 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%q is not UTF-8", s)
 			}
 		}
-		for _, v := range []plug.Optional[float64]{o.Power, o.Voltage, o.Current, o.EnergyToday, o.EnergyMonth, o.PowerLimit} {
+		for _, v := range []plug.Optional[float64]{o.Voltage, o.Current, o.EnergyToday, o.EnergyMonth, o.ReturnedToday, o.ReturnedMonth, o.PowerLimit} {
 			if f, ok := v.Get(); ok && (f < 0 || math.IsNaN(f)) {
 				t.Errorf("%v", f)
 			}
+		}
+		if f, ok := o.Power.Get(); ok && (math.IsNaN(f) || math.Abs(f) > maxWatts) {
+			t.Errorf("%v W", f)
 		}
 		for _, v := range []plug.Optional[time.Duration]{o.OnFor, o.OnToday, o.OnMonth} {
 			if d, ok := v.Get(); ok && d < 0 {

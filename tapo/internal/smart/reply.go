@@ -165,7 +165,16 @@ type energyUsage struct {
 	TodayEnergy  lenient.Number `json:"today_energy"`  // Wh
 	MonthEnergy  lenient.Number `json:"month_energy"`  // Wh
 	LocalTime    lenient.Text   `json:"local_time"`
-	CurrentPower lenient.Number `json:"current_power"` // mW
+	CurrentPower lenient.Number `json:"current_power"` // mW, negative while power is fed back
+
+	// Of P410M, which tells the direction (python-kasa/python-kasa#1709): finer counters,
+	// and those of the energy that was fed back.
+	TodayEnergyMWh   lenient.Number `json:"today_energy_mwh"`
+	MonthEnergyMWh   lenient.Number `json:"month_energy_mwh"`
+	TodayReturned    lenient.Number `json:"today_charge_energy"` // Wh
+	MonthReturned    lenient.Number `json:"month_charge_energy"` // Wh
+	TodayReturnedMWh lenient.Number `json:"today_charge_energy_mwh"`
+	MonthReturnedMWh lenient.Number `json:"month_charge_energy_mwh"`
 }
 
 // emeterData is the result of get_emeter_data. Its energy_wh is left out: when it began to
@@ -173,7 +182,7 @@ type energyUsage struct {
 type emeterData struct {
 	CurrentMA lenient.Number `json:"current_ma"`
 	VoltageMV lenient.Number `json:"voltage_mv"`
-	PowerMW   lenient.Number `json:"power_mw"`
+	PowerMW   lenient.Number `json:"power_mw"` // negative while power is fed back
 }
 
 // protectionPower is the result of get_protection_power. The switch has two names: the
