@@ -78,6 +78,9 @@ var plugMetrics = table([]*metric{
 		name: "tapo_device_info", kind: gauge, labels: []string{"device_id", "firmware", "hardware", "mac", "model", "name", "protocol"},
 		help: "1, with what identifies the plug, and the protocol it speaks.",
 		ofPlug: func(r tapo.Reading) sample {
+			if r.Info == (tapo.Info{}) { // get_device_info has failed
+				return sample{}
+			}
 			return info(r.Info.DeviceID, r.Info.Firmware, r.Info.Hardware, r.Info.MAC, r.Info.Model, r.Info.Name, string(r.Protocol))
 		},
 	},

@@ -31,6 +31,8 @@ type (
 	EnergySlot = plug.EnergySlot
 	// PowerSlot is [plug.PowerSlot], average power in a slot of a history.
 	PowerSlot = plug.PowerSlot
+	// MethodReply is [plug.MethodReply], a plug's reply to a method.
+	MethodReply = plug.MethodReply
 	// Interval is [plug.Interval], how wide the slots of a history are.
 	Interval = plug.Interval
 	// Optional is a value that the plug may not have given.

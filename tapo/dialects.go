@@ -77,7 +77,7 @@ func (d *Device) dialectFor(s *session) (dialect, error) {
 	}
 	if row := dialects[i]; d.spoken.row != row {
 		d.spoken = openDialect{row, row.open(smart.Options{
-			CheckInfo: d.checkMAC, Method: d.cfg.Trace.Method, Logger: d.cfg.Logger, Now: d.cfg.Now,
+			CheckInfo: d.checkMAC, RequireInfo: d.cfg.MAC != "", Method: d.cfg.Trace.Method, Logger: d.cfg.Logger, Now: d.cfg.Now,
 		})}
 	}
 	return d.spoken.dialect, nil

@@ -98,6 +98,9 @@ func newError(address string, last Protocol, err error) *Error {
 	if history, refused := errors.AsType[*smart.HistoryError](err); refused {
 		f, ok = noHistory(history, last), true
 	}
+	if errors.Is(err, smart.ErrSaysNothing) {
+		f, ok = &failure{reason: Unsupported, protocol: last, text: err.Error(), advice: transport.OldKasaAdvice}, true
+	}
 	if ok {
 		e.Reason, e.Protocol, e.Advice = f.reason, f.protocol, f.advise()
 		if f.attemptsLeft != nil {

@@ -85,10 +85,10 @@ type Config struct {
 type Trace struct {
 	// Exchange is one exchange with a plug.
 	Exchange    func(Exchange)
-	Login       func(Protocol)              // a login succeeded
-	LoginFailed func(Protocol, Reason)      // a plug was asked to log us in, or would have been, and it failed
-	SessionLost func(Protocol)              // a plug had forgotten our session
-	Method      func(name string, code int) // a method was answered, with 0, or refused, with the plug's error_code
+	Login       func(Protocol)         // a login succeeded
+	LoginFailed func(Protocol, Reason) // a plug was asked to log us in, or would have been, and it failed
+	SessionLost func(Protocol)         // a plug had forgotten our session
+	Method      func(MethodReply)      // a method was answered, or has failed
 }
 
 // Exchange is a request to a plug that was sent, whatever became of it.

@@ -280,10 +280,10 @@ func (r *run) read(ctx context.Context) {
 		r.pass(s.name, s.took, s.detail())
 	}
 	r.clock(reading)
-	if text := t.refusalsText(); text != "" {
-		r.addNote(text)
+	for _, note := range t.failures() {
+		r.addNote(note)
 	}
-	if len(reading.Outlets) == 0 && t.refused[childList] != 0 {
+	if _, unlisted := t.failed[call{method: childList}]; unlisted && len(reading.Outlets) == 0 {
 		r.fail(stepRead, t.spent[tapo.PhaseRead], tapo.PlugError, "the strip does not list its sockets", tapo.PlugError.Advice())
 	}
 }

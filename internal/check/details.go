@@ -56,7 +56,10 @@ func componentsDetail(all map[string]int, outlets int) string {
 
 // readDetail says what was read.
 func readDetail(r tapo.Reading, requests int) string {
-	parts := []string{strings.TrimSpace(r.Info.Model + " " + r.Info.Firmware)}
+	var parts []string
+	if name := strings.TrimSpace(r.Info.Model + " " + r.Info.Firmware); name != "" {
+		parts = append(parts, name)
+	}
 	switch len(r.Outlets) {
 	case 0:
 	case 1:

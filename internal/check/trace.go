@@ -4,6 +4,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,9 +28,22 @@ type trace struct {
 
 	spent    map[tapo.Phase]time.Duration // in requests
 	requests int
-	protocol tapo.Protocol  // of the login, once it has succeeded
-	listed   bool           // componentList has been answered or refused
-	refused  map[string]int // error codes of methods that the plug has but does not answer now
+	protocol tapo.Protocol // of the login, once it has succeeded
+	listed   bool          // componentList has been answered, or the plug does not have it
+	failed   map[call]tapo.MethodReply
+}
+
+// call is a method that the plug has, of a strip's socket or of the plug itself.
+type call struct {
+	method string
+	socket int // 0 is the plug itself
+}
+
+func (c call) String() string {
+	if c.socket == 0 {
+		return c.method
+	}
+	return fmt.Sprintf("%s of socket %d", c.method, c.socket)
 }
 
 // Methods of plugs whose outcome decides a step or a note: docs/protocols.md,
@@ -44,11 +58,10 @@ const (
 const (
 	codeUnknownMethod = -1002 // this and the next: the plug does not have the method
 	codeWrongParams   = -1008
-	codeStatistics    = -2201 // this and the next: the clock has not been set yet
-	codeTime          = -1601
-	codeTimeSys       = -1602
-	codeTimeSave      = -1603
 )
+
+// codesOfClock are the error codes of a plug whose clock has not been set yet.
+var codesOfClock = []int{-2201, -1601, -1602, -1603}
 
 // attempt is one to connect over TCP.
 type attempt struct {
@@ -58,7 +71,7 @@ type attempt struct {
 
 // newTrace returns the trace of a read.
 func (r *run) newTrace() *trace {
-	t := &trace{now: r.Now, network: r.DialContext, spent: map[tapo.Phase]time.Duration{}, refused: map[string]int{}}
+	t := &trace{now: r.Now, network: r.DialContext, spent: map[tapo.Phase]time.Duration{}, failed: map[call]tapo.MethodReply{}}
 	if t.network == nil {
 		t.network = (&net.Dialer{}).DialContext
 	}
@@ -89,30 +102,46 @@ func (t *trace) hooks() tapo.Trace {
 			t.spent[e.Phase] += e.Took
 		},
 		Login: func(p tapo.Protocol) { t.protocol = p },
-		Method: func(name string, code int) {
-			t.listed = t.listed || name == componentList
-			if code != 0 && code != codeUnknownMethod && code != codeWrongParams {
-				t.refused[name] = code
+		Method: func(m tapo.MethodReply) {
+			of, works := call{m.Method, m.Outlet}, m.Err == nil
+			unknown := m.Code == codeUnknownMethod || m.Code == codeWrongParams
+			t.listed = t.listed || m.Method == componentList && (works || unknown)
+			switch {
+			case works:
+				delete(t.failed, of)
+			case !unknown:
+				t.failed[of] = m
 			}
 		},
 	}
 }
 
-// refusalsText says what the plug has refused for now, "" if nothing.
-func (t *trace) refusalsText() string {
-	texts := make([]string, 0, len(t.refused))
-	for _, name := range slices.Sorted(maps.Keys(t.refused)) {
-		texts = append(texts, fmt.Sprintf("%s (error_code %d)", name, t.refused[name]))
+// failures are notes about methods that the plug has refused for now, and about replies
+// that are of no use.
+func (t *trace) failures() (notes []string) {
+	var refused, useless []string
+	clock := false
+	for _, of := range slices.SortedFunc(maps.Keys(t.failed), func(a, b call) int {
+		return cmp.Or(cmp.Compare(a.method, b.method), cmp.Compare(a.socket, b.socket))
+	}) {
+		switch m := t.failed[of]; {
+		case m.Code != 0:
+			refused = append(refused, fmt.Sprintf("%v (error_code %d)", of, m.Code))
+			clock = clock || of.method == energyUsage && slices.Contains(codesOfClock, m.Code)
+		default:
+			useless = append(useless, fmt.Sprintf("%v (%s)", of, strings.TrimPrefix(m.Err.Error(), m.Method+": ")))
+		}
 	}
-	if len(texts) == 0 {
-		return ""
+	if len(refused) > 0 {
+		notes = append(notes, "the plug refuses for now: "+strings.Join(refused, ", "))
 	}
-	text := "the plug refuses for now: " + strings.Join(texts, ", ")
-	switch t.refused[energyUsage] {
-	case codeStatistics, codeTime, codeTimeSys, codeTimeSave:
-		text += "; it has no energies until its clock is set, which takes internet access"
+	if clock {
+		notes[0] += "; it has no energies until its clock is set, which takes internet access"
 	}
-	return text
+	if len(useless) > 0 {
+		notes = append(notes, "the values of these replies are missing, since the replies are damaged: "+strings.Join(useless, ", "))
+	}
+	return notes
 }
 
 // failedStep returns the step at which a read has failed after it had connected.

@@ -356,6 +356,24 @@ func (r Reply) Session() (id string, lifetime time.Duration, ok bool) {
 	return "", 0, false
 }
 
+// OverSession returns the error of a reply to a request over a session, nil if the reply
+// is what the session may open. The error wraps [plugerr.ErrSessionLost], is marked with
+// [plugerr.NotAReply], or is a [*StatusError].
+func (r Reply) OverSession(step string) error {
+	switch status := r.Status; {
+	case status == http.StatusOK && IsHTML(r.Body): // as some firmware answers large requests (python-kasa/python-kasa#1580)
+		return plugerr.NotAReply(fmt.Errorf("%s: %w: a web page", step, plugerr.ErrBadReply))
+	case status == http.StatusOK:
+		return nil
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return fmt.Errorf("%s: %w: HTTP status %d", step, plugerr.ErrSessionLost, status)
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status >= http.StatusInternalServerError:
+		return plugerr.NotAReply(&StatusError{Step: step, Status: status})
+	default:
+		return &StatusError{Step: step, Status: status}
+	}
+}
+
 // IsHTML reports whether a body is a web page. The length does not distinguish
 // them: the "200 OK" page of a plug's web server has 49 bytes, as many as a
 // handshake1 reply with a stray byte.

@@ -25,7 +25,11 @@ const (
 	CodeBusy               = -1301
 	CodeLogin              = -1501
 	CodeAccountLocked      = -2101
+	CodeTime               = -1601
+	CodeTimeSys            = -1602
+	CodeTimeSave           = -1603
 	CodeStatistics         = -2201
+	CodeStatisticsSave     = -2202
 	CodeSessionExpired     = -40401
 	CodeInvalidNonce       = -40413
 )
@@ -62,14 +66,14 @@ var codeNames = map[int]string{
 	-1401:                  "FIRMWARE",
 	-1402:                  "FIRMWARE_VER",
 	CodeLogin:              "LOGIN: wrong e-mail or password",
-	-1601:                  "clock not set",
-	-1602:                  "clock not set",
-	-1603:                  "clock not set",
+	CodeTime:               "clock not set",
+	CodeTimeSys:            "clock not set",
+	CodeTimeSave:           "clock not set",
 	-1701:                  "wireless",
 	-1702:                  "wireless not supported",
 	CodeAccountLocked:      "account locked",
 	CodeStatistics:         "statistics not available, typically before the clock is set",
-	-2202:                  "statistics not saved",
+	CodeStatisticsSave:     "statistics not saved",
 	-2203:                  "STAT_ACCESS: access denied",
 	-2402:                  "unknown session",
 	-2301:                  "daylight saving",

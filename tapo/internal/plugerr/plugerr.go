@@ -45,6 +45,22 @@ type unanswered struct{ error }
 
 func (u unanswered) Unwrap() error { return u.error }
 
+// notAReply is an error of a request that the session may survive.
+type notAReply struct{ error }
+
+func (n notAReply) Unwrap() error { return n.error }
+
+// NotAReply marks err as that of a request over a session that the plug's web server
+// has answered in a way that concerns this request alone: with its web page, or with
+// an HTTP status that does not end a session.
+func NotAReply(err error) error { return notAReply{err} }
+
+// IsNotAReply reports whether err is marked so.
+func IsNotAReply(err error) bool {
+	_, ok := errors.AsType[notAReply](err)
+	return ok
+}
+
 // Unanswered marks err as that of a request that got no answer, the first time
 // that it was sent at least: the plug may hang on what it was asked.
 func Unanswered(err error) error { return unanswered{err} }

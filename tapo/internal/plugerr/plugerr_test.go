@@ -30,3 +30,13 @@ func TestUnanswered(t *testing.T) {
 		t.Error("marked without having been")
 	}
 }
+
+func TestNotAReply(t *testing.T) {
+	err := fmt.Errorf("request: %w", NotAReply(ErrBadReply))
+	if !IsNotAReply(err) || !errors.Is(err, ErrBadReply) || err.Error() != "request: bad reply" {
+		t.Errorf("%v lost its mark or its cause", err)
+	}
+	if IsNotAReply(ErrBadReply) || IsNotAReply(nil) {
+		t.Error("marked without having been")
+	}
+}

@@ -4,6 +4,7 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,33 +15,59 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
-// maxBatch is the number of methods in a batch. Larger ones time out
-// (python-kasa/python-kasa#662).
-const maxBatch = 5
+const (
+	// maxBatch is the number of methods in a batch. Larger ones time out
+	// (python-kasa/python-kasa#662).
+	maxBatch = 5
+	// maxFruitless is the number of exchanges after which a read ends that has brought
+	// nothing: it is not one method that fails. One is enough if it was like that before.
+	maxFruitless = 3
+)
 
 // askAll asks a unit for the methods that got does not have: in one batch, and then one
-// by one for those that the batch left unanswered. There is another batch if the plug
-// turns out to be a different one, to have other firmware, or to be a strip.
+// by one for those that the batch left unanswered, and for those that may spoil a batch.
+// There is another batch if the plug turns out to be a different one, to have other
+// firmware, or to be a strip.
 func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
+	var spoilt []*method // the batch that has failed
+	defer func() {
+		if spoilt != nil && !slices.ContainsFunc(spoilt, func(m *method) bool { return got.of(m).state == failed }) {
+			d.doubtBatches(u)
+			u.batches.garbled(d.opts.Now())
+		}
+	}()
 	for mayBatch, listsAsked := true, false; ; {
 		missing := d.missing(u, got)
 		if u.components["child_device"] > 0 && slices.Contains(missing, getChildDeviceList) {
 			d.budget.Grant(stripExchanges)
 		}
-		if len(missing) == 0 || missing[0] != getDeviceInfo && d.budget.Left() == 0 {
-			return nil // nothing is missing, or the rest waits for the next read
+		if len(missing) == 0 || d.budget.Left() == 0 && (u.isChild() || !got.empty()) || d.fruitless() {
+			return nil // nothing is missing, the rest waits for the next read, or nothing will come
 		}
 		lists := missing[0] == getChildDeviceList && !listsAsked
-		if (mayBatch || lists) && d.takesBatch(u) {
-			missing = missing[:min(len(missing), maxBatch)]
-		} else {
-			missing = missing[:1]
-		}
-		if err := d.ask(ctx, u, missing, got); err != nil {
+		asked := d.choose(u, missing, mayBatch || lists)
+		whole, err := d.ask(ctx, u, asked, got)
+		if err != nil {
 			return err
+		}
+		if !whole && spoilt == nil {
+			spoilt = asked
 		}
 		mayBatch, listsAsked = !u.isChild() && d.isAnother(got), listsAsked || lists
 	}
+}
+
+// choose returns the methods of the next request: those of a batch, or a single one.
+func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
+	alone := func(m *method) bool { return u.of(m).alone }
+	if mayBatch && d.takesBatch(u) {
+		if batch := slices.DeleteFunc(slices.Clone(missing), alone); len(batch) > 1 {
+			return batch[:min(len(batch), maxBatch)]
+		}
+	}
+	return []*method{slices.MinFunc(missing, func(a, b *method) int {
+		return cmp.Or(order(alone(a))-order(alone(b)), cmp.Compare(a.singleRank, b.singleRank))
+	})}
 }
 
 // takesBatch reports whether a unit may be asked for several methods at once.
@@ -52,51 +79,74 @@ func (d *Dialect) takesBatch(u *unit) bool {
 	return d.batches.allow(now) && d.profile.takesBatch(u, now)
 }
 
-// ask asks a unit for a method, or for several in a batch, in one exchange. If the plug
-// refuses batches, ask records that, and returns no error although got is unchanged.
-func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replies) error {
+// fruitless reports whether this session has brought nothing, and will not.
+func (d *Dialect) fruitless() bool {
+	return !d.fruitful && (d.barren >= maxFruitless || d.barren > 0 && d.barrenBefore)
+}
+
+// ask asks a unit for a method, or for several in a batch, in one exchange. Methods that
+// have no outcome after that are to be asked alone. whole is false if the reply to a batch
+// was of no use, or lacks one of its methods. The error is one of the session.
+func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replies) (whole bool, err error) {
 	step, batch := asked[0].name, len(asked) > 1
 	if batch {
 		step = "multipleRequest"
 	}
 	plain, err := d.session.RoundTrip(ctx, d.request(u, asked, got))
-	if batch && cannotParse(err) {
-		d.refuseBatch(ctx, u, plugerr.CodeJSONDecode)
-		return nil
-	}
+	d.barren++ // until something is filed
 	if err != nil {
-		d.batches.failed(batch && plugerr.IsUnanswered(err))
-		return err
+		return d.askFailed(ctx, u, asked, err, got)
 	}
 	if !batch {
 		d.batches.singleAnswered(d.opts.Now())
 	}
 	reply, ok := d.decode(plain)
 	switch {
-	case !ok && batch:
-		return nil // some firmware garbles batches; single requests show whether the session is valid
+	case !ok && batch: // one method may have spoilt it; single requests show which
+		d.batchFailed(ctx, fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply))
+		return false, nil
 	case !ok:
-		return fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply)
+		d.fileUseless(ctx, u, asked[0], fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply), got)
+		return true, nil
 	case plugerr.LosesSession(reply.code()):
-		return fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
+		return true, fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
 	if u.isChild() {
 		if reply = d.openChildReply(ctx, u, batch, reply, got); reply == nil {
-			return nil
+			return true, nil
 		}
 	}
 	if batch {
 		return d.fileBatch(ctx, u, asked, reply, got)
 	}
 	d.fileReply(ctx, u, asked[0], reply.code(), &reply.Result.result, got)
-	return nil
+	return true, nil
 }
 
-// cannotParse reports whether a transport's error is that the plug could not parse
-// a request, as plugs say of batches that they do not know.
-func cannotParse(err error) bool {
-	code, ok := errors.AsType[*plugerr.CodeError](err)
-	return ok && code.Code == plugerr.CodeJSONDecode && !errors.Is(err, plugerr.ErrRefused)
+// askFailed files the error of a request, or returns it if it is one of the session.
+func (d *Dialect) askFailed(ctx context.Context, u *unit, asked []*method, err error, got *replies) (whole bool, _ error) {
+	batch := len(asked) > 1
+	code, refused := errors.AsType[*plugerr.CodeError](err)
+	refused = refused && !errors.Is(err, plugerr.ErrRefused) && code.Code != plugerr.CodeUnknownTransport
+	switch {
+	case refused && batch && slices.Contains(noBatchCodes, code.Code):
+		d.refuseBatch(ctx, u, code.Code)
+	case refused && !batch:
+		d.fileReply(ctx, u, asked[0], code.Code, &result{}, got)
+	case plugerr.IsNotAReply(err) && batch:
+		d.batchFailed(ctx, err)
+		if !errors.Is(err, plugerr.ErrBadReply) { // an HTTP status, for whatever reason
+			return false, nil
+		}
+		d.doubtBatches(u)
+		u.batches.tooLarge(d.opts.Now())
+	case plugerr.IsNotAReply(err):
+		d.fileUseless(ctx, u, asked[0], err, got)
+	default:
+		d.batches.failed(batch && plugerr.IsUnanswered(err))
+		return true, err
+	}
+	return true, nil
 }
 
 // decode decodes a reply, which is void after the next one; ok is false if it is
@@ -123,17 +173,17 @@ func (d *Dialect) openChildReply(ctx context.Context, u *unit, batch bool, reply
 }
 
 // fileBatch files the reply to a batch.
-func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) error {
+func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) (whole bool, err error) {
 	d.batch = reply.Result.Responses
 	switch code := reply.code(); {
 	case isBusy(code) && !u.isChild():
-		return &plugerr.CodeError{Step: "multipleRequest", Code: code}
+		return true, &plugerr.CodeError{Step: "multipleRequest", Code: code}
 	case isBusy(code):
 		d.skipUnit(ctx, u, code, got)
-		return nil
+		return true, nil
 	case code != 0 || len(d.batch) == 0:
 		d.refuseBatch(ctx, u, code)
-		return nil
+		return true, nil
 	}
 	nameless, ended := false, false
 	for i := range d.batch {
@@ -145,34 +195,63 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 		m := methodNamed(string(r.Method))
 		if !slices.Contains(asked, m) {
 			d.refuseBatch(ctx, u, 0) // it is the reply to another request
-			return nil
+			return true, nil
 		}
-		d.fileReply(ctx, u, m, r.code(), &r.Result.result, got)
+		d.fileEntry(ctx, u, m, r, got)
 		ended = ended || r.code() != 0
 	}
-	if missed := slices.ContainsFunc(asked, func(m *method) bool { return got.of(m).state == unasked }); missed && !ended && nameless {
+	lacks := !ended && slices.ContainsFunc(asked, func(m *method) bool { return got.of(m).state == unasked && !u.of(m).alone })
+	if lacks && nameless {
 		d.refuseBatch(ctx, u, 0) // replies without a method cannot be matched
-		return nil
+		return true, nil
 	}
-	u.tookBatch = true
+	if !lacks {
+		u.batches.answered()
+	}
 	d.batches.batchAnswered()
-	return nil
+	return !lacks, nil
 }
 
-// refuseBatch records that a unit accepts no batches, or none for a while.
+// fileEntry files a reply of a batch. A method that the unit has answered before gets a
+// second try, alone, if it fails for no lasting reason.
+func (d *Dialect) fileEntry(ctx context.Context, u *unit, m *method, r *response, got *replies) {
+	if u.of(m).answered && (r.code() == 0 && r.Result.saysNothing() || isUnclear(r.code())) {
+		u.record(m).alone = true
+		return
+	}
+	d.fileReply(ctx, u, m, r.code(), &r.Result.result, got)
+}
+
+// refuseBatch records that a unit refuses batches. Code 0 means that its reply is none to a
+// batch.
 func (d *Dialect) refuseBatch(ctx context.Context, u *unit, code int) {
-	d.opts.Logger.DebugContext(ctx, "The plug does not take batches, asking one by one", "error_code", code, "meaning", plugerr.CodeName(code))
-	switch code {
-	case 0, plugerr.CodeJSONDecode, plugerr.CodeUnknownMethod, plugerr.CodeParams, plugerr.CodeMultiRequestFailed:
-		u.noBatch = true
-	default:
-		u.noBatchUntil = d.opts.Now().Add(unavailableLife)
+	err := error(&plugerr.CodeError{Step: "multipleRequest", Code: code})
+	if code == 0 {
+		err = fmt.Errorf("multipleRequest: %w", ErrSaysNothing)
+	}
+	d.batchFailed(ctx, err)
+	d.doubtBatches(u)
+	u.batches.refused(code, d.opts.Now())
+}
+
+// undo is how a unit answered batches before this conversation.
+type undo struct {
+	unit    *unit
+	batches unitBatches
+}
+
+// doubtBatches prepares a change of how a unit answers batches. It is undone if nothing is
+// answered in this conversation: then batches are not what has failed.
+func (d *Dialect) doubtBatches(u *unit) {
+	if !d.fruitful {
+		d.undo = append(d.undo, undo{u, u.batches})
 	}
 }
 
-// isBusy reports whether an error code means that the plug is busy.
-func isBusy(code int) bool {
-	return code == plugerr.CodeBusy || code == plugerr.CodeCommandCancel || code == plugerr.CodeHTTPTransport
+// batchFailed records why single requests follow.
+func (d *Dialect) batchFailed(ctx context.Context, err error) {
+	d.opts.Logger.DebugContext(ctx, "The plug does not take this batch, asking one by one", "err", err)
+	d.batchErr = err
 }
 
 // skipUnit leaves a child that refuses all requests out of this read.
@@ -182,49 +261,9 @@ func (d *Dialect) skipUnit(ctx context.Context, u *unit, code int, got *replies)
 		if got.of(m).state != unasked {
 			continue
 		}
-		got.set(m, refused, code)
+		got.fail(m, &plugerr.CodeError{Step: "control_child", Code: code})
 		if code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams {
-			u.record(m).refusedUntil = d.opts.Now().Add(unavailableLife)
+			u.record(m).restsUntil = d.opts.Now().Add(unavailableLife)
 		}
-	}
-}
-
-// fileReply files the reply to one method.
-func (d *Dialect) fileReply(ctx context.Context, u *unit, m *method, code int, res *result, got *replies) {
-	if code == 0 {
-		m.file(u, got, res)
-		got.set(m, answered, 0)
-		u.record(m).answered = true
-	} else {
-		d.fileRefusal(ctx, u, m, code, got)
-	}
-	u.record(m).done = true
-	if m.lacking != nil && m.lacking(u) {
-		u.record(m).refusedUntil = d.opts.Now().Add(refusalLife)
-	}
-	if d.opts.Method != nil {
-		d.opts.Method(m.name, code)
-	}
-}
-
-// fileRefusal files an error code. If the unit has answered the method before, it has the
-// method, and the refusal is temporary whatever the code.
-func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int, got *replies) {
-	d.opts.Logger.DebugContext(ctx, "Method refused", "method", m.name, "error_code", code, "meaning", plugerr.CodeName(code))
-	if m.pages != nil {
-		if _, have, _ := m.pages(got); have > 0 {
-			return // of a further page: the earlier pages stay valid
-		}
-	}
-	got.set(m, refused, code)
-	if m.clear != nil {
-		m.clear(u)
-	}
-	switch h := u.record(m); {
-	case (code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams) && !h.answered:
-		h.refusedUntil = d.opts.Now().Add(refusalLife)
-	case code == plugerr.CodeUnknownMethod, code == plugerr.CodeParams, code == plugerr.CodeUnspecific:
-		h.answered = false // goes last in a batch, since a refusal ends the batch
-		h.refusedUntil = d.opts.Now().Add(unavailableLife)
 	}
 }

@@ -44,7 +44,7 @@ func TestBatchMemory(t *testing.T) {
 	}, budget.Unlimited())
 	first, second := newReplies(), newReplies()
 	for _, got := range []*replies{first, second} {
-		if err := d.ask(t.Context(), &d.profile.plug, []*method{getDeviceInfo, getEnergyUsage}, got); err != nil {
+		if _, err := d.ask(t.Context(), &d.profile.plug, []*method{getDeviceInfo, getEnergyUsage}, got); err != nil {
 			t.Fatal(err)
 		}
 	}

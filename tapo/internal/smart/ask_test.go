@@ -37,13 +37,19 @@ func TestBatchRefusalIsRemembered(t *testing.T) {
 	p := plugtest.Start(t, &simulator.Plug{Load: simulator.Constant(60)})
 	p.Inject(simulator.Fault{Kind: simulator.NoBatch})
 	d := plugtest.Device(t, p)
-	for i, want := range []int{8, 3, 3, 3} { // get_emeter_data has to wait for the second read
+	for i, want := range []int{8, 4, 3, 3} { // the power limit has to wait for the second read
 		var r tapo.Reading
 		if got := plugtest.Requests(p, func() { r = plugtest.Read(t, d) }); got != want {
 			t.Errorf("read %d: %d round trips, want %d", i, got, want)
 		}
 		if power, ok := r.Outlets[0].Power.Get(); !ok || power != 60 {
 			t.Errorf("read %d: power %v, %t", i, power, ok)
+		}
+		if _, ok := r.Outlets[0].Voltage.Get(); !ok {
+			t.Errorf("read %d: no voltage", i)
+		}
+		if limit, ok := r.Outlets[0].PowerLimit.Get(); ok != (i > 0) || ok && limit != 2960 {
+			t.Errorf("read %d: limit %v, %t", i, limit, ok)
 		}
 	}
 	p.Heal() // it is not asked for batches again

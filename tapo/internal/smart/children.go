@@ -8,6 +8,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 )
 
 // A strip lists its children with their state, in the same batch as get_device_info. The
@@ -75,7 +77,7 @@ func (d *Dialect) readPages(ctx context.Context, got *replies) error {
 			if have >= all || have == before { // complete, or the plug sends nothing new
 				break
 			}
-			if err := d.ask(ctx, &d.profile.plug, []*method{m}, got); err != nil {
+			if _, err := d.ask(ctx, &d.profile.plug, []*method{m}, got); err != nil {
 				return err
 			}
 			before = have
@@ -88,8 +90,11 @@ func (d *Dialect) readPages(ctx context.Context, got *replies) error {
 // each with its unit.
 func (d *Dialect) identifyChildren(got *replies) []childReplies {
 	p := &d.profile
+	if got.of(getChildDeviceList).state != answered {
+		return p.lastChildren()
+	}
 	listed := outletsOf(got.children)
-	if got.of(getChildDeviceList).state == answered && (p.children == nil || got.of(getChildComponentList).state == answered) {
+	if p.children == nil || got.of(getChildComponentList).state == answered {
 		p.children = map[string]*unit{}
 	}
 	children := make([]childReplies, len(listed))
@@ -105,20 +110,33 @@ func (d *Dialect) identifyChildren(got *replies) []childReplies {
 		u := p.children[id]
 		if u == nil {
 			u = &unit{id: id, components: got.childComponents[id]}
-			if id != "" && p.children != nil {
+			if id != "" {
 				p.children[id] = u
 			}
 		}
 		if c.Power.Valid { // the list includes the result of get_protection_power
 			u.protection = c.protectionPower
-			u.record(getProtectionPower).done = true
+			u.record(getProtectionPower).filed = d.opts.Now()
 		}
 		if !c.DeviceOn.Valid {
 			c.DeviceOn = c.OnOff
 		}
-		u.number = number
+		u.number, u.name = number, c.Nickname
 		children[i] = childReplies{u, newReplies()}
 		children[i].got.info = c.deviceInfo
+	}
+	slices.SortFunc(children, func(a, b childReplies) int { return cmp.Compare(a.unit.number, b.unit.number) })
+	return children
+}
+
+// lastChildren returns the children that the plug has listed before. Their meters can be
+// read without the list, but their state is not known.
+func (p *profile) lastChildren() []childReplies {
+	children := make([]childReplies, 0, len(p.children))
+	for _, u := range p.children {
+		c := childReplies{u, newReplies()}
+		c.got.info = deviceInfo{DeviceID: lenient.Text(u.id), Nickname: u.name}
+		children = append(children, c)
 	}
 	slices.SortFunc(children, func(a, b childReplies) int { return cmp.Compare(a.unit.number, b.unit.number) })
 	return children

@@ -35,7 +35,7 @@ func (d *Dialect) describe(ctx context.Context) (plug.Description, error) {
 	if err := d.askPlug(ctx, got); err != nil {
 		return plug.Description{}, err
 	}
-	d.learnZone(&got.info)
+	d.learnZone(got)
 	if _, err := d.listChildren(ctx, got); err != nil {
 		return plug.Description{}, err
 	}

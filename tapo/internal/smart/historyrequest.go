@@ -126,7 +126,7 @@ func (d *Dialect) clockOf(ctx context.Context, u *unit, localTime string) (time.
 	}
 	if localTime == "" {
 		got := newReplies()
-		if err := d.ask(ctx, u, []*method{getEnergyUsage}, got); err != nil {
+		if _, err := d.ask(ctx, u, []*method{getEnergyUsage}, got); err != nil {
 			return now, err
 		}
 		localTime = string(got.energy.LocalTime)

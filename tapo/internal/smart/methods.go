@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 )
 
 // method is a row of the table of methods that a read uses: when to ask for the method,
@@ -21,22 +23,24 @@ type method struct {
 	ofOutlets bool
 	// describes marks a method of the plug that a description needs, too.
 	describes bool
-	// oncePerLogin marks a method whose result does not change between logins.
-	oncePerLogin bool
+	// every is how long a result stays valid, unless there is another login. 0 means that
+	// each read asks.
+	every time.Duration
 	// rank is the position in a batch among methods that the unit has answered before,
 	// and firstRank that among the others. A batch ends at the first refusal
 	// (python-kasa's smartprotocol.py). So answered methods go first, those that fail
 	// while the clock is not set go last among them, and the likeliest refusal goes last
-	// of all.
-	rank, firstRank int
+	// of all. singleRank is the position among single requests, of which a read may not
+	// have enough: the least important method goes last.
+	rank, firstRank, singleRank int
 	// needed reports whether the result is needed, if the members above allow the
 	// method. Nil means that it is.
 	needed func(d *Dialect, u *unit, got *replies) bool
 	// pages returns the index at which the next page begins, the number of entries so
 	// far, and the number of all entries. Nil means that the method has no pages.
 	pages func(got *replies) (start, have, all int)
-	// file takes the result. clear forgets the last one: after a refusal and, for a
-	// method that is asked once per login, at a login. It may be nil.
+	// file takes the result. clear forgets the last one: after a failure and, for a
+	// result that stays valid, at a login. It may be nil.
 	file  func(u *unit, got *replies, res *result)
 	clear func(u *unit)
 	// lacking reports that the result is empty. The method is then not asked for a day.
@@ -48,23 +52,23 @@ type method struct {
 
 var (
 	getDeviceInfo = &method{
-		name: "get_device_info", describes: true, rank: 1, firstRank: 1,
+		name: "get_device_info", describes: true, rank: 1, firstRank: 1, singleRank: 1,
 		file: func(_ *unit, got *replies, res *result) { got.info = res.deviceInfo },
 	}
 	componentNego = &method{
-		name: "component_nego", describes: true, rank: 2, firstRank: 2,
+		name: "component_nego", describes: true, rank: 2, firstRank: 2, singleRank: 2,
 		needed:  func(_ *Dialect, u *unit, _ *replies) bool { return u.components == nil },
 		file:    func(u *unit, _ *replies, res *result) { u.components = res.ComponentList.versions() },
 		lacking: func(u *unit) bool { return u.components == nil },
 	}
 	getChildDeviceList = &method{
-		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3,
+		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3, singleRank: 3,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) },
 		pages:  func(got *replies) (start, have, all int) { return got.received, len(got.children), got.numChildren },
 		file:   func(_ *unit, got *replies, res *result) { got.addChildren(res) },
 	}
 	getChildComponentList = &method{
-		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4,
+		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4, singleRank: 4,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) && d.profile.children == nil },
 		pages: func(got *replies) (start, have, all int) {
 			return got.gotComponents, got.gotComponents, got.numComponents
@@ -72,25 +76,30 @@ var (
 		file: func(_ *unit, got *replies, res *result) { got.addChildComponents(res) },
 	}
 	getEnergyUsage = &method{
-		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5,
+		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5, singleRank: 5,
 		file: func(u *unit, got *replies, res *result) {
-			got.energy, u.powerInEnergy = res.energyUsage, res.CurrentPower.Valid
+			got.energy, u.powerInEnergy = res.energyUsage, isPower(res.CurrentPower)
 		},
 		clear: func(u *unit) { u.powerInEnergy = false },
 	}
 	getProtectionPower = &method{
-		name: "get_protection_power", component: "power_protection", version: 1, ofOutlets: true, oncePerLogin: true, rank: 5, firstRank: 6,
+		name: "get_protection_power", component: "power_protection", version: 1, ofOutlets: true, every: limitLife, rank: 5, firstRank: 6, singleRank: 8,
 		file:  func(u *unit, _ *replies, res *result) { u.protection = res.protectionPower },
 		clear: func(u *unit) { u.protection = protectionPower{} },
 	}
 	getCurrentPower = &method{ // the coarsest of three sources of power
-		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7,
-		needed: func(d *Dialect, u *unit, got *replies) bool { return !u.powerInEnergy && !d.mayGiveEmeterData(u, got) },
-		file:   func(_ *unit, got *replies, res *result) { got.power = res.CurrentPower },
+		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7, singleRank: 7,
+		needed: func(d *Dialect, u *unit, got *replies) bool {
+			return !u.powerInEnergy && !d.expectsPowerOfEmeter(u, got)
+		},
+		file: func(_ *unit, got *replies, res *result) { got.power = res.CurrentPower },
 	}
 	getEmeterData = &method{
-		name: "get_emeter_data", component: "energy_monitoring", version: 2, ofOutlets: true, rank: 7, firstRank: 8,
-		file: func(_ *unit, got *replies, res *result) { got.emeter = res.emeterData },
+		name: "get_emeter_data", component: "energy_monitoring", version: 2, ofOutlets: true, rank: 7, firstRank: 8, singleRank: 6,
+		file: func(u *unit, got *replies, res *result) {
+			got.emeter, u.emeterLacksPower = res.emeterData, !isPower(res.PowerMW)
+		},
+		clear: func(u *unit) { u.emeterLacksPower = false },
 	}
 )
 
@@ -112,12 +121,14 @@ func init() {
 	byFirstRank = slices.SortedFunc(slices.Values(methods), func(a, b *method) int { return cmp.Compare(a.firstRank, b.firstRank) })
 }
 
-const (
-	// refusalLife is the time without a method that the unit does not have.
-	refusalLife = 24 * time.Hour
-	// unavailableLife is the time without a method that the unit has but refuses.
-	unavailableLife = 10 * time.Minute
-)
+// limitLife is how long the power limit is valid, which the owner may change in the app.
+const limitLife = 10 * time.Minute
+
+// isPower reports whether a number can be a power in mW.
+func isPower(n lenient.Number) bool {
+	_, ok := watts(n, 1e-3).Get()
+	return ok
+}
 
 // methodNamed returns the method with a name, nil if there is none.
 func methodNamed(name string) *method {
@@ -144,8 +155,11 @@ func (d *Dialect) missing(u *unit, got *replies) []*method {
 			missing = append(missing, m)
 		}
 	}
-	if u.isChild() { // a method that other children refuse is the likeliest refusal
-		slices.SortStableFunc(missing[settled:], func(a, b *method) int { return order(d.anyChildRefuses(a)) - order(d.anyChildRefuses(b)) })
+	if u.isChild() { // a method that fails on other children is the likeliest refusal
+		slices.SortStableFunc(missing[settled:], func(a, b *method) int { return order(d.restsOnAnyChild(a)) - order(d.restsOnAnyChild(b)) })
+	}
+	if len(missing) == 0 && !u.isChild() && got.empty() {
+		return append(missing, getDeviceInfo) // although it rests: it shows whether the session is valid
 	}
 	return missing
 }
@@ -160,10 +174,9 @@ func order(last bool) int {
 // wants reports whether to ask a unit for a method.
 func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	switch {
-	case got.of(m).state != unasked, got.describing && !m.describes, m.oncePerLogin && u.of(m).done:
+	case got.of(m).state != unasked, got.describing && !m.describes, d.rests(u, m):
 		return false
-	case m == getDeviceInfo && !u.isChild(), m == getChildDeviceList && len(d.profile.children) > 0: // a read needs these
-	case d.refuses(u, m):
+	case m.every > 0 && d.opts.Now().Before(u.of(m).filed.Add(m.every)):
 		return false
 	}
 	if !m.ofOutlets && u.isChild() || m.ofOutlets && !u.isChild() && d.profile.isStrip() {
@@ -173,33 +186,37 @@ func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 }
 
 // mayBeStrip reports whether the plug may list children. If its components are not known
-// yet, the list waits until component_nego is answered or refused; but a description asks
-// for both in one exchange.
+// yet, the list waits until component_nego is answered or has failed; but a description
+// asks for both in one exchange.
 func (d *Dialect) mayBeStrip(got *replies) bool {
 	u := &d.profile.plug
-	if u.components == nil && got.of(componentNego).state != refused && !d.refuses(u, componentNego) {
+	if u.components == nil && got.of(componentNego).state != failed && !d.rests(u, componentNego) {
 		return got.describing
 	}
 	return !d.profile.hub && u.has("child_device", 1)
 }
 
-// mayGiveEmeterData reports whether get_emeter_data may give the power, which is finer than
-// that of get_current_power.
-func (d *Dialect) mayGiveEmeterData(u *unit, got *replies) bool {
-	switch state := got.of(getEmeterData).state; {
-	case state != unasked:
-		return state == answered
-	case u.isChild() && !u.of(getEmeterData).answered && d.anyChildRefuses(getEmeterData):
+// expectsPowerOfEmeter reports whether get_emeter_data has given the power in this read,
+// or is expected to. It is finer than that of get_current_power.
+func (d *Dialect) expectsPowerOfEmeter(u *unit, got *replies) bool {
+	switch got.of(getEmeterData).state {
+	case answered:
+		return !u.emeterLacksPower
+	case failed:
 		return false
 	}
-	return u.has(getEmeterData.component, getEmeterData.version) && !d.refuses(u, getEmeterData)
+	if h := u.of(getEmeterData); u.emeterLacksPower || h.alone || u.isChild() && !h.answered && d.restsOnAnyChild(getEmeterData) {
+		return false
+	}
+	return u.has(getEmeterData.component, getEmeterData.version) && !d.rests(u, getEmeterData)
 }
 
-func (d *Dialect) refuses(u *unit, m *method) bool { return d.opts.Now().Before(u.of(m).refusedUntil) }
+// rests reports whether a unit is not asked for a method for now, since that has failed.
+func (d *Dialect) rests(u *unit, m *method) bool { return d.opts.Now().Before(u.of(m).restsUntil) }
 
-func (d *Dialect) anyChildRefuses(m *method) bool {
+func (d *Dialect) restsOnAnyChild(m *method) bool {
 	for _, c := range d.profile.children {
-		if d.refuses(c, m) {
+		if d.rests(c, m) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@
 package smart
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestMissing(t *testing.T) {
 			"the limit, answered at this login",
 			func(d *Dialect) (*unit, *replies) {
 				u := answering(&d.profile.plug, meter, getDeviceInfo, getEnergyUsage, getEmeterData, getProtectionPower)
-				u.record(getProtectionPower).done = true
+				u.record(getProtectionPower).filed = now
 				return u, newReplies()
 			},
 			[]*method{getDeviceInfo, getEmeterData, getEnergyUsage},
@@ -44,7 +45,7 @@ func TestMissing(t *testing.T) {
 			"another login",
 			func(d *Dialect) (*unit, *replies) {
 				u := answering(&d.profile.plug, meter, getDeviceInfo, getEnergyUsage, getEmeterData, getProtectionPower)
-				u.record(getProtectionPower).done = true
+				u.record(getProtectionPower).filed = now
 				d.profile.loggedIn()
 				return u, newReplies()
 			},
@@ -77,7 +78,7 @@ func TestMissing(t *testing.T) {
 			"get_emeter_data refused for now",
 			func(d *Dialect) (*unit, *replies) {
 				u := answering(&d.profile.plug, meter, getDeviceInfo, getEnergyUsage, getCurrentPower)
-				u.record(getEmeterData).refusedUntil = now.Add(time.Second)
+				u.record(getEmeterData).restsUntil = now.Add(time.Second)
 				return u, newReplies()
 			},
 			[]*method{getDeviceInfo, getCurrentPower, getEnergyUsage, getProtectionPower},
@@ -86,7 +87,7 @@ func TestMissing(t *testing.T) {
 			"get_emeter_data no longer refused",
 			func(d *Dialect) (*unit, *replies) {
 				u := answering(&d.profile.plug, meter, getDeviceInfo, getEnergyUsage, getCurrentPower)
-				u.record(getEmeterData).refusedUntil = now
+				u.record(getEmeterData).restsUntil = now
 				return u, newReplies()
 			},
 			[]*method{getDeviceInfo, getEnergyUsage, getProtectionPower, getEmeterData},
@@ -95,7 +96,7 @@ func TestMissing(t *testing.T) {
 			"get_device_info is asked even if refused",
 			func(d *Dialect) (*unit, *replies) {
 				u := answering(&d.profile.plug, map[string]int{})
-				u.record(getDeviceInfo).refusedUntil = now.Add(time.Hour)
+				u.record(getDeviceInfo).restsUntil = now.Add(time.Hour)
 				return u, newReplies()
 			},
 			[]*method{getDeviceInfo},
@@ -104,8 +105,8 @@ func TestMissing(t *testing.T) {
 			"the end of a read",
 			func(d *Dialect) (*unit, *replies) {
 				got := newReplies()
-				got.set(getDeviceInfo, answered, 0)
-				got.set(getEmeterData, refused, -1002)
+				got.answer(getDeviceInfo)
+				got.fail(getEmeterData, errors.New("refused"))
 				return answering(&d.profile.plug, meter, getDeviceInfo, getEnergyUsage), got
 			},
 			[]*method{getEnergyUsage, getProtectionPower, getCurrentPower},
@@ -145,7 +146,7 @@ func TestMissing(t *testing.T) {
 			"a child, what another one refuses",
 			func(d *Dialect) (*unit, *replies) {
 				refusing := &unit{id: "b"}
-				refusing.record(getEnergyUsage).refusedUntil = now.Add(time.Hour)
+				refusing.record(getEnergyUsage).restsUntil = now.Add(time.Hour)
 				d.profile.children = map[string]*unit{"b": refusing}
 				return &unit{id: "a", components: meter}, newReplies()
 			},
@@ -155,7 +156,7 @@ func TestMissing(t *testing.T) {
 			"a child, get_emeter_data refused by another one",
 			func(d *Dialect) (*unit, *replies) {
 				refusing := &unit{id: "b"}
-				refusing.record(getEmeterData).refusedUntil = now.Add(time.Hour)
+				refusing.record(getEmeterData).restsUntil = now.Add(time.Hour)
 				d.profile.children = map[string]*unit{"b": refusing}
 				return &unit{id: "a", components: meter}, newReplies()
 			},

@@ -6,6 +6,9 @@ package smart
 import (
 	"strings"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // profile has what the replies have shown of a plug. It is valid for one device with one
@@ -13,7 +16,8 @@ import (
 type profile struct {
 	deviceID string // "" before the first read
 	firmware string
-	hub      bool // its children are not outlets
+	info     plug.Info // as said over this session
+	hub      bool      // its children are not outlets
 	plug     unit
 	children map[string]*unit // of a strip, by device_id
 	zone     zone
@@ -25,24 +29,24 @@ type profile struct {
 // unit executes methods: the plug itself, or a child of a strip. It has what its replies
 // have shown.
 type unit struct {
-	id     string // a child's device_id, "" for the plug itself
-	number int    // a child's outlet
+	id     string       // a child's device_id, "" for the plug itself
+	number int          // a child's outlet
+	name   lenient.Text // a child's nickname, base64
 
-	components    map[string]int  // id to version; nil while unknown
-	methods       []methodHistory // by method.index; nil before the first reply
-	powerInEnergy bool            // get_energy_usage has the power: get_current_power is not needed
-	protection    protectionPower
-
-	noBatch      bool      // it refuses batches
-	noBatchUntil time.Time // it refuses batches for a while
-	tookBatch    bool      // it has answered a batch
+	components       map[string]int  // id to version; nil while unknown
+	methods          []methodHistory // by method.index; nil before the first reply
+	powerInEnergy    bool            // get_energy_usage has the power: get_current_power is not needed
+	emeterLacksPower bool            // get_emeter_data does not have it
+	protection       protectionPower
+	batches          unitBatches
 }
 
 // methodHistory has the past replies of a unit to a method.
 type methodHistory struct {
-	answered     bool // before, and not refused since
-	done         bool // answered or refused since the login
-	refusedUntil time.Time
+	answered   bool      // before, and has not failed since
+	filed      time.Time // of the last reply since the login, zero if there is none
+	restsUntil time.Time // not asked before, since it has failed
+	alone      bool      // asked in a request of its own: it has failed, and may spoil a batch
 }
 
 // of returns the history of m.
@@ -76,8 +80,11 @@ func (p *profile) isStrip() bool {
 	return !p.hub && (p.plug.components["child_device"] > 0 || len(p.children) > 0)
 }
 
-// loggedIn makes the next read ask again for what is asked once per login.
+// loggedIn makes the next read ask for everything again. What was said over the last
+// session may be that of another plug.
 func (p *profile) loggedIn() {
+	p.info = plug.Info{}
+	p.plug.record(getDeviceInfo).restsUntil = time.Time{}
 	p.plug.loggedIn()
 	for _, c := range p.children {
 		c.loggedIn()
@@ -86,32 +93,11 @@ func (p *profile) loggedIn() {
 
 func (u *unit) loggedIn() {
 	for _, m := range methods {
-		if m.oncePerLogin && u.of(m).done {
-			u.record(m).done = false
+		if m.every > 0 && !u.of(m).filed.IsZero() {
+			u.record(m).filed = time.Time{}
 			m.clear(u)
 		}
 	}
-}
-
-// takesBatch reports whether a unit may be asked for several methods at once. A child that
-// has had no batch yet is treated like the other children.
-func (p *profile) takesBatch(u *unit, now time.Time) bool {
-	if u.noBatch || now.Before(u.noBatchUntil) {
-		return false
-	}
-	if !u.isChild() || u.tookBatch {
-		return true
-	}
-	refused := 0
-	for _, c := range p.children {
-		if c.tookBatch {
-			return true
-		}
-		if c.noBatch {
-			refused++
-		}
-	}
-	return refused < 2 // one refusal may be an exception
 }
 
 // isAnother reports whether the replies come from another plug, or from other firmware,
@@ -129,7 +115,7 @@ func (d *Dialect) isAnother(got *replies) bool {
 	}
 	p.deviceID, p.firmware = id, firmware
 	p.hub = strings.Contains(string(got.info.Type), "HUB")
-	p.plug.noBatch = p.plug.noBatch || hangsOnBatches(&got.info)
+	p.plug.batches.never = p.plug.batches.never || hangsOnBatches(&got.info)
 	return another
 }
 
@@ -138,7 +124,7 @@ func (u *unit) afresh(got *replies) unit {
 	fresh := unit{}
 	for _, m := range methods {
 		if got.of(m).state == answered {
-			*fresh.record(m) = methodHistory{answered: true, done: true}
+			*fresh.record(m) = methodHistory{answered: true, filed: u.of(m).filed}
 		}
 	}
 	if fresh.of(componentNego).answered {
@@ -146,6 +132,9 @@ func (u *unit) afresh(got *replies) unit {
 	}
 	if fresh.of(getEnergyUsage).answered {
 		fresh.powerInEnergy = u.powerInEnergy
+	}
+	if fresh.of(getEmeterData).answered {
+		fresh.emeterLacksPower = u.emeterLacksPower
 	}
 	if fresh.of(getProtectionPower).answered {
 		fresh.protection = u.protection

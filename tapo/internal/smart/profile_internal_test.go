@@ -3,7 +3,10 @@
 
 package smart
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestComponents(t *testing.T) {
 	u := &unit{}
@@ -19,14 +22,14 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// TestLoggedIn: what is asked once per login is forgotten at the next.
+// TestLoggedIn: a result that stays valid between reads is forgotten at the next login.
 func TestLoggedIn(t *testing.T) {
 	u := &unit{}
 	file(t, u, newReplies(), getProtectionPower, `{"enabled":true,"protection_power":2960}`)
-	u.record(getProtectionPower).done = true
-	u.record(getEnergyUsage).done = true
+	u.record(getProtectionPower).filed = time.Now()
+	u.record(getEnergyUsage).filed = time.Now()
 	u.loggedIn()
-	if u.protection.Enabled.Value || u.of(getProtectionPower).done || !u.of(getEnergyUsage).done {
+	if u.protection.Enabled.Value || !u.of(getProtectionPower).filed.IsZero() || u.of(getEnergyUsage).filed.IsZero() {
 		t.Errorf("%+v %+v", u.protection, u.methods)
 	}
 }

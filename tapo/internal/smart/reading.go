@@ -17,8 +17,8 @@ import (
 
 // reading returns the reading of a read. The caller sets its protocol.
 func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
-	d.learnZone(&got.info)
-	r := plug.Reading{Time: d.opts.Now(), Info: got.info.info(), RSSI: rssi(got.info.RSSI)}
+	d.learnZone(got)
+	r := plug.Reading{Time: d.opts.Now(), Info: d.profile.info, RSSI: rssi(got.info.RSSI)}
 	if len(children) == 0 && got.hasOutlet() && (!d.profile.isStrip() || got.info.DeviceOn.Valid) {
 		d.addOutlet(&r, 1, &d.profile.plug, got)
 	}
@@ -29,7 +29,11 @@ func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
 }
 
 // learnZone stores the zone of the plug's clock in the profile.
-func (d *Dialect) learnZone(info *deviceInfo) {
+func (d *Dialect) learnZone(got *replies) {
+	if got.of(getDeviceInfo).state != answered {
+		return
+	}
+	info := &got.info
 	region, timeDiff := string(info.Region), optional(info.TimeDiff)
 	if z := d.profile.zone; z.region != region || z.timeDiff != timeDiff {
 		d.profile.zone = newZone(region, timeDiff)
@@ -59,7 +63,7 @@ func (i *deviceInfo) info() plug.Info {
 // hasOutlet reports whether the device has an outlet. Hubs have none.
 func (r *replies) hasOutlet() bool {
 	kind := strings.ToUpper(string(r.info.Type))
-	return kind == "" || strings.Contains(kind, "PLUG") || r.info.DeviceOn.Valid || r.of(getEnergyUsage).state == answered || r.of(getEmeterData).state == answered
+	return strings.Contains(kind, "PLUG") || r.info.DeviceOn.Valid || r.of(getEnergyUsage).state == answered || r.of(getEmeterData).state == answered
 }
 
 // outlet returns an outlet's values in base units. If the clock is wrong, it leaves out the
@@ -69,7 +73,7 @@ func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 		Number:  number,
 		Name:    decodeName(string(r.info.Nickname)),
 		On:      optionalFlag(r.info.DeviceOn),
-		OnFor:   duration(r.info.OnTime, time.Second),
+		OnFor:   onFor(r.info),
 		Voltage: scaled(r.emeter.VoltageMV, 1e-3, maxVolts),
 		Current: scaled(r.emeter.CurrentMA, 1e-3, maxAmperes),
 
@@ -94,6 +98,15 @@ func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 		o.PowerLimit = scaled(u.protection.Power, 1, maxWatts)
 	}
 	return o
+}
+
+// onFor returns for how long an outlet has been on. Some firmware keeps the time of the
+// last use while the outlet is off.
+func onFor(info deviceInfo) plug.Optional[time.Duration] {
+	if info.OnTime.Valid && info.DeviceOn.Valid && !info.DeviceOn.Value {
+		return plug.Some(time.Duration(0))
+	}
+	return duration(info.OnTime, time.Second)
 }
 
 // decodeName decodes a nickname. It is base64 of UTF-8; any other text is returned

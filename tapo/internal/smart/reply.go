@@ -4,6 +4,8 @@
 package smart
 
 import (
+	"cmp"
+	"reflect"
 	"slices"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
@@ -31,7 +33,7 @@ type replies struct {
 // outcome is the outcome of a method in one read.
 type outcome struct {
 	state state
-	code  int // the error code, if it was refused
+	err   error // why it has failed
 }
 
 type state int8
@@ -39,14 +41,38 @@ type state int8
 const (
 	unasked state = iota
 	answered
-	refused
+	failed // refused, or the reply is of no use
 )
 
 func newReplies() *replies { return &replies{outcomes: make([]outcome, len(methods))} }
 
 func (r *replies) of(m *method) outcome { return r.outcomes[m.index] }
 
-func (r *replies) set(m *method, s state, code int) { r.outcomes[m.index] = outcome{s, code} }
+func (r *replies) answer(m *method) { r.outcomes[m.index] = outcome{state: answered} }
+
+func (r *replies) fail(m *method, err error) { r.outcomes[m.index] = outcome{failed, err} }
+
+func (r *replies) any(s state) bool {
+	return slices.ContainsFunc(r.outcomes, func(o outcome) bool { return o.state == s })
+}
+
+// empty reports whether no method has an outcome.
+func (r *replies) empty() bool { return !r.any(answered) && !r.any(failed) }
+
+// sayNothing reports whether no method was answered. Lists of components alone are nothing.
+func (r *replies) sayNothing() bool {
+	return !slices.ContainsFunc(methods, func(m *method) bool {
+		return r.of(m).state == answered && m != componentNego && m != getChildComponentList
+	})
+}
+
+// failure returns the error of get_device_info, or else of another method that has failed.
+func (r *replies) failure() (err error) {
+	for _, m := range byFirstRank {
+		err = cmp.Or(err, r.of(m).err)
+	}
+	return err
+}
 
 // response is a reply to a method, alone or in a batch, or to a batch.
 type response struct {
@@ -62,6 +88,9 @@ type responseResult struct {
 }
 
 func (r *response) code() int { return int(r.ErrorCode.Value) }
+
+// saysNothing reports whether a result has no member that is known.
+func (r *result) saysNothing() bool { return reflect.ValueOf(r).Elem().IsZero() }
 
 // result is the union of the results of all methods, so that a batch is decoded at once.
 type result struct {

@@ -17,25 +17,27 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/budget"
-	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // Options configures a [Dialect].
 type Options struct {
-	// CheckInfo is called with the plug's identity, before its children are read. An error
-	// ends the read. Nil accepts any plug.
+	// CheckInfo is called with the plug's identity, if the plug has reported it, before
+	// its children are read. An error ends the read. Nil accepts any plug.
 	CheckInfo func(plug.Info) error
-	// Method is called for each reply to a method, with the plug's error_code; 0 is
-	// success. It may be nil.
-	Method func(name string, code int)
+	// RequireInfo makes a read fail in which the plug has not identified itself.
+	RequireInfo bool
+	// Method is called for each reply to a method. It may be nil.
+	Method func(plug.MethodReply)
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -49,6 +51,13 @@ type Dialect struct {
 
 	profile profile
 	batches batchHealth
+
+	fruitful     bool      // something was read over this session, in this conversation
+	barren       int       // exchanges without that
+	barrenBefore bool      // the last session or conversation has brought nothing
+	failures     []failure // before anything was read
+	batchErr     error     // why a batch has brought nothing
+	undo         []undo    // what to forget if this conversation brings nothing
 
 	response response   // reused by ask
 	batch    []response // reused by ask, for the replies of a batch
@@ -64,7 +73,9 @@ func New(opts Options) *Dialect { return &Dialect{opts: opts} }
 func (d *Dialect) Components() map[string]int { return maps.Clone(d.profile.plug.components) }
 
 // Read reads the plug over a session. Errors are those of the session and of
-// Options.CheckInfo, or wrap [plugerr.ErrSessionLost] or [plugerr.ErrBadReply].
+// Options.CheckInfo, or wrap [plugerr.ErrSessionLost]. If the plug has answered nothing,
+// the error is that of a method: a [*plugerr.CodeError], one that is marked with
+// [plugerr.NotAReply], or it wraps [ErrSaysNothing] or [plugerr.ErrBadReply].
 func (d *Dialect) Read(ctx context.Context, s transport.Session, b *budget.Budget) (plug.Reading, error) {
 	d.begin(s, b)
 	got := newReplies()
@@ -79,7 +90,22 @@ func (d *Dialect) Read(ctx context.Context, s transport.Session, b *budget.Budge
 }
 
 // Ended records the result of a conversation, which may have had several sessions.
-func (d *Dialect) Ended(err error) { d.batches.conversationEnded(err) }
+func (d *Dialect) Ended(err error) {
+	d.batches.conversationEnded(err)
+	for _, before := range slices.Backward(d.undo) {
+		before.unit.batches = before.batches
+	}
+	d.undo = d.undo[:0]
+	d.startOver()
+}
+
+// startOver begins to count what a session brings in a conversation.
+func (d *Dialect) startOver() {
+	if d.fruitful || d.barren > 0 {
+		d.barrenBefore = !d.fruitful
+	}
+	d.fruitful, d.barren, d.failures, d.batchErr = false, 0, d.failures[:0], nil
+}
 
 // begin sets the session and the budget. With another session, it makes the next read ask
 // again for what is asked once per login.
@@ -87,6 +113,7 @@ func (d *Dialect) begin(s transport.Session, b *budget.Budget) {
 	if d.session != s {
 		d.session = s
 		d.profile.loggedIn()
+		d.startOver()
 	}
 	d.budget = b
 }
@@ -96,11 +123,18 @@ func (d *Dialect) askPlug(ctx context.Context, got *replies) error {
 	if err := d.askAll(ctx, &d.profile.plug, got); err != nil {
 		return err
 	}
-	if info := got.of(getDeviceInfo); info.state == refused {
-		return &plugerr.CodeError{Step: getDeviceInfo.name, Code: info.code}
+	if got.sayNothing() {
+		return cmp.Or(got.failure(), d.batchErr, budget.ErrSpent)
 	}
+	if got.of(getDeviceInfo).state != answered {
+		if d.opts.RequireInfo && d.profile.info == (plug.Info{}) {
+			return cmp.Or(got.of(getDeviceInfo).err, budget.ErrSpent)
+		}
+		return nil
+	}
+	d.profile.info = got.info.info()
 	if d.opts.CheckInfo == nil {
 		return nil
 	}
-	return d.opts.CheckInfo(got.info.info())
+	return d.opts.CheckInfo(d.profile.info)
 }

@@ -84,6 +84,9 @@ type Transport interface {
 // ErrCertificate means that the host does not have the certificate that it announced.
 var ErrCertificate = errors.New("the device's certificate does not lead to TP-Link's device root")
 
+// OldKasaAdvice is what to do about a device with the old Kasa dialect.
+const OldKasaAdvice = "The plug speaks the old Kasa dialect, which this version cannot. Update its firmware in the app, or report the model."
+
 // NotSpoken means that the host does not speak the transport, or no longer. The members
 // are what else its reply shows.
 type NotSpoken struct {

@@ -117,12 +117,8 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	switch reply.Status {
-	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, fmt.Errorf("request: %w: HTTP status %d", plugerr.ErrSessionLost, reply.Status)
-	default:
-		return nil, &httpwire.StatusError{Step: "request", Status: reply.Status}
+	if err := reply.OverSession("request"); err != nil {
+		return nil, err
 	}
 	plain, err := s.cipher.Open(s.seq, reply.Body, s.verify)
 	if err != nil {

@@ -59,7 +59,7 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	case !slices.Contains(t.versions, v):
 		return nil, &transport.Unsupported{
 			What:   "the credentials are right, but the plug hashes them as old Kasa firmware does (KLAP v1)",
-			Advice: "The plug speaks the old Kasa dialect, which this version cannot. Update its firmware in the app, or report the model.",
+			Advice: transport.OldKasaAdvice,
 		}
 	}
 	s, err := ch.Handshake2(ctx, l.HTTP, v, auth, !l.AcceptUnsigned)

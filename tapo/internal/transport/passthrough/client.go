@@ -118,15 +118,14 @@ func (s *Session) roundTrip(ctx context.Context, phase plug.Phase, step string, 
 	if err != nil {
 		return nil, err
 	}
-	switch answer.Status {
-	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
-		if s.token != "" {
-			return nil, fmt.Errorf("%s: %w: HTTP status %d", step, plugerr.ErrSessionLost, answer.Status)
-		}
-		fallthrough
-	default:
-		return nil, &httpwire.StatusError{Step: step, Status: answer.Status}
+	switch {
+	case s.token != "":
+		err = answer.OverSession(step)
+	case answer.Status != http.StatusOK:
+		err = &httpwire.StatusError{Step: step, Status: answer.Status}
+	}
+	if err != nil {
+		return nil, err
 	}
 	reply, ok := DecodeReply(answer.Body)
 	switch {

@@ -321,12 +321,8 @@ func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	switch reply.Status {
-	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, fmt.Errorf("%s: %w: HTTP status %d", step, plugerr.ErrSessionLost, reply.Status)
-	default:
-		return nil, &httpwire.StatusError{Step: step, Status: reply.Status}
+	if err := reply.OverSession(step); err != nil {
+		return nil, err
 	}
 	text, err := s.frames.Open(seq, reply.Body)
 	if err != nil {
