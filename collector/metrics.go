@@ -122,6 +122,21 @@ var plugMetrics = table([]*metric{
 		ofOutlet: func(o tapo.Outlet) sample { return number(o.EnergyMonth) },
 	},
 	{
+		name: "tapo_energy_returned_joules_total", kind: counter,
+		help:     "Energy fed back, from the plug's own meter (month_charge_energy); resets when the plug's month changes.",
+		ofOutlet: func(o tapo.Outlet) sample { return number(o.ReturnedMonth) },
+	},
+	{
+		name: "tapo_energy_returned_today_joules", kind: gauge,
+		help:     "Energy fed back since the plug's local midnight (today_charge_energy).",
+		ofOutlet: func(o tapo.Outlet) sample { return number(o.ReturnedToday) },
+	},
+	{
+		name: "tapo_energy_returned_month_joules", kind: gauge,
+		help:     "Energy fed back since the first of the plug's month (month_charge_energy).",
+		ofOutlet: func(o tapo.Outlet) sample { return number(o.ReturnedMonth) },
+	},
+	{
 		name: "tapo_on_today_seconds", kind: gauge,
 		help:     "Time switched on since the plug's local midnight (today_runtime).",
 		ofOutlet: func(o tapo.Outlet) sample { return seconds(o.OnToday) },
@@ -172,7 +187,7 @@ var plugMetrics = table([]*metric{
 var (
 	powerWatts = &metric{
 		name: "tapo_power_watts", kind: gauge,
-		help:     "Active power (power_mw, else current_power).",
+		help:     "Active power (power_mw, else current_power); negative while power is fed back.",
 		ofOutlet: func(o tapo.Outlet) sample { return number(o.Power) },
 	}
 	energyTotal = &metric{

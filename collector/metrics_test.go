@@ -131,16 +131,33 @@ func TestSeriesAreThePlugsValues(t *testing.T) {
 # HELP tapo_energy_joules_total Energy drawn, from the plug's own meter (month_energy); resets when the plug's month changes.
 # TYPE tapo_energy_joules_total counter
 tapo_energy_joules_total{outlet="1"} 9e+06
+# HELP tapo_energy_returned_joules_total Energy fed back, from the plug's own meter (month_charge_energy); resets when the plug's month changes.
+# TYPE tapo_energy_returned_joules_total counter
+tapo_energy_returned_joules_total{outlet="1"} 5.4e+06
+# HELP tapo_energy_returned_month_joules Energy fed back since the first of the plug's month (month_charge_energy).
+# TYPE tapo_energy_returned_month_joules gauge
+tapo_energy_returned_month_joules{outlet="1"} 5.4e+06
+# HELP tapo_energy_returned_today_joules Energy fed back since the plug's local midnight (today_charge_energy).
+# TYPE tapo_energy_returned_today_joules gauge
+tapo_energy_returned_today_joules{outlet="1"} 192567.6
 # HELP tapo_on_today_seconds Time switched on since the plug's local midnight (today_runtime).
 # TYPE tapo_on_today_seconds gauge
 tapo_on_today_seconds{outlet="1"} 3660
+# HELP tapo_power_watts Active power (power_mw, else current_power); negative while power is fed back.
+# TYPE tapo_power_watts gauge
+tapo_power_watts{outlet="1"} -19.231
 # HELP tapo_outlet_on Whether.
 `
 	c := plugCollector{reading: tapo.Reading{Outlets: []tapo.Outlet{{
 		Number: 1, EnergyMonth: tapo.Some(9e6), OnToday: tapo.Some(61 * time.Minute),
+		Power: tapo.Some(-19.231), ReturnedToday: tapo.Some(192567.6), ReturnedMonth: tapo.Some(5.4e6),
 	}}}}
 	text, _, _ := strings.Cut(want, "# HELP tapo_outlet_on ")
-	if err := testutil.CollectAndCompare(c, strings.NewReader(text), "tapo_energy_joules_total", "tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts"); err != nil {
+	names := []string{
+		"tapo_energy_joules_total", "tapo_energy_returned_joules_total", "tapo_energy_returned_month_joules", "tapo_energy_returned_today_joules",
+		"tapo_on_today_seconds", "tapo_outlet_on", "tapo_power_watts", "tapo_voltage_volts",
+	}
+	if err := testutil.CollectAndCompare(c, strings.NewReader(text), names...); err != nil {
 		t.Error(err)
 	}
 }

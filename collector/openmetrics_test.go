@@ -36,7 +36,7 @@ tapo_energy_joules_total{instance="a \"b\" \\c",job="tapo",outlet="1",room="küc
 tapo_energy_joules_total{instance="a \"b\" \\c",job="tapo",outlet="1",room="küche\n2",zone="z"} 123456789012 1788220860
 # TYPE tapo_power_watts gauge
 # UNIT tapo_power_watts watts
-# HELP tapo_power_watts Active power (power_mw, else current_power).
+# HELP tapo_power_watts Active power (power_mw, else current_power); negative while power is fed back.
 tapo_power_watts{instance="a \"b\" \\c",job="tapo",outlet="1",room="küche\n2",zone="z"} 0.125 1788220800
 tapo_power_watts{instance="strip",job="own",outlet="2"} 60 1788220800
 # EOF

@@ -38,6 +38,30 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestProbeOfPlugThatFeedsIn: what is drawn and what is fed back are two counters, and a
+// counter in OpenMetrics has a family without _total.
+func TestProbeOfPlugThatFeedsIn(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	p.Refuse("get_emeter_data", -1002)
+	p.Answer("get_energy_usage", `{"current_power":-19231,"today_energy":6,"today_energy_mwh":6127,"month_energy":6,"month_energy_mwh":6127,`+
+		`"today_charge_energy":42,"today_charge_energy_mwh":42498,"month_charge_energy":53,"month_charge_energy_mwh":53491}`)
+	h := newHome(t, targetYAML(p))
+	body := h.get("/probe?target=a", "Accept", "application/openmetrics-text; version=1.0.0").Body.String()
+	for _, line := range []string{
+		`tapo_power_watts{outlet="1"} -19.231`, `tapo_energy_joules_total{outlet="1"} 22057.2`, `tapo_energy_month_joules{outlet="1"} 22057.2`,
+		"# TYPE tapo_energy_returned_joules counter", `tapo_energy_returned_joules_total{outlet="1"} 192567.6`,
+		`tapo_energy_returned_month_joules{outlet="1"} 192567.6`, `tapo_energy_returned_today_joules{outlet="1"} 152992.8`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no %s in\n%s", line, body)
+		}
+	}
+	p.Answer("get_energy_usage", `{"current_power":71000,"today_energy":6,"month_energy":6}`)
+	if body := h.probed("a"); strings.Contains(body, "returned") {
+		t.Errorf("a plug that does not measure the direction has returned energy:\n%s", body)
+	}
+}
+
 func TestProbeFailures(t *testing.T) {
 	t.Parallel()
 	router := httptest.NewServer(http.NotFoundHandler())
