@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,43 @@ func TestProbeOfPlugThatFeedsIn(t *testing.T) {
 	p.Answer("get_energy_usage", `{"current_power":71000,"today_energy":6,"month_energy":6}`)
 	if body := h.probed("a"); strings.Contains(body, "returned") {
 		t.Errorf("a plug that does not measure the direction has returned energy:\n%s", body)
+	}
+}
+
+// TestSunrise: under a standing session a P410M begins to feed in, and its get_emeter_data
+// stops being JSON. The power has the sign that it should have in each read, and a read is
+// one request again.
+func TestSunrise(t *testing.T) {
+	for _, m := range []simulator.Model{simulator.P410M, simulator.P410MTPAP} {
+		t.Run(m.Protocol.String(), func(t *testing.T) {
+			var milliwatts atomic.Int64
+			p := startPlug(t, &simulator.Plug{
+				Model: m, TPAP: simulator.TPAPOptions{Iterations: 10},
+				Load: simulator.LoadFunc(func(time.Time) float64 { return float64(milliwatts.Load()) / 1000 }),
+			})
+			h := newHome(t, targetYAML(p))
+			for i, tc := range []struct {
+				milliwatts int64
+				want       string
+				requests   int // 0 if it does not matter
+			}{
+				{1902, "1.902", 0}, {1902, "1.902", 1}, {-19231, "-19.231", 0}, {-19231, "-19.231", 1}, {-1, "-0.001", 1}, {1902, "1.902", 1},
+			} {
+				milliwatts.Store(tc.milliwatts)
+				before := p.Stats().Requests
+				body := h.probed("a")
+				if !strings.Contains(body, "tapo_up 1\n") || !strings.Contains(body, `tapo_power_watts{outlet="1"} `+tc.want+"\n") ||
+					!strings.Contains(body, `tapo_energy_returned_joules_total{outlet="1"} `) {
+					t.Errorf("read %d, at %d mW:\n%s", i, tc.milliwatts, body)
+				}
+				if got := p.Stats().Requests - before; tc.requests > 0 && got != tc.requests {
+					t.Errorf("read %d, at %d mW: %d requests, want %d", i, tc.milliwatts, got, tc.requests)
+				}
+			}
+			if s := p.Stats(); s.Logins != 1 {
+				t.Errorf("%d logins", s.Logins)
+			}
+		})
 	}
 }
 

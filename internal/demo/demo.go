@@ -53,6 +53,7 @@ func Home() []Appliance {
 		{Name: "Router", Load: simulator.Constant(9.4)},
 		{Name: "Charger", Load: simulator.Constant(0.4)},
 	}})
+	add("balcony", "Balcony", "balcony", "always-on", &simulator.Plug{Model: simulator.P410M, Load: simulator.Balcony()})
 	return all
 }
 

@@ -105,7 +105,7 @@ func TestPagesInChromium(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	b := newBrowser(t)
-	failed := "/probes/10" // of heater, which is the tenth
+	failed := "/probes/11" // of heater, which is the eleventh
 	for _, size := range [][2]int{{1280, 860}, {390, 844}} {
 		for _, theme := range []string{"light", "dark"} {
 			for _, path := range []string{"/", failed} {
@@ -207,7 +207,7 @@ func TestHostileNamesInChromium(t *testing.T) {
 		hostile, plug.Addr(), hostile, hostile, strings.Repeat("n", 100), strings.Repeat("r", 100)))
 	probeAll(t, address)
 	b := newBrowser(t)
-	for _, path := range []string{"/", "/?filter=" + url.QueryEscape(hostile), "/probes/10", "/probes/11"} {
+	for _, path := range []string{"/", "/?filter=" + url.QueryEscape(hostile), "/probes/11", "/probes/12"} {
 		b.open(address + path)
 		var elements int
 		b.eval(&elements, `document.querySelectorAll('script, img, iframe, object').length`)

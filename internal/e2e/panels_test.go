@@ -24,7 +24,7 @@ func TestPanels(t *testing.T) {
 	address := exporter(t, nil, "--demo")
 	server := shippedPrometheus(t, address, freeAddress(t), history(t, address))
 	eventually(t, time.Minute, func() string {
-		for _, needed := range []string{"count(tapo_up == 1) == 9", "outlet:tapo_cost:today", "outlet:tapo_cost:month", "rate(process_cpu_seconds_total[20s] offset 2s)"} {
+		for _, needed := range []string{"count(tapo_up == 1) == 10", "outlet:tapo_cost:today", "outlet:tapo_cost:month", "rate(process_cpu_seconds_total[20s] offset 2s)"} {
 			if len(query(t, server, needed)) == 0 {
 				return "no " + needed
 			}

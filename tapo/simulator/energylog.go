@@ -9,7 +9,8 @@ import (
 )
 
 // energyLog is the energy history that a plug stores, in slots of five minutes of its
-// own clock. [meter.fillLog] computes the time before the simulation from the load,
+// own clock. It is of what was drawn; what the history of a plug has that feeds in is not
+// recorded anywhere. [meter.fillLog] computes the time before the simulation from the load,
 // when a request needs it.
 type energyLog struct {
 	slots []float64 // Wh
@@ -64,7 +65,7 @@ func (m *meter) fillLog(from time.Time) {
 	past := newEnergyLog(log.setUp, from, log.on)
 	for t := from; log.on && t.Before(log.from); {
 		took := min(time.Minute, log.from.Sub(t), untilSlot(t))
-		past.add(slotOf(t), m.load.Watts(t)*took.Hours())
+		past.add(slotOf(t), drawn(m.load.Watts(t)*took.Hours()))
 		t = t.Add(took)
 	}
 	for n, wattHours := range log.slots {

@@ -9,7 +9,7 @@ import (
 )
 
 // Load is an appliance. Its power is a function of the time, so the meter can
-// integrate the past.
+// integrate the past. Negative power is fed back.
 type Load interface {
 	Watts(at time.Time) float64
 }
@@ -84,6 +84,18 @@ func Computer() Load {
 	return LoadFunc(func(at time.Time) float64 {
 		work := math.Max(0, math.Sin(float64(at.Unix())/97))
 		return 145 + 110*work + 9*noise(at, 5)
+	})
+}
+
+// Balcony is a household's basic load behind solar panels at the longitude of Greenwich,
+// on a day as in spring. It draws at night and feeds in by day, from about an hour after
+// 6:00 UTC to about an hour before 18:00 UTC.
+func Balcony() Load {
+	return LoadFunc(func(at time.Time) float64 {
+		household := 110 + 12*noise(at, 6)
+		sun := math.Sin((float64(intoCycle(at, 24*time.Hour))/float64(24*time.Hour) - 0.25) * 2 * math.Pi)
+		clouds := 0.15 + 0.15*math.Sin(float64(at.Unix())/1400)
+		return household - 620*math.Max(0, sun)*(1-clouds)
 	})
 }
 

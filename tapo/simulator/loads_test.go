@@ -24,3 +24,28 @@ func TestLoadsAreAlive(t *testing.T) {
 		}
 	}
 }
+
+// TestBalcony: it feeds in by day only, and the same at the same time.
+func TestBalcony(t *testing.T) {
+	for _, midnight := range []time.Time{time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)} {
+		feeding := 0
+		for minute := range 24 * 60 {
+			at := midnight.Add(time.Duration(minute) * time.Minute)
+			w := Balcony().Watts(at)
+			if w != Balcony().Watts(at.In(time.FixedZone("", 3600))) || w < -800 || w > 300 {
+				t.Fatalf("%v: %v W", at, w)
+			}
+			if hour := at.Hour(); w < 0 {
+				feeding++
+				if hour < 6 || hour >= 18 {
+					t.Errorf("%v: %v W", at, w)
+				}
+			} else if hour >= 8 && hour < 16 {
+				t.Errorf("%v: %v W", at, w)
+			}
+		}
+		if feeding < 8*60 || feeding > 12*60 {
+			t.Errorf("it feeds in for %d minutes", feeding)
+		}
+	}
+}

@@ -20,15 +20,16 @@ type meter struct {
 	countedUntil time.Time // the counters include the time before this
 
 	today, month counters
-	atMidnight   float64 // month.wattHours at the last midnight
+	atMidnight   counters // month at the last midnight
 
 	log energyLog
 }
 
-// counters are those of one window of time.
+// counters are those of one window of time. Energy that is fed back is counted apart
+// from what is drawn.
 type counters struct {
-	wattHours float64
-	runtime   time.Duration
+	drawn, returned float64 // Wh
+	runtime         time.Duration
 }
 
 // newMeter returns a meter that has been running, with its relay as given, since
@@ -78,24 +79,28 @@ func (m *meter) advance(now time.Time) {
 			wattHours := m.load.Watts(m.countedUntil) * took.Hours()
 			m.today.add(wattHours, took)
 			m.month.add(wattHours, took)
-			m.log.add(slotOf(local), wattHours)
+			m.log.add(slotOf(local), drawn(wattHours))
 		}
 		m.countedUntil = m.countedUntil.Add(took)
 		before := local
 		local = m.clock(m.countedUntil)
 		switch { // no step contains midnight, since a slot ends there
 		case local.Month() != before.Month():
-			m.today, m.month, m.atMidnight = counters{}, counters{}, 0
+			m.today, m.month, m.atMidnight = counters{}, counters{}, counters{}
 		case local.Day() != before.Day():
-			m.today, m.atMidnight = counters{}, m.month.wattHours
+			m.today, m.atMidnight = counters{}, m.month
 		}
 	}
 }
 
 func (c *counters) add(wattHours float64, d time.Duration) {
-	c.wattHours += wattHours
+	c.drawn += drawn(wattHours)
+	c.returned += drawn(-wattHours)
 	c.runtime += d
 }
+
+// drawn is an energy, or 0 if it is fed back.
+func drawn(wattHours float64) float64 { return max(wattHours, 0) }
 
 func (m *meter) setRelay(on bool, now time.Time) {
 	m.advance(now)
@@ -108,7 +113,7 @@ func (m *meter) setRelay(on bool, now time.Time) {
 func (m *meter) setClock(offset time.Duration, now time.Time) {
 	m.advance(now)
 	m.offset = offset
-	m.today, m.month, m.atMidnight = counters{}, counters{}, 0
+	m.today, m.month, m.atMidnight = counters{}, counters{}, counters{}
 	m.log = newEnergyLog(m.clock(now), m.clock(now), m.on)
 }
 
@@ -117,26 +122,39 @@ type sample struct {
 	clock        time.Time
 	on           bool
 	onTime       time.Duration
-	milliwatts   int
+	milliwatts   int // negative while power is fed back
 	millivolts   int
 	milliamperes int
 	today, month counters
-	todayWh      int // whole watt-hours, as the plug counts them
-	monthWh      int
+
+	drawn, returned tally
+}
+
+// tally is the energy of the day and of the month, as a plug counts it.
+type tally struct{ todayWh, monthWh, todayMWh, monthMWh int }
+
+// newTally rounds the energies of a month, so far and up to the last midnight.
+func newTally(month, atMidnight float64) tally {
+	t := tally{monthWh: wholeWh(month), monthMWh: wholeWh(1000 * month)}
+	t.todayWh, t.todayMWh = t.monthWh-wholeWh(atMidnight), t.monthMWh-wholeWh(1000*atMidnight)
+	return t
 }
 
 func (m *meter) sample(now time.Time) sample {
 	m.advance(now)
-	s := sample{clock: m.clock(now), on: m.on, today: m.today, month: m.month, monthWh: wholeWh(m.month.wattHours)}
-	s.todayWh = s.monthWh - wholeWh(m.atMidnight)
+	s := sample{
+		clock: m.clock(now), on: m.on, today: m.today, month: m.month,
+		drawn: newTally(m.month.drawn, m.atMidnight.drawn), returned: newTally(m.month.returned, m.atMidnight.returned),
+	}
 	volts := 231 + 2.5*math.Sin(float64(now.Unix())/613) + 0.4*noise(now, 7)
 	s.millivolts = int(volts * 1000)
 	if m.on {
 		s.onTime = now.Sub(m.onSince)
 		watts := m.load.Watts(now)
 		s.milliwatts = int(watts * 1000)
-		powerFactor := 0.55 + 0.44*watts/(watts+40)
-		s.milliamperes = int(watts / volts / powerFactor * 1000)
+		size := math.Abs(watts) // the current has no sign
+		powerFactor := 0.55 + 0.44*size/(size+40)
+		s.milliamperes = int(size / volts / powerFactor * 1000)
 	}
 	return s
 }

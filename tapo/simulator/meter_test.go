@@ -37,7 +37,7 @@ func TestMeter(t *testing.T) {
 			m := newMeter(Constant(100), true, tc.from.Location(), time.Time{}, tc.from)
 			s := m.sample(tc.to)
 			for what, got := range map[string][2]float64{
-				"today": {s.today.wattHours, 100 * tc.today}, "month": {s.month.wattHours, 100 * tc.all},
+				"today": {s.today.drawn, 100 * tc.today}, "month": {s.month.drawn, 100 * tc.all},
 				"time on today": {s.today.runtime.Hours(), tc.today}, "time on in the month": {s.month.runtime.Hours(), tc.all},
 			} {
 				if diff := got[0] - got[1]; diff > 1e-6 || diff < -1e-6 {
@@ -54,10 +54,10 @@ func TestMeterCountsOnlyWhileOn(t *testing.T) {
 	m.setRelay(false, now.Add(time.Hour))
 	m.setRelay(true, now.Add(3*time.Hour))
 	s := m.sample(now.Add(4 * time.Hour))
-	if s.today.runtime != 2*time.Hour || int(s.today.wattHours+0.5) != 120 || s.onTime != time.Hour {
+	if s.today.runtime != 2*time.Hour || int(s.today.drawn+0.5) != 120 || s.onTime != time.Hour {
 		t.Errorf("%+v", s)
 	}
-	if s := m.sample(now); s.today.wattHours < 0 {
+	if s := m.sample(now); s.today.drawn < 0 {
 		t.Errorf("a clock that goes backwards: %+v", s)
 	}
 }

@@ -237,7 +237,7 @@ func (u unit) energyMethod(method string) (result any, ok bool) {
 		}
 	case "get_emeter_data":
 		if u.emeter {
-			result = emeterData{now.milliamperes, now.millivolts, now.milliwatts, int(now.month.wattHours / 3)}
+			result = now.emeterData()
 		}
 	case "get_emeter_vgain_igain":
 		if u.emeter {
@@ -281,7 +281,9 @@ func appendReply(b []byte, method string, result any, code int) []byte {
 		name, _ := json.Marshal(method) //nolint:errchkjson // a string
 		b = append(append(append(b, `"method":`...), name...), ',')
 	}
-	if result != nil {
+	if raw, ok := result.(json.RawMessage); ok { // as it is, valid or not
+		b = append(append(append(b, `"result":`...), raw...), ',')
+	} else if result != nil {
 		data, err := json.Marshal(result)
 		if err != nil {
 			code = codeFailed

@@ -71,6 +71,15 @@ var (
 		Name: "P110M", Region: "EU", Hardware: "1.0", Firmware: "1.2.3",
 		Components: with(base, autoOff, localSmart, energy, protection, charging, matter, current), Emeter: true,
 	}
+	// P410M measures the direction of the power (python-kasa/python-kasa#1709).
+	P410M = Model{
+		Name: "P410M", Region: "EU", Hardware: "1.0", Firmware: "1.4.4 Build 251203 Rel.090729", Compatibility: true,
+		Components: balcony, Emeter: true,
+	}
+	P410MTPAP = Model{
+		Name: "P410M", Region: "EU", Hardware: "1.0", Firmware: "1.4.4 Build 251203 Rel.090729", Protocol: TPAP,
+		Components: balcony, Emeter: true,
+	}
 	P125M           = Model{Name: "P125M", Region: "US", Hardware: "1.0", Firmware: "1.1.0", Components: with(base, autoOff, localSmart, matter)}
 	P135Passthrough = Model{
 		Name: "P135", Region: "US", Hardware: "1.0", Firmware: "1.0.5",
@@ -103,3 +112,12 @@ var (
 const kasaPlug = "SMART.KASAPLUG"
 
 var dimmer = Component{"brightness", 1}
+
+// directed is the version of energy_monitoring of a plug that measures the direction.
+const directed = 3
+
+// balcony has the components of P410M.
+var balcony = components("device:2 firmware:2 quick_setup:3 time:1 wireless:1 schedule:2 countdown:2 antitheft:1 account:1 " +
+	"synchronize:1 sunrise_sunset:1 led:1 cloud_connect:1 iot_cloud:1 device_local_time:1 default_states:1 auto_off:2 localSmart:1 " +
+	"energy_unit:1 energy_monitoring:3 power_protection:2 charging_protection:2 matter:3 current_protection:1 overheat_protection:1 " +
+	"tpap:1 noc:1")

@@ -5,6 +5,8 @@ package simulator
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -25,6 +27,15 @@ type emeterData struct {
 	Millivolts   int `json:"voltage_mv"`
 	Milliwatts   int `json:"power_mw"`
 	WattHours    int `json:"energy_wh"` // since when is not known
+}
+
+func (s sample) emeterData() any {
+	e := emeterData{s.milliamperes, s.millivolts, s.milliwatts, int(s.month.drawn / 3)}
+	if e.Milliwatts >= 0 {
+		return e
+	}
+	// While a P410M feeds in, this is not JSON (python-kasa/python-kasa#1758).
+	return json.RawMessage(fmt.Sprintf(`{"current_ma":%d,"voltage_mv":%d,"power_mw":-%d,"energy_wh":%d}`, e.Milliamperes, e.Millivolts, e.Milliwatts, e.WattHours))
 }
 
 // deviceInfo is the result of get_device_info. A member that only some firmware has is
@@ -109,7 +120,8 @@ func (p *Plug) deviceInfo(u unit) *deviceInfo {
 func encoded(name string) string { return base64.StdEncoding.EncodeToString([]byte(name)) }
 
 // energyUsage is the result of get_energy_usage. Only the first firmware has the four
-// histories (fishbigger/TapoP100#80).
+// histories (fishbigger/TapoP100#80), and only plugs that measure the direction have
+// the counters of directedUsage.
 type energyUsage struct {
 	TodayRuntime int         `json:"today_runtime"` // minutes
 	MonthRuntime int         `json:"month_runtime"`
@@ -122,13 +134,25 @@ type energyUsage struct {
 	Past7d       *[7][24]int `json:"past7d,omitempty"`
 	Past30d      *[30]int    `json:"past30d,omitempty"`
 	Past1y       *[12]int    `json:"past1y,omitempty"`
+	*directedUsage
+}
+
+// directedUsage has the finer counters, and those of what was fed back
+// (python-kasa/python-kasa#1709).
+type directedUsage struct {
+	TodayEnergyMWh   int `json:"today_energy_mwh"`
+	MonthEnergyMWh   int `json:"month_energy_mwh"`
+	TodayReturned    int `json:"today_charge_energy"` // Wh
+	MonthReturned    int `json:"month_charge_energy"`
+	TodayReturnedMWh int `json:"today_charge_energy_mwh"`
+	MonthReturnedMWh int `json:"month_charge_energy_mwh"`
 }
 
 func (u unit) energyUsage() any {
 	now := u.now
 	usage := &energyUsage{
 		TodayRuntime: int(now.today.runtime / time.Minute), MonthRuntime: int(now.month.runtime / time.Minute),
-		TodayEnergy: now.todayWh, MonthEnergy: now.monthWh,
+		TodayEnergy: now.drawn.todayWh, MonthEnergy: now.drawn.monthWh,
 		LocalTime: now.clock.Format(time.DateTime),
 	}
 	if !u.noPower {
@@ -136,6 +160,11 @@ func (u unit) energyUsage() any {
 	}
 	if !u.has("energy_monitoring", 2) {
 		usage.Past24h, usage.Past7d, usage.Past30d, usage.Past1y = new([24]int), new([7][24]int), new([30]int), new([12]int)
+	}
+	if u.has("energy_monitoring", directed) {
+		usage.directedUsage = &directedUsage{
+			now.drawn.todayMWh, now.drawn.monthMWh, now.returned.todayWh, now.returned.monthWh, now.returned.todayMWh, now.returned.monthMWh,
+		}
 	}
 	return usage
 }
@@ -148,7 +177,7 @@ func (u unit) deviceUsage() any {
 	minutes := window(int(now.today.runtime/time.Minute), int(now.month.runtime/time.Minute))
 	usage := map[string]any{"time_usage": named(minutes)}
 	if u.has("energy_monitoring", 1) {
-		wattHours := window(now.todayWh, now.monthWh)
+		wattHours := window(now.drawn.todayWh, now.drawn.monthWh)
 		var saved [3]int // in python-kasa's recordings: what a lamp of 60 W would have used more
 		for i := range saved {
 			saved[i] = max(0, minutes[i]-wattHours[i])

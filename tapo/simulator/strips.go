@@ -88,7 +88,7 @@ var (
 // Models returns all models: plugs, strips, and some devices that are neither.
 func Models() []Model {
 	return []Model{
-		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P110TPAP, P110M,
+		P100Old, P100Passthrough, P100, P105, P110Old, P110Passthrough, P110NoEmeter, P110, P110Compatible, P110TPAP, P110M, P410M, P410MTPAP,
 		P115Passthrough, P115, P125M, P135Passthrough, P135, TP10, TP15, EP25First, EP25, KP125MPassthrough, KP125M,
 		P300First, P300, P300Reversed, P304M, P306, P316M, P210M, TP25, EP40M,
 		L530, L900, S505, H100,
