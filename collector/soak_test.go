@@ -143,7 +143,7 @@ func (p *soaked) maybeHarm(t *testing.T, random *rand.Rand, now time.Time) {
 			{Kind: simulator.Garble},
 			{Kind: simulator.Oversize},
 			{Kind: simulator.HTML},
-			{Kind: simulator.NotJSON},
+			{Kind: simulator.Says, Text: "{"},
 			{Kind: simulator.Status, Status: 403},
 			{Kind: simulator.Status, Status: 404},
 			{Kind: simulator.Status, Status: 429},

@@ -37,7 +37,7 @@ func TestTrendHasGapsAndOutlivesReloads(t *testing.T) {
 		return m[1]
 	}
 	draw(2)
-	p.Inject(simulator.Fault{Kind: simulator.NotJSON})
+	p.Inject(simulator.Fault{Kind: simulator.Says, Text: "{"})
 	draw(2)
 	p.Heal()
 	if path := draw(2); strings.Count(path, "M") != 2 || strings.Count(path, "L") != 2 {

@@ -40,9 +40,10 @@ type login struct {
 // session is a login that stands.
 type session struct {
 	transport.Session
-	over    *openTransport
-	http    *httpwire.Client
-	expires time.Time // zero if the plug did not say
+	over      *openTransport
+	http      *httpwire.Client
+	expires   time.Time // zero if the plug did not say
+	outOfStep bool      // the last request got no answer, or none that can be opened
 }
 
 // RoundTrip implements [transport.Session]. What answers is the plug, so that an
@@ -55,6 +56,9 @@ func (s *session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 	if err != nil && s.http.Silent() {
 		err = plugerr.Unanswered(err)
 	}
+	answered := err == nil || errors.Is(err, plugerr.ErrSessionLost) || plugerr.IsNotAReply(err) ||
+		isType[*plugerr.CodeError](err) || isType[*httpwire.StatusError](err)
+	s.outOfStep = !answered
 	return plain, err
 }
 
@@ -135,12 +139,11 @@ func (l *login) drop() {
 // Other sessions that have failed do not count as standing. The next read tries
 // them once more, which costs less than a login.
 func (l *login) ended(err error, began time.Time) {
-	answered := errors.Is(err, plugerr.ErrSessionLost) || isType[*plugerr.CodeError](err) || isType[*httpwire.StatusError](err)
 	switch {
 	case err == nil:
 		l.live.Store(l.session.over.Protocol())
 		l.cfg.Guard.rules.Cooldown.End(began)
-	case l.session != nil && l.session.over.inStep && !answered:
+	case l.session != nil && l.session.over.inStep && l.session.outOfStep:
 		l.drop()
 	case wantsLogin(err):
 		l.live.Store(Protocol(""))

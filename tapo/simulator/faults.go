@@ -53,8 +53,8 @@ const (
 	// NoBatch refuses multipleRequest with -1003, as P100 does
 	// (python-kasa/python-kasa#819).
 	NoBatch
-	// NotJSON replies over the session with text that is not JSON.
-	NotJSON
+	// Says replies over the session with Fault.Text, which may be JSON.
+	Says
 	// StrayByte appends a line feed to a handshake1 reply.
 	StrayByte
 	// OldCookie names the session cookie SESSIONID (python-kasa's klaptransport.py).
@@ -91,15 +91,18 @@ type Fault struct {
 	Path string
 	// Times is the number of requests to hit; 0 means all until [Plug.Heal].
 	Times int
+	// Above limits the fault to requests with a body of more bytes.
+	Above int
 	// Skip is the number of matching requests to let pass first.
 	Skip int
 	// Delay is added to the latency. It applies to every kind.
 	Delay time.Duration
 	// Status is for the kind Status, and for Redirect if it is not 302. Location
-	// is for Redirect, Code for Code.
+	// is for Redirect, Code for Code, Text for Says.
 	Status   int
 	Location string
 	Code     int
+	Text     string
 	// Rewrite, if it is not nil, changes the reply's body. It applies to every kind.
 	Rewrite func(body []byte) []byte
 }
@@ -126,7 +129,7 @@ func (p *Plug) takeFault(req request) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range p.faults {
-		if !strings.HasSuffix(req.step, f.Path) {
+		if !strings.HasSuffix(req.step, f.Path) || len(req.body) <= f.Above && f.Above > 0 {
 			continue
 		}
 		if f.Skip > 0 {

@@ -59,8 +59,8 @@ func parseCall(plain []byte) (c call, code int) {
 
 // execute runs a call that arrived over a session, and returns the JSON reply.
 func (p *Plug) execute(c call, fault Fault) []byte {
-	if fault.Kind == NotJSON {
-		return []byte("{")
+	if fault.Kind == Says {
+		return []byte(fault.Text)
 	}
 	if c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
 		return codeOnly(codeJSONDecode)
@@ -102,8 +102,12 @@ func (p *Plug) controlChild(c call) []byte {
 		return codeOnly(codeParams)
 	}
 	p.stats.Methods[c.Method]++
-	inner := p.executeOn(p.outletUnit(i), *c.Params.Request)
-	return appendReply(nil, "", map[string]any{"responseData": json.RawMessage(inner)}, 0)
+	u := p.outletUnit(i)
+	if reply, ok := p.results[u.prefix+c.Method]; ok {
+		return reply
+	}
+	inner := p.executeOn(u, *c.Params.Request)
+	return appendReply(nil, "", json.RawMessage(`{"responseData":`+string(inner)+`}`), 0)
 }
 
 // executeBatch runs the calls of a batch up to the first that fails: the replies of
@@ -115,17 +119,17 @@ func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	}
 	b := p.batchBuffer[:0]
 	b = append(b, `{"error_code":0,"result":{"responses":[`...)
-	for i, c := range calls {
-		if i > 0 {
-			b = append(b, ',')
+	for _, c := range calls {
+		if p.omitted[u.prefix+c.Method] {
+			continue
 		}
 		result, code := p.run(u, c)
-		b = appendReply(b, c.Method, result, code)
+		b = append(appendReply(b, c.Method, result, code), ',')
 		if code != 0 {
 			break
 		}
 	}
-	b = append(b, "]}}"...)
+	b = append(bytes.TrimSuffix(b, []byte(",")), "]}}"...)
 	p.batchBuffer = b
 	return b
 }

@@ -91,6 +91,7 @@ type Plug struct {
 	faults      []*Fault
 	refusals    map[string]int
 	results     map[string]json.RawMessage // set by Answer
+	omitted     map[string]bool            // set by Omit
 	batches     int                        // executed in this session
 	hang        bool                       // the request at hand gets no reply
 	stats       Stats
@@ -140,7 +141,7 @@ func (p *Plug) Start() error {
 	p.identity = newIdentity(p.Name + p.Model.Name)
 	p.meter = newMeter(p.Load, !p.Off, location, p.SetUp, p.Now())
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
-	p.refusals, p.results = map[string]int{}, map[string]json.RawMessage{}
+	p.refusals, p.results, p.omitted = map[string]int{}, map[string]json.RawMessage{}, map[string]bool{}
 	p.startOutlets(location)
 	p.TPAP.setDefaults()
 	p.lastBodies = map[string][]byte{}
@@ -320,8 +321,16 @@ func (p *Plug) Refuse(method string, code int) {
 	p.refusals[method] = code
 }
 
-// Answer replaces the result of a method with other JSON; "" ends that. Methods are
-// written as for [Plug.Refuse].
+// Omit leaves the replies to a method out of batches, or no longer. Methods are written as
+// for [Plug.Refuse].
+func (p *Plug) Omit(method string, omit bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.omitted[method] = omit
+}
+
+// Answer replaces the result of a method with other text, which need not be JSON; "" ends
+// that. Methods are written as for [Plug.Refuse]; of 2/control_child it is the whole reply.
 func (p *Plug) Answer(method, result string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -65,8 +65,14 @@ func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
 			return batch[:min(len(batch), maxBatch)]
 		}
 	}
+	rank := func(m *method) int {
+		if m == componentNego && len(missing) <= d.budget.Left() {
+			return getDeviceInfo.singleRank // there is time for it, and it spares requests
+		}
+		return m.singleRank
+	}
 	return []*method{slices.MinFunc(missing, func(a, b *method) int {
-		return cmp.Or(order(alone(a))-order(alone(b)), cmp.Compare(a.singleRank, b.singleRank))
+		return cmp.Or(order(alone(a))-order(alone(b)), cmp.Compare(rank(a), rank(b)))
 	})}
 }
 
@@ -215,7 +221,7 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 // fileEntry files a reply of a batch. A method that the unit has answered before gets a
 // second try, alone, if it fails for no lasting reason.
 func (d *Dialect) fileEntry(ctx context.Context, u *unit, m *method, r *response, got *replies) {
-	if u.of(m).answered && (r.code() == 0 && r.Result.saysNothing() || isUnclear(r.code())) {
+	if u.of(m).works() && (r.code() == 0 && r.Result.saysNothing() || isUnclear(r.code())) {
 		u.record(m).alone = true
 		return
 	}

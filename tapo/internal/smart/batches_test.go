@@ -53,3 +53,70 @@ func TestHangingBatches(t *testing.T) {
 		}
 	})
 }
+
+// TestBatchTooLarge: a plug that answers large requests with its web page is asked one by
+// one. There are two such batches, and no third; the session stays.
+func TestBatchTooLarge(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		t.Run(g.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g.Model.Emeter = true
+				h := plugtest.NewHome(t, g.Model)
+				const largest = 230 // a single request fits
+				step := g.Steps[len(g.Steps)-1]
+				h.Plug.Inject(simulator.Fault{Kind: simulator.HTML, Path: step, Above: largest})
+				for range 20 {
+					r, err := h.Read(h.Device)
+					if err != nil || !has(r.Outlets[0].EnergyMonth) {
+						t.Fatalf("%+v, %v", r, err)
+					}
+					time.Sleep(15 * time.Second)
+				}
+				if s := h.Plug.Stats(); s.Logins != 1 {
+					t.Errorf("%d logins", s.Logins)
+				}
+				before := h.Plug.Stats().Requests
+				r, err := h.Read(h.Device)
+				if took := h.Plug.Stats().Requests - before; err != nil || took != 3 || !has(r.Outlets[0].Voltage) || !has(r.Outlets[0].PowerLimit) {
+					t.Errorf("%d requests, %+v, %v", took, r, err)
+				}
+			})
+		})
+	}
+}
+
+// TestGarbledBatches: a plug that garbles batches, and answers each method alone, is not
+// sent a third one.
+func TestGarbledBatches(t *testing.T) {
+	for what, says := range map[string]string{"cut short": `{"error_code":0,"result":{"responses":[{"meth`, "refused": `{"error_code":-1}`, "HTTP status": ""} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, simulator.P110)
+				batches := 0
+				fault := simulator.Fault{Kind: simulator.Says, Text: says, Path: "/app/request", Above: 200}
+				if says == "" {
+					fault.Kind, fault.Status = simulator.Status, 500
+				}
+				fault.Rewrite = func(body []byte) []byte { batches++; return body }
+				h.Plug.Inject(fault)
+				for range 20 {
+					if r, err := h.Read(h.Device); err != nil || !has(r.Outlets[0].EnergyMonth) {
+						t.Fatalf("%+v, %v", r, err)
+					}
+					time.Sleep(15 * time.Second)
+				}
+				if logins := h.Plug.Stats().Logins; batches > 2 || batches == 0 || logins != 1 {
+					t.Errorf("%d batches, %d logins", batches, logins)
+				}
+				h.Plug.Heal()
+				time.Sleep(24 * time.Hour)
+				h.Reason(h.Device)
+				before := h.Plug.Stats().Requests
+				h.Reason(h.Device)
+				if took := h.Plug.Stats().Requests - before; took != 1 {
+					t.Errorf("%d requests once batches work", took)
+				}
+			})
+		})
+	}
+}

@@ -101,7 +101,10 @@ func (d *Dialect) letRest() {
 	d.undo = d.undo[:0]
 	now := d.opts.Now()
 	for _, f := range d.failures {
-		*f.history = methodHistory{filed: now, restsUntil: now.Add(f.rest), alone: f.rest == unavailableLife}
+		*f.history = methodHistory{
+			answered: f.history.answered, failed: true, // it goes last in a batch, which a refusal ends
+			filed: now, restsUntil: now.Add(f.rest), alone: f.rest == unavailableLife,
+		}
 	}
 	d.failures = d.failures[:0]
 }

@@ -56,19 +56,19 @@ var (
 		file: func(_ *unit, got *replies, res *result) { got.info = res.deviceInfo },
 	}
 	componentNego = &method{
-		name: "component_nego", describes: true, rank: 2, firstRank: 2, singleRank: 2,
+		name: "component_nego", describes: true, rank: 2, firstRank: 2, singleRank: 5,
 		needed:  func(_ *Dialect, u *unit, _ *replies) bool { return u.components == nil },
 		file:    func(u *unit, _ *replies, res *result) { u.components = res.ComponentList.versions() },
 		lacking: func(u *unit) bool { return u.components == nil },
 	}
 	getChildDeviceList = &method{
-		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3, singleRank: 3,
+		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3, singleRank: 6,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) },
 		pages:  func(got *replies) (start, have, all int) { return got.received, len(got.children), got.numChildren },
 		file:   func(_ *unit, got *replies, res *result) { got.addChildren(res) },
 	}
 	getChildComponentList = &method{
-		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4, singleRank: 4,
+		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4, singleRank: 7,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) && d.profile.children == nil },
 		pages: func(got *replies) (start, have, all int) {
 			return got.gotComponents, got.gotComponents, got.numComponents
@@ -76,7 +76,7 @@ var (
 		file: func(_ *unit, got *replies, res *result) { got.addChildComponents(res) },
 	}
 	getEnergyUsage = &method{
-		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5, singleRank: 5,
+		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5, singleRank: 2,
 		file: func(u *unit, got *replies, res *result) {
 			got.energy, u.powerInEnergy = res.energyUsage, isPower(res.CurrentPower)
 		},
@@ -88,14 +88,14 @@ var (
 		clear: func(u *unit) { u.protection = protectionPower{} },
 	}
 	getCurrentPower = &method{ // the coarsest of three sources of power
-		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7, singleRank: 7,
+		name: "get_current_power", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 6, firstRank: 7, singleRank: 4,
 		needed: func(d *Dialect, u *unit, got *replies) bool {
 			return !u.powerInEnergy && !d.expectsPowerOfEmeter(u, got)
 		},
 		file: func(_ *unit, got *replies, res *result) { got.power = res.CurrentPower },
 	}
 	getEmeterData = &method{
-		name: "get_emeter_data", component: "energy_monitoring", version: 2, ofOutlets: true, rank: 7, firstRank: 8, singleRank: 6,
+		name: "get_emeter_data", component: "energy_monitoring", version: 2, ofOutlets: true, rank: 7, firstRank: 8, singleRank: 3,
 		file: func(u *unit, got *replies, res *result) {
 			got.emeter, u.emeterLacksPower = res.emeterData, !isPower(res.PowerMW)
 		},
@@ -145,13 +145,13 @@ func methodNamed(name string) *method {
 func (d *Dialect) missing(u *unit, got *replies) []*method {
 	missing := make([]*method, 0, len(methods))
 	for _, m := range byRank {
-		if u.of(m).answered && d.wants(u, m, got) {
+		if u.of(m).works() && d.wants(u, m, got) {
 			missing = append(missing, m)
 		}
 	}
 	settled := len(missing)
 	for _, m := range byFirstRank {
-		if !u.of(m).answered && d.wants(u, m, got) {
+		if !u.of(m).works() && d.wants(u, m, got) {
 			missing = append(missing, m)
 		}
 	}
@@ -179,10 +179,17 @@ func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	case m.every > 0 && d.opts.Now().Before(u.of(m).filed.Add(m.every)):
 		return false
 	}
-	if !m.ofOutlets && u.isChild() || m.ofOutlets && !u.isChild() && d.profile.isStrip() {
+	if !m.ofOutlets && u.isChild() || m.ofOutlets && !u.isChild() && (d.profile.isStrip() || d.mayTurnOutStrip(got)) {
 		return false
 	}
 	return (m.component == "" || u.has(m.component, m.version)) && (m.needed == nil || m.needed(d, u, got))
+}
+
+// mayTurnOutStrip reports whether the plug has no outlet of its own, and has not listed its
+// components yet, so that it may be a strip.
+func (d *Dialect) mayTurnOutStrip(got *replies) bool {
+	u := &d.profile.plug
+	return got.of(getDeviceInfo).state == answered && !got.info.DeviceOn.Valid && u.components == nil && d.wants(u, componentNego, got)
 }
 
 // mayBeStrip reports whether the plug may list children. If its components are not known
@@ -205,7 +212,7 @@ func (d *Dialect) expectsPowerOfEmeter(u *unit, got *replies) bool {
 	case failed:
 		return false
 	}
-	if h := u.of(getEmeterData); u.emeterLacksPower || h.alone || u.isChild() && !h.answered && d.restsOnAnyChild(getEmeterData) {
+	if h := u.of(getEmeterData); u.emeterLacksPower || h.alone || u.isChild() && !h.works() && d.restsOnAnyChild(getEmeterData) {
 		return false
 	}
 	return u.has(getEmeterData.component, getEmeterData.version) && !d.rests(u, getEmeterData)

@@ -43,11 +43,15 @@ type unit struct {
 
 // methodHistory has the past replies of a unit to a method.
 type methodHistory struct {
-	answered   bool      // before, and has not failed since
+	answered   bool      // at any time
+	failed     bool      // since then
 	filed      time.Time // of the last reply since the login, zero if there is none
 	restsUntil time.Time // not asked before, since it has failed
 	alone      bool      // asked in a request of its own: it has failed, and may spoil a batch
 }
+
+// works reports whether the last reply was of use.
+func (h methodHistory) works() bool { return h.answered && !h.failed }
 
 // of returns the history of m.
 func (u *unit) of(m *method) methodHistory {

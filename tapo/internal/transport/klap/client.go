@@ -118,6 +118,9 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 		return nil, err
 	}
 	if err := reply.OverSession("request"); err != nil {
+		if plugerr.IsNotAReply(err) { // the plug has not opened the request, and may require the number yet
+			s.seq--
+		}
 		return nil, err
 	}
 	plain, err := s.cipher.Open(s.seq, reply.Body, s.verify)
