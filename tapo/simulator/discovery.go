@@ -94,6 +94,7 @@ func (p *Plug) discoveryReply() []byte {
 		}
 	case p.Model.Protocol == TPAP, p.Model.Compatibility: // announces TPAP although it speaks KLAP (python-kasa/python-kasa#1733)
 		scheme["encrypt_type"] = "TPAP"
+		result["protocol_version"], result["tpap_preferred"] = 1, p.Model.Protocol == TPAP
 		result["tpap"] = map[string]any{"tls": p.TPAP.TLS, "dac": 0, "noc": 0, "pake": p.TPAP.Pake, "port": p.tpapPort()}
 	}
 	payload, _ := json.Marshal(map[string]any{"result": result, "error_code": 0}) //nolint:errchkjson // of our own making

@@ -83,9 +83,29 @@ func (p *Plug) setCookie(id string, fault Fault) string {
 	return fmt.Sprintf("%s=%s;TIMEOUT=%d", name, id, int(p.SessionLifetime/time.Second))
 }
 
+// sessionOf returns the session in a Cookie header, "" if there is none. Other cookies
+// are ignored.
+func sessionOf(header string) string {
+	for pair := range strings.SplitSeq(header, ";") {
+		if id, ok := strings.CutPrefix(strings.TrimSpace(pair), "TP_SESSIONID="); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// klapSessionOf is sessionOf for KLAP, which refuses a client that sends TIMEOUT back
+// (petretiandrea/plugp100#131).
+func klapSessionOf(header string) string {
+	if strings.Contains(header, "TIMEOUT=") {
+		return ""
+	}
+	return sessionOf(header)
+}
+
 func (p *Plug) handshake2(req request) response {
 	pending := p.klap.pending
-	if pending == nil || req.cookie != "TP_SESSIONID="+pending.cookie {
+	if pending == nil || klapSessionOf(req.cookie) != pending.cookie {
 		return response{status: http.StatusBadRequest}
 	}
 	v := p.klapVersion()
@@ -105,7 +125,7 @@ func (p *Plug) handshake2(req request) response {
 func (p *Plug) klapRequest(req request, fault Fault) response {
 	refused := response{status: http.StatusForbidden}
 	s := p.klap.session
-	if s == nil || req.cookie != "TP_SESSIONID="+s.cookie || !p.Now().Before(s.expires) {
+	if s == nil || klapSessionOf(req.cookie) != s.cookie || !p.Now().Before(s.expires) {
 		return refused
 	}
 	text, _ := strings.CutPrefix(req.query, "seq=")

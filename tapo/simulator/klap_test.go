@@ -23,7 +23,13 @@ func TestKLAPIsStrict(t *testing.T) {
 	if status, _, _ := post(t, p, "/app/handshake2", whole, make([]byte, 32)); status != 400 {
 		t.Errorf("TIMEOUT sent back: %d", status)
 	}
-	if status, _, _ := post(t, p, "/app/handshake2", cookie, make([]byte, 32)); status != 403 || p.Stats().LoginFailures != 1 {
+	if status, _, _ := post(t, p, "/app/handshake2", "a=b", make([]byte, 32)); status != 400 {
+		t.Errorf("no session among the cookies: %d", status)
+	}
+	if status, _, _ := post(t, p, "/app/handshake2", "a=b; "+cookie, make([]byte, 32)); status != 403 {
+		t.Errorf("another cookie beside the session: %d", status)
+	}
+	if status, _, _ := post(t, p, "/app/handshake2", cookie, make([]byte, 32)); status != 403 || p.Stats().LoginFailures != 2 {
 		t.Errorf("wrong hash: %d", status)
 	}
 

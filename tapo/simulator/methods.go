@@ -186,7 +186,7 @@ func orRefused(result any) (any, int) {
 // writeMethods succeed and change nothing.
 var writeMethods = []string{
 	"add_countdown_rule", "edit_countdown_rule", "remove_countdown_rules", "set_led_info", "set_auto_off_config",
-	"set_protection_power", "set_device_time", "heart_beat",
+	"set_protection_power", "set_device_time", "heart_beat", "device_reboot", "device_reset",
 }
 
 // plainMethod returns the result of a method that every plug has, or nil.

@@ -23,12 +23,39 @@ func TestMethods(t *testing.T) {
 			`{"error_code":0,"result":{"responses":[{"method":"get_current_power","result":{"current_power":71},"error_code":0},{"method":"x","error_code":-1002}]}}`,
 		},
 		{`{"method":"set_device_info","params":{"device_on":false}}`, `{"error_code":0}`},
+		{`{"method":"device_reboot","params":{"delay":1}}`, `{"error_code":0}`},
 		{`{"method":"get_current_power"}`, `{"result":{"current_power":0},"error_code":0}`},
 		{`{"method":"qs_component_nego"}`, `"is_klap":true`},
 		{`{"method":"get_device_usage"}`, `"saved_power"`},
 		{`{"method":"get_device_time"}`, `"region":"UTC"`},
 	} {
 		if got := c.ask(t, p, int32(i+1), tc.request); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %s, want %s", tc.request, got, tc.want)
+		}
+	}
+}
+
+// TestChildMethods sends the calls of other clients to the outlets of a strip.
+func TestChildMethods(t *testing.T) {
+	p := start(t, &Plug{Model: P304M})
+	c := login(t, p)
+	list := c.ask(t, p, 1, `{"method":"get_child_device_list"}`)
+	_, rest, _ := strings.Cut(list, `"device_id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	for i, tc := range []struct{ request, want string }{
+		{`{"method":"get_child_device_list","params":null}`, `"sum":4`},
+		{`{"method":"get_child_device_list","params":{"start_index":4,"more":true}}`, `"child_device_list":[]`},
+		{`{"method":"get_child_device_component_list","request_time_milis":1767225600000,"terminal_uuid":"AAAA"}`, `"energy_monitoring"`},
+		{`{"method":"multipleRequest","params":{"requests":[{"method":"get_child_device_list","params":null},{"method":"get_device_info"}]}}`, `"model":"P304M"`},
+		{`{"method":"control_child","params":{"device_id":"ID","requestData":{"method":"get_energy_usage"}}}`, `{"responseData":{"result":{"today_runtime"`},
+		{`{"method":"control_child","params":{"device_id":"ID","requestData":{"method":"get_energy_usage","params":null}}}`, `"month_energy"`},
+		{
+			`{"method":"control_child","params":{"device_id":"ID","requestData":{"method":"multipleRequest","params":{"requests":[{"method":"get_device_info"},{"method":"get_current_power"}]}}}}`,
+			`{"method":"get_current_power","result":{"current_power":0},"error_code":0}`,
+		},
+		{`{"method":"control_child","params":{"device_id":"nobody","requestData":{"method":"get_energy_usage"}}}`, `{"error_code":-1008}`},
+	} {
+		if got := c.ask(t, p, int32(i+2), strings.ReplaceAll(tc.request, "ID", id)); !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %s, want %s", tc.request, got, tc.want)
 		}
 	}

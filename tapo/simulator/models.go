@@ -29,8 +29,11 @@ type Model struct {
 	Hardware string
 	Firmware string
 	Protocol Protocol
-	// LoginVersion is the login that a Passthrough plug accepts.
-	LoginVersion passthrough.LoginVersion
+	// LoginVersion is the login that a Passthrough plug announces. With version 2 it
+	// accepts the password in clear as well, unless HashedLoginOnly is set: clients that
+	// send nothing else read real plugs (npm's tp-link-tapo-connect 2.0.15).
+	LoginVersion    passthrough.LoginVersion
+	HashedLoginOnly bool
 	// Compatibility marks firmware 1.4 or later that speaks KLAP because
 	// Third-Party Compatibility is on (docs/protocols.md).
 	Compatibility bool

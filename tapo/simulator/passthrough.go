@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/passthrough"
@@ -67,11 +69,7 @@ func (p *Plug) passthroughHandshake(text string, fault Fault) response {
 
 func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) response {
 	s := &p.passthrough
-	query := ""
-	if s.token != "" {
-		query = "token=" + s.token
-	}
-	if s.cipher == nil || req.cookie != "TP_SESSIONID="+s.cookie || req.query != query || !p.Now().Before(s.expires) {
+	if s.cipher == nil || sessionOf(req.cookie) != s.cookie || !s.takesToken(req.query) || !p.Now().Before(s.expires) {
 		return jsonCode(codeSessionTimeout)
 	}
 	plain, err := s.cipher.Open(sealed)
@@ -100,6 +98,13 @@ func (p *Plug) passthroughRequest(req request, sealed string, fault Fault) respo
 	return response{status: http.StatusOK, contentType: contentJSON, body: body}
 }
 
+// takesToken reports whether a query has the session's token. Before the login a plug
+// ignores the query: tp-link-tapo-connect 2.0.15 logs in with token=undefined.
+func (s *passthroughState) takesToken(query string) bool {
+	values, _ := url.ParseQuery(query)
+	return s.token == "" || values.Get("token") == s.token
+}
+
 // passthroughInner executes a call that was sealed.
 func (p *Plug) passthroughInner(c call, fault Fault) []byte {
 	if code, refused := p.refusals[c.Method]; refused && c.Method == "login_device" {
@@ -114,7 +119,7 @@ func (p *Plug) passthroughInner(c call, fault Fault) []byte {
 
 func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
 	p.countLogin(params)
-	if params != p.Model.LoginVersion.Params(p.Username, p.Password) {
+	if !p.acceptsLogin(params) {
 		p.stats.LoginFailures++
 		p.passthrough.cipher = nil // the next login needs a new handshake (RaresAil/homebridge-tp-link-tapo#47)
 		return codeOnly(codeLogin)
@@ -122,6 +127,21 @@ func (p *Plug) loginDevice(params passthrough.LoginParams) []byte {
 	p.stats.Logins++
 	p.passthrough.token = newSessionID()
 	return []byte(`{"error_code":0,"result":{"token":"` + p.passthrough.token + `"}}`)
+}
+
+// acceptsLogin reports whether the parameters of login_device are those of the account.
+// A plug with login version 2 accepts the password in clear as well.
+func (p *Plug) acceptsLogin(params passthrough.LoginParams) bool {
+	want := passthrough.LoginClear.Params(p.Username, p.Password)
+	got := passthrough.LoginParams{Username: params.Username, Password: params.Password}
+	if params.Password2 != "" && p.Model.LoginVersion == passthrough.LoginHashed {
+		want = passthrough.LoginHashed.Params(p.Username, p.Password)
+		got = passthrough.LoginParams{Username: params.Username, Password2: params.Password2}
+	} else if p.Model.HashedLoginOnly {
+		return false
+	}
+	got.Password = strings.NewReplacer("\r", "", "\n", "").Replace(got.Password) // base64 of MIME has lines of 76 characters
+	return got == want
 }
 
 func (p *Plug) countLogin(params passthrough.LoginParams) {

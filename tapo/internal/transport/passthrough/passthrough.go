@@ -148,19 +148,23 @@ type LoginRequest struct {
 	Millis int64       `json:"request_time_milis"` // the spelling of plugs
 }
 
-// DecodePublicKey parses a PEM public key, in columns or on one line. A key must have
-// [KeyBits].
+// DecodePublicKey parses a PEM public key, in columns or on one line. It ignores the
+// label, and takes the PKCS#1 form too: some clients' libraries write that, under the
+// label RSA PUBLIC KEY, which the clients replace. A key must have [KeyBits].
 func DecodePublicKey(text string) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, errors.New("no PEM block")
 	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	pub, err := x509.ParsePKCS1PublicKey(block.Bytes)
 	if err != nil {
-		return nil, err
+		key, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		pub, _ = key.(*rsa.PublicKey)
 	}
-	pub, ok := key.(*rsa.PublicKey)
-	if !ok || pub.N.BitLen() != KeyBits {
+	if pub == nil || pub.N.BitLen() != KeyBits {
 		return nil, fmt.Errorf("not an RSA key of %d bits", KeyBits)
 	}
 	return pub, nil

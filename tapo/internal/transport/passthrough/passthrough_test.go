@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"strings"
 	"testing"
@@ -135,7 +136,15 @@ func TestHandshakeVector(t *testing.T) {
 
 func TestPublicKeyVectors(t *testing.T) {
 	v := vectors(t).Passthrough.Key
-	for name, text := range map[string]string{"columns": v.PEM64, "one line": v.PEMOneLine} {
+	spki, err := DecodePublicKey(v.PEM64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"columns": v.PEM64, "one line": v.PEMOneLine, "carriage returns": strings.ReplaceAll(v.PEM64, "\n", "\r\n"),
+		"no final line feed": strings.TrimSuffix(v.PEM64, "\n"),
+		"PKCS#1, relabelled": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(spki)})),
+	} {
 		key, err := DecodePublicKey(text)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -162,7 +171,7 @@ func TestPublicKeyVectors(t *testing.T) {
 	if err := json.Unmarshal(request, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "no PEM", m.Params.Key, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"} {
+	for _, bad := range []string{"", "no PEM", m.Params.Key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&big.PublicKey)})), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"} {
 		if _, err := DecodePublicKey(bad); err == nil {
 			t.Errorf("accepted %q", bad)
 		}
