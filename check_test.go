@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,52 @@ func TestCheckDiscovered(t *testing.T) {
 	}
 	if report, _ := ended(t, 1, "check", "--config.file="+path); !strings.Contains(report, "\n3 of 4 targets are good; not good: p100-") {
 		t.Error(report)
+	}
+}
+
+// TestCheckOddReplies: a plug is checked by what it answers, not by what it announces, and
+// one in set-up mode is not checked.
+func TestCheckOddReplies(t *testing.T) {
+	t.Parallel()
+	announced := func(encryption any) func(map[string]any) {
+		return func(reply map[string]any) {
+			reply["mgt_encrypt_schm"].(map[string]any)["encrypt_type"], reply["protocol_version"] = encryption, 1
+		}
+	}
+	addresses, mute := []string{}, ""
+	for i, p := range []*simulator.Plug{
+		{EditReply: announced(nil)},
+		{EditReply: announced("QUIC")},
+		{EditReply: announced([]any{}), Model: simulator.P110TPAP},
+		{EditReply: announced("AES"), Model: simulator.P110Compatible},
+		{EditReply: announced("AES"), Model: simulator.P110Compatible},
+		{EditReply: func(reply map[string]any) { reply["factory_default"], reply["owner"] = true, "" }},
+	} {
+		p.Listen, p.Discovery = fmt.Sprintf("127.0.83.%d:0", i+1), fmt.Sprintf("127.0.83.%d:0", i+1)
+		p.Name = p.Listen
+		startPlug(t, p)
+		addresses = append(addresses, p.DiscoveryAddr().String())
+		if i == 4 { // as a TP15 with firmware 1.4.2 (python-kasa/python-kasa#1653)
+			p.Inject(simulator.Fault{Kind: simulator.HTML, Path: "/app/handshake1"})
+			mute = p.Addr().String()
+		}
+	}
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	text := "auths: {home: {username: u, password: p}}\ndiscovery: {enabled: true, addresses: [" + strings.Join(addresses, ", ") + "]}"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, _ := ended(t, 1, "check", "--config.file="+path)
+	if !strings.Contains(report, "\n4 of 5 targets are good; not good: p110-") || !strings.Contains(report, "unsupported: ") ||
+		strings.Contains(report, "allow_passthrough") || !strings.Contains(report, mute) {
+		t.Error(report)
+	}
+	text = strings.Replace(text, strings.Join(addresses[:5], ", ")+", ", "", 1)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := ended(t, 1, "check", "--config.file="+path); !strings.Contains(stderr, "discovery has found no plug") {
+		t.Error(stderr)
 	}
 }
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,22 +108,36 @@ func remark(d discovery.Device, username string) string {
 	switch {
 	case strings.HasPrefix(d.Type, "IOT."):
 		return "of the older Kasa kind, which this exporter does not read"
+	case d.Type == "":
+		return "reports no type of device"
+	case !d.IsPlug() && d.MAC == "":
+		return "no plug, or one that reports no MAC address"
 	case !d.IsPlug():
 		return "no plug"
+	case d.InSetUpMode():
+		return "not set up yet: add it in the Tapo app"
 	case isForeign(d, username):
 		return "of another account"
-	case d.FactoryDefault:
-		return "not set up yet: add it in the Tapo app"
 	case d.Protocol() == tapo.Passthrough:
 		return "old firmware: update it, or see allow_passthrough"
-	case d.Protocol() == "":
-		return "speaks something unknown: " + d.Encryption
+	case d.Protocol() != "":
+		return ""
+	case d.Encryption == "":
+		return "announces no protocol: the exporter asks the plug"
+	case d.Encryption == "AES":
+		return "announces AES, which its new firmware may not speak: the exporter asks the plug"
 	}
-	return ""
+	return "announces the unknown protocol " + d.Encryption + ": the exporter asks the plug"
 }
 
 func isForeign(d discovery.Device, username string) bool {
 	return username != "" && !d.MayBelongTo(username)
+}
+
+// isTarget reports whether a device can be read with the account of a username, which
+// may be "".
+func isTarget(d discovery.Device, username string) bool {
+	return d.IsPlug() && !d.InSetUpMode() && !isForeign(d, username)
 }
 
 func writeTable(w io.Writer, devices []discovery.Device, username string) error {
@@ -132,13 +147,13 @@ func writeTable(w io.Writer, devices []discovery.Device, username string) error 
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tMODEL\tADDRESS\tMAC\tPROTOCOL\tREMARK")
 	for _, d := range devices {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", d.Name(), fullModel(d), shortAddress(d), d.MAC, d.Protocol(), remark(d, username))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", d.Name(), cmp.Or(fullModel(d), "-"), shortAddress(d), cmp.Or(d.MAC, "-"), cmp.Or(d.Protocol(), "unknown"), remark(d, username))
 	}
 	return table.Flush()
 }
 
 func fullModel(d discovery.Device) string {
-	if d.Region == "" {
+	if d.Region == "" || d.Model == "" {
 		return d.Model
 	}
 	return d.Model + "(" + d.Region + ")"
@@ -155,7 +170,7 @@ func draft(devices []discovery.Device, asked []string, username string) config.D
 	hasPassword := os.Getenv("TAPO_PASSWORD")+os.Getenv("TAPO_PASSWORD_FILE") != ""
 	d := config.Draft{AccountFromEnvironment: username != "" && hasPassword}
 	for _, found := range devices {
-		if !found.IsPlug() || isForeign(found, username) {
+		if !isTarget(found, username) {
 			d.Others = append(d.Others, fmt.Sprintf("%s at %s: %s", orWhat(found.Model), shortAddress(found), remark(found, username)))
 			continue
 		}

@@ -6,9 +6,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +96,119 @@ func TestDiscover(t *testing.T) {
 	}
 	if report, _ := ended(t, 0, "check", "--config.file="+mac, c.Targets[0].Name); !strings.Contains(report, devices[0].MAC+" is at "+plugs[0].Addr().String()) {
 		t.Error(report)
+	}
+}
+
+// scheme returns an edit of the reply's mgt_encrypt_schm.
+func scheme(value any) func(map[string]any) {
+	return func(reply map[string]any) { reply["mgt_encrypt_schm"] = value }
+}
+
+// TestDiscoverOddReplies: every reply gives a whole line in the table, and a file that the
+// exporter loads, in which only what can be read is a target.
+func TestDiscoverOddReplies(t *testing.T) {
+	t.Setenv("TAPO_USERNAME", "u")
+	t.Setenv("TAPO_PASSWORD", "p")
+	set := func(name string, value any) func(map[string]any) {
+		return func(reply map[string]any) { reply[name] = value }
+	}
+	setUpMode := func(owner any) func(map[string]any) {
+		return func(reply map[string]any) { reply["factory_default"], reply["owner"] = true, owner }
+	}
+	const (
+		asked             = "announces no protocol: the exporter asks the plug"
+		newAES            = "announces AES, which its new firmware may not speak: the exporter asks the plug"
+		setUp             = "not set up yet: add it in the Tapo app"
+		typeless, macless = "reports no type of device", "no plug, or one that reports no MAC address"
+	)
+	cases := map[string]struct {
+		edit     func(map[string]any)
+		protocol string
+		remark   string
+		target   bool
+	}{
+		"TP15 1.4.2": {func(reply map[string]any) {
+			scheme(map[string]any{"is_support_https": false, "encrypt_type": "AES", "http_port": 22200, "lv": 2})(reply)
+			reply["protocol_version"], reply["tpap_preferred"] = 1, false
+		}, "unknown", newAES, true},
+		"AES, a version alone": {func(reply map[string]any) {
+			scheme(map[string]any{"encrypt_type": "AES"})(reply)
+			reply["protocol_version"] = 2
+		}, "unknown", newAES, true},
+		"AES, a preference alone": {func(reply map[string]any) {
+			scheme(map[string]any{"encrypt_type": "AES"})(reply)
+			reply["tpap_preferred"] = true
+		}, "unknown", newAES, true},
+		"AES":                       {scheme(map[string]any{"encrypt_type": "AES"}), "passthrough", "old firmware: update it, or see allow_passthrough", true},
+		"KLAP of the new firmware":  {set("tpap_preferred", false), "klap", "", true},
+		"no scheme":                 {func(reply map[string]any) { delete(reply, "mgt_encrypt_schm") }, "unknown", asked, true},
+		"scheme null":               {scheme(nil), "unknown", asked, true},
+		"scheme a number":           {scheme(5), "unknown", asked, true},
+		"scheme a list":             {scheme([]any{"KLAP"}), "unknown", asked, true},
+		"scheme a text":             {scheme("KLAP"), "unknown", asked, true},
+		"scheme empty":              {scheme(map[string]any{}), "unknown", asked, true},
+		"encrypt_type null":         {scheme(map[string]any{"encrypt_type": nil}), "unknown", asked, true},
+		"encrypt_type a number":     {scheme(map[string]any{"encrypt_type": 3, "http_port": "x", "lv": []any{}}), "unknown", asked, true},
+		"encrypt_type a list":       {scheme(map[string]any{"encrypt_type": []any{"3"}}), "unknown", asked, true},
+		"encrypt_type empty":        {scheme(map[string]any{"encrypt_type": ""}), "unknown", asked, true},
+		"encrypt_type blank":        {scheme(map[string]any{"encrypt_type": " \n"}), "unknown", asked, true},
+		"encrypt_type new":          {scheme(map[string]any{"encrypt_type": "QUIC"}), "unknown", "announces the unknown protocol QUIC: the exporter asks the plug", true},
+		"not set up":                {setUpMode(""), "klap", setUp, false},
+		"not set up, owner null":    {setUpMode(nil), "klap", setUp, false},
+		"not set up, owner a list":  {setUpMode([]any{}), "klap", setUp, false},
+		"not set up, no owner":      {func(reply map[string]any) { setUpMode("")(reply); delete(reply, "owner") }, "klap", setUp, false},
+		"not set up, AES":           {func(reply map[string]any) { setUpMode("")(reply); scheme(map[string]any{"encrypt_type": "AES"})(reply) }, "passthrough", setUp, false},
+		"not set up, nothing known": {func(reply map[string]any) { setUpMode("")(reply); scheme(nil)(reply) }, "unknown", setUp, false},
+		"set up, no owner":          {set("owner", ""), "klap", "", true},
+		"model null":                {set("device_model", nil), "klap", "", true},
+		"model empty":               {set("device_model", ""), "klap", "", true},
+		"model a region":            {set("device_model", "(EU)"), "klap", "", true},
+		"type null":                 {set("device_type", nil), "klap", typeless, false},
+		"type a number":             {set("device_type", 1), "klap", typeless, false},
+		"type empty":                {set("device_type", ""), "klap", typeless, false},
+		"MAC null":                  {set("mac", nil), "klap", macless, false},
+		"MAC a list":                {set("mac", []any{}), "klap", macless, false},
+		"new type":                  {set("device_type", "SMART.TAPOFAN"), "klap", "no plug", false},
+	}
+	names := slices.Sorted(maps.Keys(cases))
+	args := []string{"--timeout=500ms"}
+	for i, name := range names {
+		host := fmt.Sprintf("127.0.81.%d:0", i+1)
+		p := startPlug(t, &simulator.Plug{Listen: host, Discovery: host, EditReply: cases[name].edit})
+		args = append(args, "--address", p.DiscoveryAddr().String())
+	}
+	table, _ := ended(t, 0, append([]string{"discover"}, args...)...)
+	yaml, _ := ended(t, 0, append([]string{"discover", "--format=yaml"}, args...)...)
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, os.LookupEnv)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, yaml)
+	}
+	lines := strings.Split(table, "\n")
+	if len(lines) != len(cases)+2 {
+		t.Fatalf("%d lines:\n%s", len(lines), table)
+	}
+	for i, name := range names {
+		tc, host := cases[name], fmt.Sprintf("127.0.81.%d", i+1)
+		columns := regexp.MustCompile(` {2,}`).Split(lines[i+1], -1)
+		if len(columns) != 6 || !strings.HasPrefix(columns[2], host) || columns[4] != tc.protocol || columns[5] != tc.remark {
+			t.Errorf("%s: want %s, %q in\n%q", name, tc.protocol, tc.remark, columns)
+		}
+		if target := slices.ContainsFunc(c.Targets, func(t config.Target) bool { return t.Address == columns[2] }); target != tc.target {
+			t.Errorf("%s: target %t", name, target)
+		}
+		block := ""
+		for part := range strings.SplitSeq(strings.ReplaceAll(yaml, "\n# ", "\n  - name: "), "\n  - name: ") {
+			if strings.Contains(part+"\n", "    address: "+columns[2]+"\n") || strings.Contains(part, " at "+columns[2]+": ") {
+				block = part + "\n"
+			}
+		}
+		if !strings.Contains(block, tc.remark+"\n") || strings.Contains(block, "# allow_passthrough:") != (tc.target && tc.protocol == "passthrough") {
+			t.Errorf("%s: want %q in\n%s", name, tc.remark, block)
+		}
 	}
 }
 

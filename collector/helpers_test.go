@@ -129,13 +129,18 @@ func (h *home) discoveryAddress(n int) string {
 	return fmt.Sprintf("%s:%d", h.host(n), discovery.Port)
 }
 
-// discoveryYAML is a discovery section that asks the first so many addresses.
-func (h *home) discoveryYAML(more string, addresses int) string {
-	all := make([]string, addresses)
+// hosts are the first so many addresses.
+func (h *home) hosts(n int) []string {
+	all := make([]string, n)
 	for i := range all {
 		all[i] = h.host(i + 1)
 	}
-	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(all, ", "))
+	return all
+}
+
+// discoveryYAML is a discovery section that asks the first so many addresses.
+func (h *home) discoveryYAML(more string, addresses int) string {
+	return fmt.Sprintf("discovery: {%s, addresses: [%s]}\n", more, strings.Join(h.hosts(addresses), ", "))
 }
 
 // get asks the handler directly.

@@ -238,11 +238,13 @@ func TestMovedFromSilence(t *testing.T) {
 	}
 }
 
-// TestFactoryResetPlug: a plug that somebody has reset belongs to nobody. It may
-// be probed, and says what is wrong; nothing of it is believed.
+// TestFactoryResetPlug: a plug that somebody has reset belongs to nobody. Discovery does
+// not serve it. A probe of one that is listed reports what is wrong; nothing of it is
+// believed.
 func TestFactoryResetPlug(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(98)
+	listed := "targets:\n"
 	for i, m := range []simulator.Model{simulator.P110, simulator.P110TPAP} {
 		plug := &simulator.Plug{
 			Model: m, Name: fmt.Sprint("New ", i), Listen: h.host(i+1) + ":0", Discovery: h.discoveryAddress(i + 1),
@@ -252,10 +254,19 @@ func TestFactoryResetPlug(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(plug.Close)
+		listed += fmt.Sprintf("  - {name: listed%d, mac: %s}\n", i, hometest.MACOf(t, plug))
 	}
-	h.run(t, auths+h.discoveryYAML("enabled: true", 2))
-	hometest.Eventually(t, "both are found", func() bool { return len(h.labelsInSD(t)) == 2 })
-	for name := range h.labelsInSD(t) {
+	h.plug(t, 3, &simulator.Plug{Name: "Mine"})
+	h.run(t, auths+h.discoveryYAML("enabled: true", 3))
+	hometest.Eventually(t, "all are found", func() bool { return strings.Count(h.log.String(), "Plug discovered") == 3 })
+	if targets := h.labelsInSD(t); len(targets) != 1 {
+		t.Errorf("targets %v", targets)
+	}
+	h.want(t, "/metrics", 200, "\ntapo_exporter_plugs_discovered 1\n")
+	h.want(t, "/probe?target="+h.host(1), 400)
+	h.write(t, auths+listed+h.discoveryYAML("enabled: true", 3))
+	h.do("POST", "/-/reload")
+	for _, name := range []string{"listed0", "listed1"} {
 		text := h.probed(name)
 		if !strings.Contains(text, `reason="bad_credentials"`) || strings.Contains(text, "tapo_outlet") {
 			t.Errorf("%s: %s", name, text)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/hometest"
+	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
@@ -63,6 +64,62 @@ targets:
 	}
 	if body := newHome(t, auths).get("/sd").Body.String(); strings.TrimSpace(body) != "[]" {
 		t.Errorf("without targets: %q", body)
+	}
+}
+
+// TestSDOfOddReplies: a protocol is a label only if the plug has announced it. Every plug
+// is read, whatever it has announced.
+func TestSDOfOddReplies(t *testing.T) {
+	t.Parallel()
+	h := newSearchableHome(102)
+	encryption := func(value any) func(map[string]any) {
+		return func(reply map[string]any) { reply["mgt_encrypt_schm"].(map[string]any)["encrypt_type"] = value }
+	}
+	newFirmware := func(reply map[string]any) { // as a TP15 with firmware 1.4.2 (python-kasa/python-kasa#1653)
+		encryption("AES")(reply)
+		reply["protocol_version"], reply["tpap_preferred"] = 1, false
+	}
+	for n, p := range []*simulator.Plug{
+		{Name: "twin", Model: simulator.P110Compatible, EditReply: newFirmware},
+		{Name: "mute", Model: simulator.P110Compatible, EditReply: newFirmware}, // as reported: handshake1 gets the small page
+		{Name: "null", EditReply: encryption(nil)},
+		{Name: "list", EditReply: encryption([]any{"3"})},
+		{Name: "empty", EditReply: encryption("")},
+		{Name: "unknown", EditReply: encryption("QUIC")},
+		{Name: "old", Model: simulator.P110Passthrough},
+		{Name: "reset", EditReply: func(reply map[string]any) { reply["factory_default"], reply["owner"] = true, nil }},
+	} {
+		h.plug(t, n+1, p)
+		if p.Name == "mute" {
+			p.Inject(simulator.Fault{Kind: simulator.HTML, Path: "/app/handshake1"})
+		}
+	}
+	want := map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "passthrough"}
+	h.start(t, auths+h.discoveryYAML("enabled: true", 8), shortSearches)
+	search := h.locator.RecordReply
+	if err := (discovery.Search{Addresses: h.hosts(8), Timeout: searchTime}).Run(t.Context(), search); err != nil {
+		t.Fatal(err)
+	}
+	protocols := func(label string) map[string]string {
+		got := map[string]string{}
+		for _, labels := range h.labelsInSD(t) {
+			host := strings.TrimPrefix(strings.Split(labels["__meta_tapo_address"], ":")[0], "127.0.102.")
+			got[host] = labels[label]
+		}
+		return got
+	}
+	if diff := cmp.Diff(want, protocols("__meta_tapo_protocol")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for host, name := range protocols("__param_target") {
+		text, reason := h.probed(name), map[string]string{"2": "unsupported", "7": "passthrough_not_allowed"}[host]
+		if up := strings.Contains(text, "tapo_up 1\n"); up != (reason == "") || !strings.Contains(text, reason) {
+			t.Errorf("%s: %s", host, text)
+		}
+	}
+	page := h.get("/").Body.String()
+	if n := strings.Count(page, "allow_passthrough"); n != 1 {
+		t.Errorf("securePassthrough is offered %d times", n)
 	}
 }
 

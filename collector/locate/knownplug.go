@@ -41,7 +41,8 @@ func (l *Locator) plug(mac string) *knownPlug {
 }
 
 // mayBelongTo reports whether the plug may belong to an account: it has been read
-// with it, or one of its candidates does not say otherwise, which is used then.
+// with it, or one of its candidates is set up and does not say otherwise, which is used
+// then.
 func (p *knownPlug) mayBelongTo(username string) bool {
 	if p.everRead || p.advertised().MayBelongTo(username) {
 		return true

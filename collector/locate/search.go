@@ -142,7 +142,7 @@ func (l *Locator) RecordReply(d discovery.Device) {
 		if !l.hasRoomFor(c, d.MAC) {
 			return
 		}
-		l.opts.Logger.Info("Plug discovered", "mac", d.MAC, "model", d.Model, "address", d.Address, "protocol", d.Protocol())
+		l.opts.Logger.Info("Plug discovered", "mac", d.MAC, "model", cmp.Or(d.Model, "unknown"), "address", d.Address, "protocol", cmp.Or(d.Protocol(), "unknown"))
 	}
 	l.plug(d.MAC).recordReply(d, time.Now())
 	if l.search != nil {

@@ -32,7 +32,7 @@ func TestWhereRepliesComeFrom(t *testing.T) {
 func TestReloadDuringSearch(t *testing.T) {
 	t.Parallel()
 	h := newSearchableHome(97)
-	h.plug(t, 2, &simulator.Plug{Name: "Late"})
+	h.plug(t, 2, &simulator.Plug{Name: "Late", Username: "user@example.com"})
 	h.run(t, auths+h.discoveryYAML("enabled: true, interval: 1h", 1))
 	time.Sleep(700 * time.Millisecond) // after the first search
 	h.startSearch(t.Context())

@@ -54,11 +54,15 @@ type Device struct {
 	// SetUpBy is tplink, matter, apple or tss. With tss, another TP-Link device set
 	// this one up, perhaps with other credentials (python-kasa/python-kasa#1353).
 	SetUpBy string `json:"obd_src"`
-	// FactoryDefault marks a device that is not set up.
+	// FactoryDefault is what the device reports. See [Device.InSetUpMode].
 	FactoryDefault bool `json:"factory_default"`
 
 	// Encryption is KLAP, TPAP or AES, which is securePassthrough.
 	Encryption string `json:"encrypt_type"`
+	// TPAPFirmware means that the reply has a member that only firmware of the TPAP
+	// generation sends. Such firmware may announce AES and not speak it
+	// (python-kasa/python-kasa#1653).
+	TPAPFirmware bool `json:"tpap_firmware"`
 	// LoginVersion is 0 if there is none, as on the oldest firmware.
 	LoginVersion int `json:"lv"`
 	// HTTPS means that the web server uses TLS.
@@ -72,11 +76,14 @@ type Device struct {
 	Connection string `json:"connect_type"`
 }
 
-// Protocol returns the announced protocol, "" if package tapo does not have it. A plug
+// Protocol returns the announced protocol, "" if only the plug itself can show it. A plug
 // may announce TPAP and speak KLAP (python-kasa/python-kasa#1733).
 func (d Device) Protocol() tapo.Protocol {
 	switch d.Encryption {
 	case "AES":
+		if d.TPAPFirmware {
+			return ""
+		}
 		return tapo.Passthrough
 	case "KLAP":
 		return tapo.KLAP
@@ -93,12 +100,16 @@ func (d Device) IsPlug() bool {
 	return strings.HasPrefix(d.Type, "SMART.") && strings.HasSuffix(d.Type, "PLUG") && d.MAC != ""
 }
 
+// InSetUpMode reports whether the device waits to be added in the app. It takes no
+// account until then.
+func (d Device) InSetUpMode() bool { return d.FactoryDefault && d.Owner == "" }
+
 // MayBelongTo reports whether the device may belong to the account of an e-mail
-// address. It does if it has no owner, or if the owner's hash is that of this address,
-// without blanks at its ends, or in lower case.
+// address. It does if it reports no owner and is set up, or if the owner's hash is that
+// of this address, without blanks at its ends, or in lower case.
 func (d Device) MayBelongTo(email string) bool {
 	trimmed := strings.TrimSpace(email)
-	return d.Owner == "" || slices.Contains([]string{Owner(email), Owner(trimmed), Owner(strings.ToLower(trimmed))}, d.Owner)
+	return d.Owner == "" && !d.InSetUpMode() || slices.Contains([]string{Owner(email), Owner(trimmed), Owner(strings.ToLower(trimmed))}, d.Owner)
 }
 
 // Name returns a name that does not depend on the device's address: its model and the
@@ -153,6 +164,23 @@ type reply struct {
 	} `json:"result"`
 }
 
+// tpapMembers are the members of a reply that only firmware of the TPAP generation sends.
+var tpapMembers = []string{"protocol_version", "tpap_preferred", "tpap"}
+
+// hasTPAPMembers reports whether a reply has one of them, with whatever value.
+func hasTPAPMembers(payload []byte) bool {
+	var members struct {
+		Result map[string]json.RawMessage `json:"result"`
+	}
+	if json.NewDecoder(bytes.NewReader(payload)).Decode(&members) != nil {
+		return false
+	}
+	return slices.ContainsFunc(tpapMembers, func(name string) bool {
+		_, has := members.Result[name]
+		return has
+	})
+}
+
 // details is the JSON of the encrypted part of a reply. Plugs do not encrypt.
 type details struct {
 	DeviceID   lenient.Text   `json:"device_id"`
@@ -188,7 +216,7 @@ func parse(packet []byte, from netip.Addr, key *rsa.PrivateKey) (Device, error) 
 		MAC:     tapo.ParseMAC(string(v.MAC)), ID: clean(or(v.DeviceID, more.DeviceID)), Owner: strings.ToUpper(clean(or(v.Owner, more.Owner))),
 		Type: strings.ToUpper(clean(v.Type)), Model: strings.TrimSpace(model), Region: region, IP: clean(v.IP),
 		Hardware: clean(v.Hardware), Firmware: clean(v.Firmware), SetUpBy: clean(v.SetUpBy), FactoryDefault: v.FactoryDefault.Value,
-		Encryption: strings.ToUpper(clean(v.Scheme.Encryption)), LoginVersion: small(v.Scheme.Version), HTTPS: v.Scheme.HTTPS.Value,
+		Encryption: strings.ToUpper(clean(v.Scheme.Encryption)), TPAPFirmware: hasTPAPMembers(tdp.Payload(packet)), LoginVersion: small(v.Scheme.Version), HTTPS: v.Scheme.HTTPS.Value,
 		PrefersTPAP: v.PrefersTPAP.Value, TPAPPort: small(v.TPAP.Port), TPAPTLS: small(v.TPAP.TLS), Connection: clean(more.Connection),
 	}
 	return d, nil

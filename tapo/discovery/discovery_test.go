@@ -75,7 +75,7 @@ func TestRecordedReplies(t *testing.T) {
 		"klap_lv2":  base,
 		"aes_no_lv": with(func(d *Device) { d.Model, d.Region, d.Encryption, d.LoginVersion = "P100", "", "AES", 0 }),
 		"aes_lv2":   with(func(d *Device) { d.Encryption = "AES" }),
-		"tpap":      with(func(d *Device) { d.Encryption, d.PrefersTPAP, d.TPAPPort = "TPAP", true, 80 }),
+		"tpap":      with(func(d *Device) { d.Encryption, d.PrefersTPAP, d.TPAPFirmware, d.TPAPPort = "TPAP", true, true, 80 }),
 		"iot_klap_v1": with(func(d *Device) {
 			d.Type, d.Model, d.Region, d.LoginVersion = "IOT.SMARTPLUGSWITCH", "HS100", "UK", 0
 		}),
@@ -115,7 +115,11 @@ func TestOddReplies(t *testing.T) {
 		`{"result":{"device_id":"1","mac":5,"owner":[],"device_model":{}}}`:            {ID: "1"},
 		`{"result":{"device_id":"1","mgt_encrypt_schm":{"http_port":70000}}}`:          {ID: "1"},
 		`{"result":{"device_id":"1","mgt_encrypt_schm":{"http_port":0,"lv":-1}}}`:      {ID: "1"},
-		`{"result":{"device_id":"1","mgt_encrypt_schm":"KLAP","tpap":7}}`:              {ID: "1"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":"KLAP","tpap":7}}`:              {ID: "1", TPAPFirmware: true},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":null,"owner":null}}`:            {ID: "1"},
+		`{"result":{"device_id":"1","mgt_encrypt_schm":{"encrypt_type":["3"]}}}`:       {ID: "1"},
+		`{"result":{"device_id":"1","protocol_version":[],"factory_default":"true"}}`:  {ID: "1", TPAPFirmware: true, FactoryDefault: true},
+		`{"result":{"device_id":"1","tpap_preferred":null}}`:                           {ID: "1", TPAPFirmware: true},
 		`{"result":{"device_id":"1","encrypt_info":{"key":"!","data":"?"}}}`:           {ID: "1"},
 		`{"result":{"device_id":"1","encrypt_info":"x"}}`:                              {ID: "1"},
 		`{"result":{"device_id":"1","device_model":"P110(EU"}}`:                        {ID: "1", Model: "P110", Region: "EU"},
@@ -141,6 +145,34 @@ func TestOddReplies(t *testing.T) {
 	for n := range 17 {
 		if _, err := parse(make([]byte, n), here, nil); err == nil {
 			t.Errorf("%d bytes are a reply", n)
+		}
+	}
+}
+
+// TestNewFirmwareThatAnnouncesAES: what the reply of a TP15 with firmware 1.4.2 contains
+// (python-kasa/python-kasa#1653) is not the reply of a plug that needs securePassthrough.
+func TestNewFirmwareThatAnnouncesAES(t *testing.T) {
+	for members, want := range map[string]tapo.Protocol{
+		``: tapo.Passthrough, `"protocol_version":1,"tpap_preferred":false,`: "", `"protocol_version":1,`: "", `"tpap_preferred":false,`: "", `"tpap":{},`: "",
+	} {
+		d, err := parse(tdp.Reply([]byte(`{"result":{`+members+`"device_id":"1","mgt_encrypt_schm":{"encrypt_type":"AES","lv":2}}}`)), here, nil)
+		if got := d.Protocol(); err != nil || got != want {
+			t.Errorf("%s: %q, want %q, %v", members, got, want, err)
+		}
+	}
+}
+
+func TestSetUpMode(t *testing.T) {
+	mine, email := Owner("user@example.com"), "user@example.com"
+	for d, want := range map[Device]struct{ setUp, belongs bool }{
+		{}:                                  {false, true},
+		{FactoryDefault: true}:              {true, false},
+		{Owner: mine}:                       {false, true},
+		{Owner: mine, FactoryDefault: true}: {false, true},
+		{Owner: Owner("x"), FactoryDefault: true}: {false, false},
+	} {
+		if d.InSetUpMode() != want.setUp || d.MayBelongTo(email) != want.belongs {
+			t.Errorf("%+v: in set-up mode %t, may belong %t", d, d.InSetUpMode(), d.MayBelongTo(email))
 		}
 	}
 }

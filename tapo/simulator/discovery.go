@@ -97,6 +97,9 @@ func (p *Plug) discoveryReply() []byte {
 		result["protocol_version"], result["tpap_preferred"] = 1, p.Model.Protocol == TPAP
 		result["tpap"] = map[string]any{"tls": p.TPAP.TLS, "dac": 0, "noc": 0, "pake": p.TPAP.Pake, "port": p.tpapPort()}
 	}
+	if p.EditReply != nil {
+		p.EditReply(result)
+	}
 	payload, _ := json.Marshal(map[string]any{"result": result, "error_code": 0}) //nolint:errchkjson // of our own making
 	return payload
 }

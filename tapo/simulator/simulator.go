@@ -57,6 +57,8 @@ type Plug struct {
 	// Discovery is the UDP address where the plug replies to discovery probes,
 	// such as 127.0.1.7:20002; empty for none.
 	Discovery string
+	// EditReply, if it is not nil, changes the result of a reply to a discovery probe.
+	EditReply func(result map[string]any)
 	// Network, if it is not nil, is used instead of sockets. Listen must then be an
 	// IP address and a port, and there is no TLS.
 	Network *Network
