@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
@@ -34,6 +35,12 @@ func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.T
 		return t, fmt.Errorf("unknown auth %q", auth)
 	}
 	t, known := e.locator.FindTarget(c, name)
+	if bare, ok := withoutBrackets(name); ok {
+		name = bare
+		if !known {
+			t, known = e.locator.FindTarget(c, name)
+		}
+	}
 	if !known {
 		addr, err := netip.ParseAddr(name)
 		if err != nil {
@@ -51,6 +58,14 @@ func (e *Exporter) resolveTarget(c *config.Config, query url.Values) (t config.T
 		return t, fmt.Errorf("target %q has auth %q, not %q", t.Name, t.Auth, auth)
 	}
 	return t, nil
+}
+
+// withoutBrackets returns an IPv6 address that is written in brackets, as in URLs.
+func withoutBrackets(name string) (bare string, ok bool) {
+	bare, opened := strings.CutPrefix(name, "[")
+	bare, closed := strings.CutSuffix(bare, "]")
+	addr, err := netip.ParseAddr(bare)
+	return bare, opened && closed && err == nil && addr.Is6()
 }
 
 // inConfig reports whether the configuration lists a target.

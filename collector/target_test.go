@@ -88,7 +88,11 @@ func TestUnlistedTargets(t *testing.T) {
 	h.want(t, "/probe?target=10.0.0.1", 200, "tapo_up 1", `tapo_power_watts{outlet="1"} 60`)
 	h.want(t, "/probe?target=10.0.0.1&auth=home", 200, "tapo_up 1")
 	h.want(t, "/probe?target=::ffff:10.0.0.1", 200, "tapo_up 1")
-	h.want(t, "/probe?target=fd00::1", 200, "tapo_up 1")
+	h.want(t, "/probe?target=[::ffff:10.0.0.1]", 200, "tapo_up 1")
+	for _, target := range []string{"fd00::1", "[fd00::1]", "%5Bfd00:0::1%5D&auth=home", "[fd00::1]&auth=home"} {
+		h.want(t, "/probe?target="+target, 200, "tapo_up 1")
+	}
+	h.want(t, "/probe?target=[fd00::1]&auth=x", 400, `unknown auth "x"`)
 	if newer.Stats().Logins != 2 {
 		t.Errorf("%d logins, want one per spelling that is another address", newer.Stats().Logins)
 	}
@@ -99,7 +103,7 @@ func TestUnlistedTargets(t *testing.T) {
 	}
 	asked := len(dialled)
 	for _, target := range []string{
-		"10.0.0.1:80", "10.0.0.1:8080", "[fd00::1]:80", "8.8.8.8", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "::",
+		"10.0.0.1:80", "10.0.0.1:8080", "[fd00::1]:80", "[::1]", "[10.0.0.1]", "[fd00::1", "fd00::1]", "[[fd00::1]]", "[]", "8.8.8.8", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "::",
 		"::ffff:8.8.8.8", "::ffff:127.0.0.1", "fe80::1", "fd00::1%25eth0", "localhost", "plug.lan", "10.0.0.1.", "010.0.0.1", "10.1", "0x0a000001",
 		"167772161", "http://10.0.0.1", "10.0.0.1/app", "user@10.0.0.1", "10.0.0.1%23", "192.168.0.4", "2002:0a00:0001::", "64:ff9b::10.0.0.1",
 	} {
@@ -120,6 +124,32 @@ func TestUnlistedTargets(t *testing.T) {
 	narrow := newHome(t, auths+"unlisted: {networks: [10.0.0.1/32]}", withDialer)
 	narrow.want(t, "/probe?target=10.0.0.1", 200, "tapo_up 1")
 	narrow.want(t, "/probe?target=10.0.0.2", 400, "refused target")
+}
+
+// TestListedIPv6Address: a listed IPv6 address is found in every spelling, and so is the
+// name of its target.
+func TestListedIPv6Address(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{})
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, p.Addr().String())
+	}
+	two := "auths: {home: {username: " + username + ", password: " + password + "}, office: {username: u2, password: q}}\n"
+	for _, address := range []string{"fd00::7", "[fd00::7]", "'[fd00::7]:80'"} {
+		for _, name := range []string{"a", "fd00::7", "[fd00::7]"} {
+			h := newHome(t, two+fmt.Sprintf("targets: [{name: %q, address: %q, auth: home}]\nunlisted: {networks: []}\n", name, strings.Trim(address, "'")),
+				func(o *Options) { o.DialContext = dial })
+			for _, target := range []string{name, "fd00::7", "[fd00::7]", "[fd00:0:0::7]", "[fd00::7]:80"} {
+				h.want(t, "/probe?target="+target, 200, "tapo_up 1")
+				h.want(t, "/probe?target="+target+"&auth=home", 200, "tapo_up 1")
+				h.want(t, "/probe?target="+target+"&auth=office", 400, `has auth "home", not "office"`)
+			}
+			h.want(t, "/probe?target=[fd00::7]:81", 400, "unknown target")
+			h.want(t, "/", 200, "/probe?target="+url.QueryEscape(name))
+			if labels := h.labelsInSD(t)[name]; labels["__param_target"] != name {
+				t.Errorf("%v", labels)
+			}
+		}
+	}
 }
 
 // TestDiscoveredAddress: another account than discovery's reads a discovered plug
