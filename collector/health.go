@@ -36,8 +36,13 @@ func health(r tapo.Reading, o tapo.Outlet) []finding {
 		return known && set
 	}
 	add(is(o.Overheated), "bad", "overheated: switch off and unplug what it feeds")
-	add(is(o.Overloaded), "bad", "switched off by power protection: reduce the load")
-	add(is(o.Overcurrent), "bad", "switched off by current protection: unplug what it feeds, and have it checked")
+	on, known := o.On.Get()
+	isOff := ""
+	if known && !on { // a plug may report that a protection has tripped and feed the load all the same
+		isOff = ", the outlet is off"
+	}
+	add(is(o.Overloaded), "bad", "power protection has tripped%s: reduce the load", isOff)
+	add(is(o.Overcurrent), "bad", "current protection has tripped%s: unplug what it feeds, and have it checked", isOff)
 	watts, drawn := o.Power.Get()
 	limit, limited := o.PowerLimit.Get()
 	add(drawn && limited && watts >= nearLimit*limit, "warn", "%.0f W of the %.0f at which it switches itself off: reduce the load", watts, limit)

@@ -30,12 +30,26 @@ func TestHealthInWords(t *testing.T) {
 			tapo.Outlet{Overheated: yes, Overloaded: yes, Overcurrent: yes, ChargingFinished: yes, Power: tapo.Some(2664.0), PowerLimit: tapo.Some(2960.0)},
 			[]finding{
 				{"bad", "overheated: switch off and unplug what it feeds"},
-				{"bad", "switched off by power protection: reduce the load"},
-				{"bad", "switched off by current protection: unplug what it feeds, and have it checked"},
+				{"bad", "power protection has tripped: reduce the load"},
+				{"bad", "current protection has tripped: unplug what it feeds, and have it checked"},
 				{"warn", "2664 W of the 2960 at which it switches itself off: reduce the load"},
 				{"good", "charging has finished"},
 				{"warn", "weak Wi-Fi, -80 dBm: move the plug or the access point"},
 				{"warn", "clock 2 hours off: give the plug internet access, and check its time zone"},
+			},
+		},
+		"tripped, and on": {
+			outlet: tapo.Outlet{On: yes, Overloaded: yes, Overcurrent: yes, Power: tapo.Some(141.9)},
+			want: []finding{
+				{"bad", "power protection has tripped: reduce the load"},
+				{"bad", "current protection has tripped: unplug what it feeds, and have it checked"},
+			},
+		},
+		"tripped, and off": {
+			outlet: tapo.Outlet{On: no, Overloaded: yes, Overcurrent: yes},
+			want: []finding{
+				{"bad", "power protection has tripped, the outlet is off: reduce the load"},
+				{"bad", "current protection has tripped, the outlet is off: unplug what it feeds, and have it checked"},
 			},
 		},
 	} {

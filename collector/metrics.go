@@ -158,12 +158,12 @@ var plugMetrics = table([]*metric{
 	},
 	{
 		name: "tapo_overloaded", kind: gauge,
-		help:     "1 if power protection has switched the socket off (power_protection_status).",
+		help:     "1 if power protection has tripped (power_protection_status). The outlet may be on.",
 		ofOutlet: func(o tapo.Outlet) sample { return boolean(o.Overloaded) },
 	},
 	{
 		name: "tapo_overcurrent", kind: gauge,
-		help:     "1 if current protection has switched the socket off (overcurrent_status).",
+		help:     "1 if current protection has tripped (overcurrent_status). The outlet may be on.",
 		ofOutlet: func(o tapo.Outlet) sample { return boolean(o.Overcurrent) },
 	},
 	{

@@ -59,7 +59,7 @@ type Outlet struct {
 	PowerLimit Optional[float64] // watts, where power protection is enabled
 
 	Overheated       Optional[bool]
-	Overloaded       Optional[bool] // power protection has switched it off
-	Overcurrent      Optional[bool] // current protection has switched it off
+	Overloaded       Optional[bool] // power protection has tripped; the outlet may be on
+	Overcurrent      Optional[bool] // current protection has tripped; the outlet may be on
 	ChargingFinished Optional[bool]
 }
