@@ -18,7 +18,6 @@ import (
 // TestModelsDocumentation: the table in docs/models.md is what reading each
 // simulated model gives. -update writes it.
 func TestModelsDocumentation(t *testing.T) {
-	const path, begin, end = "../docs/models.md", "<!-- made by TestModelsDocumentation -->\n", "<!-- end -->\n"
 	var table strings.Builder
 	table.WriteString("| Model | Firmware | Protocol | Sockets | Requests per read | Metrics |\n|---|---|---|---|---|---|\n")
 	var sets []string
@@ -44,7 +43,14 @@ func TestModelsDocumentation(t *testing.T) {
 	for n, set := range sets {
 		fmt.Fprintf(&table, "| %c | %s |\n", 'A'+n, set)
 	}
+	compareMadeTable(t, "../docs/models.md", "TestModelsDocumentation", table.String())
+}
 
+// compareMadeTable compares a table with the one in a document, between a comment with the
+// test's name and the next end. -update writes it.
+func compareMadeTable(t *testing.T, path, test, table string) {
+	t.Helper()
+	begin, end := "<!-- made by "+test+" -->\n", "<!-- end -->\n"
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -55,12 +61,12 @@ func TestModelsDocumentation(t *testing.T) {
 		t.Fatalf("%s has no %s", path, begin)
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+table.String()+end+after), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(before+begin+table+end+after), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(documented, table.String()); diff != "" {
-		t.Errorf("%s is not what the models give (-documented +read)\n%s", path, diff)
+	if diff := cmp.Diff(documented, table); diff != "" {
+		t.Errorf("%s is not what the test reads (-documented +read)\n%s", path, diff)
 	}
 }
