@@ -23,8 +23,8 @@ bench: ## reads and probes of a plug beside a bare HTTP exchange
 load: ## a real Prometheus on 10, 100 and 1,000 simulated plugs: the table of docs/operations.md
 	go run ./internal/load --plugs 10,100,1000 --duration 2m
 
-golden: ## write the golden expositions, the tables of faults and docs/models.md anew; look at the difference
-	go test ./collector -run 'TestGolden|TestModels' -update
+golden: ## write the golden expositions, the tables of faults, docs/models.md and the table of docs/troubleshooting.md anew; look at the difference
+	go test ./collector -run 'TestGolden|TestModels|TestKinds' -update
 	go test ./tapo -run TestFaults -update
 	go test ./internal/check -run 'TestFaults|TestSituations' -update
 

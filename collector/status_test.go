@@ -208,3 +208,19 @@ func TestFailingPlugShowsItsProtocol(t *testing.T) {
 	}
 	h.want(t, "/probes/1", 200, ", tpap</p>")
 }
+
+// TestTrippedProtection: a plug may report that power protection has tripped beside a relay
+// that is on and a load. Only the relay shows whether the outlet is off.
+func TestTrippedProtection(t *testing.T) {
+	p := startPlug(t, &simulator.Plug{Load: simulator.Constant(141.9)})
+	h := newHome(t, targetYAML(p))
+	for on, want := range map[string]string{
+		`"device_on":true,`:  "power protection has tripped: reduce the load",
+		``:                   "power protection has tripped: reduce the load",
+		`"device_on":false,`: "power protection has tripped, the outlet is off: reduce the load",
+	} {
+		p.Answer("get_device_info", `{`+on+`"type":"SMART.TAPOPLUG","model":"P110","power_protection_status":"overloaded"}`)
+		h.want(t, "/probe?target=a", 200, "tapo_overloaded{outlet=\"1\"} 1\n", "tapo_power_watts{outlet=\"1\"} 141.9")
+		h.want(t, "/", 200, want)
+	}
+}
