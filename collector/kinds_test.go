@@ -81,6 +81,10 @@ func kinds() []kind {
 		{device: "Plug of another account", answers: "KLAP with other credentials", plug: &simulator.Plug{Username: "somebody@example.com", Password: "else"}},
 		{device: "Plug that gets too many requests", answers: "HTTP status 429", plug: &simulator.Plug{}, prepare: always(simulator.Fault{Kind: simulator.Status, Status: http.StatusTooManyRequests})},
 		{device: "Kasa plug of the older generation, KLAP v1", answers: "KLAP with the hashes of old Kasa firmware", plug: &simulator.Plug{KLAPVersion1: true}},
+		{
+			device: "Kasa plug of the older generation, KLAP v2", answers: "KLAP, and `{}` to every method", plug: &simulator.Plug{},
+			prepare: always(simulator.Fault{Kind: simulator.Says, Text: "{}", Path: "/app/request"}),
+		},
 		{device: "Camera", answers: "HTTPS only", other: startCamera},
 		{device: "Another host with a web page", answers: "An HTML page", other: startWebPage},
 		{device: "No host, or one that does not listen", answers: "The connection is refused", other: closedPort},

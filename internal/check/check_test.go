@@ -219,6 +219,15 @@ func TestSituations(t *testing.T) {
 		{"clock 12 minutes fast", simulator.P110, func(h *home) { h.plug.SetClock(12 * time.Minute) }},
 		{"energies refused", simulator.P110, func(h *home) { h.plug.Refuse("get_energy_usage", -2201) }},
 		{"get_device_info refused", simulator.P110, func(h *home) { h.plug.Refuse("get_device_info", -1001) }},
+		{"the reply to a method is damaged", simulator.P110, func(h *home) { h.plug.Answer("get_emeter_data", `{"power_mw":--19231}`) }},
+		{"methods of two sockets fail", simulator.P210M, func(h *home) {
+			h.plug.Answer("1/get_emeter_data", `{"power_mw":--19231}`)
+			h.plug.Answer("2/get_energy_usage", "{}")
+			h.plug.Refuse("2/get_protection_power", -1001)
+		}},
+		{"no method is answered", simulator.P110, func(h *home) {
+			h.plug.Respond = func([]byte) []byte { return []byte("{}") }
+		}},
 		{"components refused", simulator.P110, func(h *home) { h.plug.Refuse("component_nego", -1002) }},
 		{"e-mail in capitals", simulator.P110, wrong(right, tapo.Credentials{Username: "User@Example.com", Password: password})},
 		{"e-mail with blanks", simulator.P110, wrong(right, tapo.Credentials{Username: " " + username, Password: password})},

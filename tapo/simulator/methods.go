@@ -44,10 +44,13 @@ type call struct {
 		historyParams
 		passthrough.LoginParams
 	} `json:"params"`
+
+	text []byte // the whole request
 }
 
 // parseCall parses a request that arrived over a session; code is 0 or the refusal.
 func parseCall(plain []byte) (c call, code int) {
+	c.text = plain
 	switch err := json.Unmarshal(plain, &c); {
 	case err == nil:
 		return c, 0
@@ -61,6 +64,9 @@ func parseCall(plain []byte) (c call, code int) {
 func (p *Plug) execute(c call, fault Fault) []byte {
 	if fault.Kind == Says {
 		return []byte(fault.Text)
+	}
+	if p.Respond != nil {
+		return p.Respond(c.text)
 	}
 	if c.Method == "" || c.Method == "multipleRequest" && (p.Model.NoBatch || fault.Kind == NoBatch) {
 		return codeOnly(codeJSONDecode)

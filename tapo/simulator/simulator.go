@@ -59,6 +59,8 @@ type Plug struct {
 	Discovery string
 	// EditReply, if it is not nil, changes the result of a reply to a discovery probe.
 	EditReply func(result map[string]any)
+	// Respond, if it is not nil, answers the requests over a session instead of the model.
+	Respond func(request []byte) (reply []byte)
 	// Network, if it is not nil, is used instead of sockets. Listen must then be an
 	// IP address and a port, and there is no TLS.
 	Network *Network
