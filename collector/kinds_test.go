@@ -164,7 +164,7 @@ var (
 // row probes the device and returns its line of the table.
 func (k kind) row(t *testing.T) string {
 	t.Helper()
-	address := ""
+	var address string
 	if k.plug == nil {
 		address = k.other(t)
 	} else {
