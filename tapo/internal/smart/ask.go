@@ -20,8 +20,8 @@ const (
 	// (python-kasa/python-kasa#662).
 	maxBatch = 5
 	// maxFruitless is the number of exchanges after which a read ends that has brought
-	// nothing: it is not one method that fails. One is enough if it was like that before.
-	maxFruitless = 3
+	// nothing: two batches, and the methods with values. It is not one method that fails.
+	maxFruitless = 5
 )
 
 // askAll asks a unit for the methods that got does not have: in one batch, and then one
@@ -59,14 +59,14 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 
 // choose returns the methods of the next request: those of a batch, or a single one.
 func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
-	alone := func(m *method) bool { return u.of(m).alone }
-	if mayBatch && d.takesBatch(u) {
+	alone := func(m *method) bool { return u.of(m).alone && !d.triesOnce() }
+	if mayBatch && d.takesBatch(u) && !d.triesOnce() {
 		if batch := slices.DeleteFunc(slices.Clone(missing), alone); len(batch) > 1 {
 			return batch[:min(len(batch), maxBatch)]
 		}
 	}
 	rank := func(m *method) int {
-		if m == componentNego && len(missing) <= d.budget.Left() {
+		if m == componentNego && len(missing) <= d.budget.Left() && d.fruitful {
 			return getDeviceInfo.singleRank // there is time for it, and it spares requests
 		}
 		return m.singleRank
@@ -87,8 +87,12 @@ func (d *Dialect) takesBatch(u *unit) bool {
 
 // fruitless reports whether this session has brought nothing, and will not.
 func (d *Dialect) fruitless() bool {
-	return !d.fruitful && (d.barren >= maxFruitless || d.barren > 0 && d.barrenBefore)
+	return !d.fruitful && (d.barren >= maxFruitless || d.barren > 0 && d.triesOnce())
 }
+
+// triesOnce reports whether nothing was read the last time. Then get_device_info shows
+// whether that has changed.
+func (d *Dialect) triesOnce() bool { return !d.fruitful && d.opts.Now().Before(d.barrenUntil) }
 
 // ask asks a unit for a method, or for several in a batch, in one exchange. Methods that
 // have no outcome after that are to be asked alone. whole is false if the reply to a batch
@@ -99,9 +103,13 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 		step = "multipleRequest"
 	}
 	plain, err := d.session.RoundTrip(ctx, d.request(u, asked, got))
+	if err != nil && !concernsRequest(err) {
+		d.batches.failed(batch && plugerr.IsUnanswered(err))
+		return true, err
+	}
 	d.barren++ // until something is filed
 	if err != nil {
-		return d.askFailed(ctx, u, asked, err, got)
+		return d.fileError(ctx, u, asked, err, got), nil
 	}
 	if !batch {
 		d.batches.singleAnswered(d.opts.Now())
@@ -129,30 +137,33 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 	return true, nil
 }
 
-// askFailed files the error of a request, or returns it if it is one of the session.
-func (d *Dialect) askFailed(ctx context.Context, u *unit, asked []*method, err error, got *replies) (whole bool, _ error) {
+// concernsRequest reports whether an error of a session concerns the request alone: the
+// plug has refused it in the words of methods, or its web server has not understood it.
+func concernsRequest(err error) bool {
+	code, ok := errors.AsType[*plugerr.CodeError](err)
+	return ok && !errors.Is(err, plugerr.ErrRefused) && code.Code != plugerr.CodeUnknownTransport && !isBusy(code.Code) || plugerr.IsNotAReply(err)
+}
+
+// fileError files an error that concerns the request. whole is as for ask.
+func (d *Dialect) fileError(ctx context.Context, u *unit, asked []*method, err error, got *replies) (whole bool) {
 	batch := len(asked) > 1
 	code, refused := errors.AsType[*plugerr.CodeError](err)
-	refused = refused && !errors.Is(err, plugerr.ErrRefused) && code.Code != plugerr.CodeUnknownTransport
 	switch {
-	case refused && batch && slices.Contains(noBatchCodes, code.Code):
+	case refused && batch:
 		d.refuseBatch(ctx, u, code.Code)
-	case refused && !batch:
-		d.fileReply(ctx, u, asked[0], code.Code, &result{}, got)
-	case plugerr.IsNotAReply(err) && batch:
+	case refused:
+		d.fileRefusal(ctx, u, asked[0], code.Code, got)
+	case !batch:
+		d.fileUseless(ctx, u, asked[0], err, got)
+	case errors.Is(err, plugerr.ErrBadReply): // the web page
 		d.batchFailed(ctx, err)
-		if !errors.Is(err, plugerr.ErrBadReply) { // an HTTP status, for whatever reason
-			return false, nil
-		}
 		d.doubtBatches(u)
 		u.batches.tooLarge(d.opts.Now())
-	case plugerr.IsNotAReply(err):
-		d.fileUseless(ctx, u, asked[0], err, got)
-	default:
-		d.batches.failed(batch && plugerr.IsUnanswered(err))
-		return true, err
+	default: // an HTTP status, for whatever reason
+		d.batchFailed(ctx, err)
+		return false
 	}
-	return true, nil
+	return true
 }
 
 // decode decodes a reply, which is void after the next one; ok is false if it is

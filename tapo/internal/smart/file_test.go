@@ -5,6 +5,7 @@ package smart_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -254,6 +255,34 @@ func TestNothingRead(t *testing.T) {
 	}
 }
 
+// TestNothingReadForAWhile: a plug is read again as soon as it answers, although one of its
+// methods spoils batches or get_device_info fails.
+func TestNothingReadForAWhile(t *testing.T) {
+	for _, method := range []string{"get_emeter_data", "get_device_info"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := oneFails{plugtest.NewHome(t, simulator.P110TPAP), method, 0, 1}
+			h.want(true, 0)
+			h.Plug.Inject(simulator.Fault{Kind: simulator.Says, Text: "{}", Path: "/ds"})
+			for range 4 {
+				time.Sleep(15 * time.Second)
+				if got := h.Reason(h.Device); got != tapo.Unsupported {
+					t.Error(got)
+				}
+			}
+			h.Plug.Heal()
+			h.Plug.Answer(method, malformed)
+			if method == "get_device_info" { // which is all that is asked for ten minutes
+				time.Sleep(10 * time.Minute)
+			}
+			h.want(false, 0)
+			h.want(false, 1)
+			if logins := h.Plug.Stats().Logins; logins > 2 {
+				t.Errorf("%d logins", logins)
+			}
+		})
+	}
+}
+
 // TestListOfOutletsFails: the meters of outlets that are known are read without the list.
 func TestListOfOutletsFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -280,4 +309,51 @@ func TestListOfOutletsFails(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
+}
+
+// TestAnyMethodsFail lets any methods fail in any ways, all but one of those with values.
+// The others are read, within two reads even if there are few requests for them; the
+// third is one exchange; and there is one login.
+func TestAnyMethodsFail(t *testing.T) {
+	all := []string{"get_device_info", "component_nego", "get_energy_usage", "get_emeter_data", "get_protection_power", "get_current_power"}
+	for seed := range 200 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(uint64(seed), 0))
+				g := plugtest.Generations[random.IntN(2)]
+				h := plugtest.NewHome(t, g.Model)
+				for range random.IntN(3) {
+					h.Reason(h.Device)
+				}
+				spared := []string{"get_device_info", "get_energy_usage", "get_emeter_data"}[random.IntN(3)]
+				failed := map[string]string{}
+				for _, m := range all {
+					if f := failings[random.IntN(len(failings))]; m != spared && random.IntN(2) == 0 {
+						f.fail(h.Plug, m)
+						failed[m] = f.name
+					}
+				}
+				for read := range 6 {
+					time.Sleep(15 * time.Second)
+					before := h.Plug.Stats().Requests
+					r, err := h.Read(h.Device)
+					if err != nil {
+						t.Fatalf("%v: read %d: %v", failed, read+1, err)
+					}
+					for m, values := range methodValues {
+						if failed[m] == "" && read > 0 && !values(r, 0) {
+							t.Errorf("%v: read %d: no values of %s: %+v", failed, read+1, m, r)
+						}
+					}
+					if took := h.Plug.Stats().Requests - before; read > 2 && took != 1 {
+						t.Errorf("%v: read %d: %d requests", failed, read+1, took)
+					}
+				}
+				if logins := h.Plug.Stats().Logins; logins != 1 {
+					t.Errorf("%v: %d logins", failed, logins)
+				}
+			})
+		})
+	}
 }

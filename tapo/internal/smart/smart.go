@@ -52,12 +52,12 @@ type Dialect struct {
 	profile profile
 	batches batchHealth
 
-	fruitful     bool      // something was read over this session, in this conversation
-	barren       int       // exchanges without that
-	barrenBefore bool      // the last session or conversation has brought nothing
-	failures     []failure // before anything was read
-	batchErr     error     // why a batch has brought nothing
-	undo         []undo    // what to forget if this conversation brings nothing
+	fruitful    bool      // something was read over this session, in this conversation
+	barren      int       // exchanges without that
+	barrenUntil time.Time // one exchange is enough before this time, since nothing was read the last time
+	failures    []failure // before anything was read
+	batchErr    error     // why a batch has brought nothing
+	undo        []undo    // what to forget if this conversation brings nothing
 
 	response response   // reused by ask
 	batch    []response // reused by ask, for the replies of a batch
@@ -101,8 +101,11 @@ func (d *Dialect) Ended(err error) {
 
 // startOver begins to count what a session brings in a conversation.
 func (d *Dialect) startOver() {
-	if d.fruitful || d.barren > 0 {
-		d.barrenBefore = !d.fruitful
+	switch {
+	case d.fruitful:
+		d.barrenUntil = time.Time{}
+	case d.barren > 0 && !d.triesOnce():
+		d.barrenUntil = d.opts.Now().Add(unavailableLife)
 	}
 	d.fruitful, d.barren, d.failures, d.batchErr = false, 0, d.failures[:0], nil
 }
