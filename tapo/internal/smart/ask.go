@@ -15,14 +15,9 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
 )
 
-const (
-	// maxBatch is the number of methods in a batch. Larger ones time out
-	// (python-kasa/python-kasa#662).
-	maxBatch = 5
-	// maxFruitless is the number of exchanges after which a read ends that has brought
-	// nothing: two batches, and the methods with values. It is not one method that fails.
-	maxFruitless = 5
-)
+// maxBatch is the number of methods in a batch. Larger ones time out
+// (python-kasa/python-kasa#662).
+const maxBatch = 5
 
 // askAll asks a unit for the methods that got does not have: in one batch, and then one
 // by one for those that the batch left unanswered, and for those that may spoil a batch.
@@ -41,7 +36,7 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 		if u.components["child_device"] > 0 && slices.Contains(missing, getChildDeviceList) {
 			d.budget.Grant(stripExchanges)
 		}
-		if len(missing) == 0 || d.budget.Left() == 0 && (u.isChild() || !got.empty()) || d.fruitless() {
+		if len(missing) == 0 || d.budget.Left() == 0 && (u.isChild() || !got.empty()) || d.yield.hopeless(d.opts.Now()) {
 			return nil // nothing is missing, the rest waits for the next read, or nothing will come
 		}
 		lists := missing[0] == getChildDeviceList && !listsAsked
@@ -59,14 +54,15 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 
 // choose returns the methods of the next request: those of a batch, or a single one.
 func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
-	alone := func(m *method) bool { return u.of(m).alone && !d.triesOnce() }
-	if mayBatch && d.takesBatch(u) && !d.triesOnce() {
+	sparse := d.yield.sparse(d.opts.Now())
+	alone := func(m *method) bool { return u.of(m).alone && !sparse }
+	if mayBatch && d.takesBatch(u) && !sparse {
 		if batch := slices.DeleteFunc(slices.Clone(missing), alone); len(batch) > 1 {
 			return batch[:min(len(batch), maxBatch)]
 		}
 	}
 	rank := func(m *method) int {
-		if m == componentNego && len(missing) <= d.budget.Left() && d.fruitful {
+		if m == componentNego && len(missing) <= d.budget.Left() && d.yield.some {
 			return getDeviceInfo.singleRank // there is time for it, and it spares requests
 		}
 		return m.singleRank
@@ -85,15 +81,6 @@ func (d *Dialect) takesBatch(u *unit) bool {
 	return d.batches.allow(now) && d.profile.takesBatch(u, now)
 }
 
-// fruitless reports whether this session has brought nothing, and will not.
-func (d *Dialect) fruitless() bool {
-	return !d.fruitful && (d.barren >= maxFruitless || d.barren > 0 && d.triesOnce())
-}
-
-// triesOnce reports whether nothing was read the last time. Then get_device_info shows
-// whether that has changed.
-func (d *Dialect) triesOnce() bool { return !d.fruitful && d.opts.Now().Before(d.barrenUntil) }
-
 // ask asks a unit for a method, or for several in a batch, in one exchange. Methods that
 // have no outcome after that are to be asked alone. whole is false if the reply to a batch
 // was of no use, or lacks one of its methods. The error is one of the session.
@@ -107,7 +94,7 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 		d.batches.failed(batch && plugerr.IsUnanswered(err))
 		return true, err
 	}
-	d.barren++ // until something is filed
+	d.yield.barren++ // until something is filed
 	if err != nil {
 		return d.fileError(ctx, u, asked, err, got), nil
 	}
@@ -260,7 +247,7 @@ type undo struct {
 // doubtBatches prepares a change of how a unit answers batches. It is undone if nothing is
 // answered in this conversation: then batches are not what has failed.
 func (d *Dialect) doubtBatches(u *unit) {
-	if !d.fruitful {
+	if !d.yield.some {
 		d.undo = append(d.undo, undo{u, u.batches})
 	}
 }

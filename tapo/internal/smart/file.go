@@ -46,7 +46,7 @@ func (d *Dialect) fileReply(ctx context.Context, u *unit, m *method, code int, r
 	if m.lacking != nil && m.lacking(u) {
 		h.restsUntil = d.opts.Now().Add(refusalLife)
 	}
-	d.fruitful, d.barren = true, 0
+	d.yield.some, d.yield.barren = true, 0
 	d.letRest()
 	d.report(u, m, nil)
 }
@@ -85,7 +85,7 @@ func (d *Dialect) fail(u *unit, m *method, err error, rest time.Duration, got *r
 		m.clear(u)
 	}
 	d.failures = append(d.failures, failure{u.record(m), rest})
-	if d.fruitful {
+	if d.yield.some {
 		d.letRest()
 	}
 }

@@ -5,11 +5,13 @@
 // methods: the requests over a session, and the meaning of the replies.
 //
 // A read chooses methods from a table (methods.go), asks for them in one batch, or one by
-// one if the plug refuses batches (ask.go, request.go, batches.go), and files the replies
-// (reply.go). A strip lists its children, and the meter of each is read (children.go).
-// Then the replies become a reading (reading.go, clock.go). What the replies have shown of
-// the plug is kept for the next read (profile.go). Histories are read in windows of time
-// (history.go, historyrequest.go, windows.go).
+// one if the plug refuses batches or a method spoils them (ask.go, request.go,
+// batches.go), and files the replies (reply.go, file.go). A method that fails costs its own
+// values; a plug that answers nothing is not read (yield.go). A strip lists its children,
+// and the meter of each is read (children.go). Then the replies become a reading
+// (reading.go, clock.go). What the replies have shown of the plug is kept for the next read
+// (profile.go). Histories are read in windows of time (history.go, historyrequest.go,
+// windows.go).
 //
 // The package does not depend on logins, on locks, or on how a session transports a text.
 // Names and units of the methods are those of python-kasa, its recordings
@@ -52,12 +54,10 @@ type Dialect struct {
 	profile profile
 	batches batchHealth
 
-	fruitful    bool      // something was read over this session, in this conversation
-	barren      int       // exchanges without that
-	barrenUntil time.Time // one exchange is enough before this time, since nothing was read the last time
-	failures    []failure // before anything was read
-	batchErr    error     // why a batch has brought nothing
-	undo        []undo    // what to forget if this conversation brings nothing
+	yield    yield
+	failures []failure // before anything was read
+	batchErr error     // why a batch has brought nothing
+	undo     []undo    // what to forget if this conversation brings nothing
 
 	response response   // reused by ask
 	batch    []response // reused by ask, for the replies of a batch
@@ -99,15 +99,10 @@ func (d *Dialect) Ended(err error) {
 	d.startOver()
 }
 
-// startOver begins to count what a session brings in a conversation.
+// startOver begins another session or conversation.
 func (d *Dialect) startOver() {
-	switch {
-	case d.fruitful:
-		d.barrenUntil = time.Time{}
-	case d.barren > 0 && !d.triesOnce():
-		d.barrenUntil = d.opts.Now().Add(unavailableLife)
-	}
-	d.fruitful, d.barren, d.failures, d.batchErr = false, 0, d.failures[:0], nil
+	d.yield.startOver(d.opts.Now())
+	d.failures, d.batchErr = d.failures[:0], nil
 }
 
 // begin sets the session and the budget. With another session, it makes the next read ask
