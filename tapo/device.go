@@ -108,7 +108,7 @@ func (d *Device) askHealing(ctx context.Context, ask question) error {
 	}
 	began := d.cfg.Now()
 	d.budget.Begin(maxExchanges)
-	d.login.link.HTTP.Begin()
+	d.login.begin()
 	defer func() {
 		if d.budget.Spent() > 0 { // else the connection was not needed
 			d.idle.Reset(maxIdle)

@@ -74,8 +74,8 @@ func TestLockedAtLogin(t *testing.T) {
 			if seen := h.Poll(40 * time.Minute); seen[tapo.Locked] != 30*4 || seen[plugtest.OK] != 10*4 {
 				h.Errorf("%s: reasons %v", step, seen)
 			}
-			if got := h.Plug.Stats().Steps["discover"]; got != 2 {
-				h.Errorf("%s: asked %d times, want 2", step, got)
+			if got := h.Plug.Stats().Steps["discover"]; got != 3 { // by each login
+				h.Errorf("%s: asked %d times, want 3", step, got)
 			}
 		})
 	}

@@ -31,10 +31,10 @@ type login struct {
 	session *session
 	live    atomic.Value // Protocol of the session, "" without one that counts as standing
 
-	last     *openTransport  // over which the plug is asked first, nil to begin with the strongest
-	offer    transport.Offer // of last, for another login; nil if the plug has to be asked
-	proves   bool            // the plug was seen to speak a transport in which plugs prove themselves
-	lastLook time.Time       // when the plug was last asked although no counted login was possible
+	last   *openTransport  // over which the plug is asked first, nil to begin with the strongest
+	offer  transport.Offer // of last, for another login in the same conversation; nil if the plug has to be asked
+	mac    string          // that the plug reported before the last login, "" if it did not
+	proves bool            // the plug was seen to speak a transport in which plugs prove themselves
 }
 
 // session is a login that stands.
@@ -85,6 +85,13 @@ func newLogin(cfg Config, b *budget.Budget) *login {
 	return l
 }
 
+// begin begins a conversation. By then another plug may have the address, so that a login
+// needs an offer of its own: what a plug has refused must not be tried on it again.
+func (l *login) begin() {
+	l.link.HTTP.Begin()
+	l.offer = nil
+}
+
 // standing returns the protocol of the session that stands, "" without one. It may
 // be called at any time.
 func (l *login) standing() Protocol { return l.live.Load().(Protocol) }
@@ -99,6 +106,7 @@ func (l *login) protocol() Protocol {
 
 // ensure returns the session that stands if it has time left, or logs in.
 func (l *login) ensure(ctx context.Context) (*session, error) {
+	l.cfg.Guard.rules.Use()
 	if s := l.session; s != nil && (s.expires.IsZero() || l.cfg.Now().Before(s.expires)) {
 		return s, nil
 	}

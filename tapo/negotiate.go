@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
@@ -35,34 +34,28 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	}
 	l.backoff = lockout.Backoff{}
 	if s.over.counts {
-		guard.Succeeded()
+		guard.Succeeded(l.mac)
 	}
 	return s, nil
 }
 
-// lookAgain is the interval at which a plug that has rejected a counted login is
-// asked whether it speaks a transport by now in which none is counted.
-const lookAgain = 30 * time.Minute
-
-// checkAsk returns why the plug may not even be asked what it speaks. Whether a
-// counted login may be tried, checkAttempt checks right before it.
+// checkAsk returns why the plug may not even be asked what it speaks. A plug that has
+// refused the credentials may be asked, which costs no attempt: it may be another one by
+// now, or speak a transport in which no login is counted. Whether a counted login may be
+// tried, checkAttempt checks right before it.
 func (l *login) checkAsk() error {
-	now := l.cfg.Now()
-	pinned, isPinned := rowOf(l.cfg.Protocol)
-	denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, now)
-	switch {
-	case denied == nil || isPinned && !pinned.counts:
+	if pinned, ok := rowOf(l.cfg.Protocol); ok && !pinned.counts {
 		return nil
-	case l.cfg.Guard.rules.Waiting(now) || now.Before(l.lastLook.Add(lookAgain)):
+	}
+	if denied := l.cfg.Guard.rules.Waiting(l.cfg.Now()); denied != nil {
 		return deniedLogin(denied)
 	}
-	l.lastLook, l.last, l.offer = now, nil, nil
 	return nil
 }
 
 // checkAttempt returns why no login may be tried that the plug counts.
 func (l *login) checkAttempt() error {
-	if denied := l.cfg.Guard.rules.Allow(l.cfg.Credentials, l.cfg.Now()); denied != nil {
+	if denied := l.cfg.Guard.rules.Allow(l.mac, l.cfg.Credentials, l.cfg.Now()); denied != nil {
 		return deniedLogin(denied)
 	}
 	return nil
@@ -70,18 +63,15 @@ func (l *login) checkAttempt() error {
 
 // recordFailure records a login that failed, so that the next one comes when it may.
 func (l *login) recordFailure(err error) error {
-	if l.offer != nil {
-		l.last, l.offer = nil, nil // begin with the question that costs no attempt: the plug may have changed
-	}
 	f, ok := errors.AsType[*failure](err)
 	if !ok || f.reason == LoginBackoff { // no login was tried
 		return err
 	}
-	l.lastLook = l.cfg.Now()
 	if r := f.rejected; r != nil {
-		l.cfg.Guard.rules.Record(l.cfg.Credentials, r, f.cause(), l.lastLook)
-		if f.reason == BadCredentials && !r.OutcomeUnknown {
-			l.backoff.Record(f, l.lastLook)
+		now := l.cfg.Now()
+		l.cfg.Guard.rules.Record(l.mac, l.cfg.Credentials, r, f.cause(), now)
+		if f.reason == BadCredentials && !r.OutcomeUnknown && !r.Counts { // else the guard decides
+			l.backoff.Record(f, now)
 		}
 	}
 	if l.cfg.Trace.LoginFailed != nil && f.protocol != "" {
@@ -132,8 +122,8 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 func (l *login) asBefore(ctx context.Context) (*session, error) {
 	t := l.last
 	switch {
-	case t == nil || l.offer == nil && l.cfg.Protocol != "" || !l.allows(t, nil):
-		return nil, nil
+	case t == nil || l.offer == nil && (l.cfg.Protocol != "" || t == l.transports[0]) || !l.allows(t, nil):
+		return nil, nil // the walk begins with it, or must not have it
 	case l.offer != nil:
 		s, err := l.accept(ctx, t, l.offer)
 		if mayHaveChanged(err) {
@@ -227,6 +217,7 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 	if mac := offer.MAC(); mac != "" && !l.isWanted(mac) { // before it counts a wrong password
 		return nil, l.anotherPlug(mac)
 	}
+	l.mac = ParseMAC(offer.MAC())
 	s, err := t.Login(ctx, l.link, offer, l.cfg.Credentials)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ tapo_exporter_plug_request_duration_seconds_bucket{protocol="klap",le="0.05"} 13
 tapo_exporter_plug_request_duration_seconds_count{protocol="klap"} 13
 tapo_exporter_plug_requests_total{protocol="klap"} 13
 tapo_exporter_plug_requests_total{protocol="passthrough"} 10
-tapo_exporter_plug_requests_total{protocol="tpap"} 14
+tapo_exporter_plug_requests_total{protocol="tpap"} 16
 tapo_exporter_probes_shared_total 0
 tapo_exporter_sessions_lost_total{protocol="klap"} 2
 tapo_exporter_sessions_lost_total{protocol="passthrough"} 2

@@ -15,7 +15,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
@@ -39,43 +38,45 @@ const (
 	maxLock  = 24 * time.Hour
 
 	maxRejected = 20 // refused credentials that are kept per plug
+
+	// plugsPerPeriod is how many plugs at one address may get a login that they count, in
+	// plugsPeriod. A plug is known by the MAC address that it reports before the login. Anybody
+	// can make one up, and may pass the login on to the true plug.
+	plugsPerPeriod = 3
+	plugsPeriod    = 24 * time.Hour
+	// maxPlugs is how many plugs at one address are remembered. None is forgotten in favour of
+	// another, since that might be made up; a further one is not tried.
+	maxPlugs = 32
 )
 
 // Locked is the reason in the [Cause] of a plug that has locked itself.
 const Locked = "locked"
 
-// Guard keeps a plug from locking itself. A TPAP plug counts logins with a wrong password,
-// and after 15 of them it locks itself, for its owner as well
-// (python-kasa/python-kasa#1592). A Guard keeps which credentials the plug has refused and
-// how many attempts it has reported, and allows no login that could lock it. There is one
-// Guard per plug, for all accounts and devices. It is safe for concurrent use. Its
-// decisions about logins require [Guard.Acquire].
+// Guard keeps the plugs at one address from locking themselves. A TPAP plug counts logins
+// with a wrong password, and after 15 of them it locks itself, for its owner as well
+// (python-kasa/python-kasa#1592). A Guard keeps which credentials a plug has refused and
+// how many attempts it has reported, and allows no login that could lock it. A plug is
+// identified by the MAC address that it reports before a login, in the form of
+// [plug.ParseMAC], or "". There is one Guard per address, for all accounts and devices. It
+// is safe for concurrent use. Its decisions about logins require [Guard.Acquire].
 type Guard struct {
-	// Cooldown is the cooldown of the plug.
+	// Cooldown is the cooldown of the address.
 	Cooldown Cooldown
 
 	address string
 	store   Store
 	busy    chan struct{} // holds an element during a login; guards state
-	state   guardState
+	state   state
 }
 
 // Store keeps the state of guards beyond the life of the process, so that a restart costs
 // no attempt. Its methods may be called concurrently.
 type Store interface {
-	// Load returns the state saved for an address, nil if there is none.
+	// Load returns the state saved for an address, nil if there is none. The state is in
+	// use then, and must not be forgotten soon.
 	Load(address string) []byte
 	// Save replaces the state; nil removes it.
 	Save(address string, state []byte)
-}
-
-// guardState is the state of a guard, and the JSON of it in a [Store].
-type guardState struct {
-	AttemptsLeft *int                   `json:"attempts_left,omitempty"` // nil if the plug has reported none
-	Unknown      int                    `json:"unknown_outcomes,omitempty"`
-	Next         time.Time              `json:"next,omitzero"` // no login before this time
-	Cause        *Cause                 `json:"cause,omitempty"`
-	Rejected     []*rejectedCredentials `json:"refused,omitempty"` // the oldest first
 }
 
 // Cause is the reason of a failed login, in words for users.
@@ -92,24 +93,22 @@ type Denied struct {
 	AttemptsLeft int // -1 if the plug has reported none
 }
 
-// NewGuard returns the guard of the plug at an address, with the state that an earlier
-// process has stored. store may be nil.
+// NewGuard returns the guard of an address, with the state that an earlier process has
+// stored. store may be nil.
 func NewGuard(address string, store Store) *Guard {
 	g := &Guard{address: address, store: store, busy: make(chan struct{}, 1)}
 	if store != nil {
-		s := &g.state
-		if json.Unmarshal(store.Load(address), s) != nil {
-			*s = guardState{} // nothing is stored, or it is damaged
-		}
-		s.Rejected = slices.DeleteFunc(s.Rejected, func(r *rejectedCredentials) bool { return r == nil })
-		if s.Cause == nil { // no Guard stores the rest without a cause
-			*s = guardState{Rejected: s.Rejected}
-		}
-		if latest := time.Now().Add(maxLock); s.Next.After(latest) { // the clock was wrong when it was stored, or is now
-			s.Next = latest
-		}
+		g.state = load(store.Load(address), time.Now())
 	}
 	return g
+}
+
+// Use records that a device reads a plug at the address, so that the store keeps the state.
+// g need not have been acquired.
+func (g *Guard) Use() {
+	if g.store != nil {
+		g.store.Load(g.address)
+	}
 }
 
 // Idle reports whether no device has acquired the guard and it has no state, so that it
@@ -124,8 +123,6 @@ func (g *Guard) Idle() bool {
 	}
 }
 
-func (s *guardState) empty() bool { return s.Cause == nil && len(s.Rejected) == 0 }
-
 // Acquire waits until no other device logs in to the plug. Release must follow.
 func (g *Guard) Acquire(ctx context.Context) error {
 	select {
@@ -139,40 +136,78 @@ func (g *Guard) Acquire(ctx context.Context) error {
 // Release lets the next device log in.
 func (g *Guard) Release() { <-g.busy }
 
-// Waiting reports whether no login is allowed for a while. g must have been acquired.
-func (g *Guard) Waiting(now time.Time) bool { return now.Before(g.state.Next) }
-
-// Allow returns nil if a login with c may be tried, on a plug that counts it. Otherwise it
-// returns the reason. g must have been acquired.
-func (g *Guard) Allow(c plug.Credentials, now time.Time) *Denied {
+// Waiting returns the reason if no login is allowed for a while, whichever plug is at the
+// address, and nil otherwise. g must have been acquired.
+func (g *Guard) Waiting(now time.Time) *Denied {
 	s := &g.state
-	d := &Denied{AttemptsLeft: -1}
-	if s.AttemptsLeft != nil {
-		d.AttemptsLeft = *s.AttemptsLeft
-	}
-	because := func(why *Cause, text, advice string) *Denied {
-		d.Text, d.Advice = text+": "+why.Text, why.Advice+" "+advice
-		return d
+	if !now.Before(s.Next) {
+		return nil
 	}
 	at := s.Next.Format(time.RFC3339)
+	d := &Denied{Locked: s.Wait.Reason == Locked, AttemptsLeft: -1}
+	if d.Locked {
+		return d.because(s.Wait, "not tried before "+at, "The next try is at "+at+".")
+	}
+	return d.because(s.Wait, "not tried again before "+at+", since the plug may have counted the last login", "The next try is at "+at+".")
+}
+
+func (d *Denied) because(why *Cause, text, advice string) *Denied {
+	d.Text, d.Advice = text+": "+why.Text, why.Advice+" "+advice
+	return d
+}
+
+// Allow returns nil if a login with c may be tried, on a plug that reports a MAC address
+// and counts the login. Otherwise it returns the reason. g must have been acquired.
+func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
+	if g.state.adopt(mac) {
+		g.save()
+	}
+	if d := g.Waiting(now); d != nil {
+		return d
+	}
+	if p := g.state.Plugs[mac]; p != nil {
+		if d := p.deny(c); d != nil {
+			return d
+		}
+	}
+	next, crowded := g.state.crowded(mac, now)
 	switch {
-	case g.Waiting(now) && s.Cause.Reason == Locked:
-		d.Locked = true
-		return because(s.Cause, "not tried before "+at, "The next try is at "+at+".")
-	case g.Waiting(now):
-		return because(s.Cause, "not tried again before "+at+", since the plug may have counted the last login", "The next try is at "+at+".")
-	case s.Unknown >= maxUnknown:
-		return because(s.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", s.Unknown),
+	case !crowded:
+		return nil
+	case next.IsZero():
+		return &Denied{AttemptsLeft: -1, Cause: Cause{
+			Text: fmt.Sprintf("not tried: %d plugs with other MAC addresses have been tried at this address", maxPlugs),
+			Advice: "Something on the network may make MAC addresses up. Look the plug's address up in the Tapo app; " +
+				`"Never locked out" in docs/protocols.md says how to have the login tried.`,
+		}}
+	}
+	at := next.Format(time.RFC3339)
+	return &Denied{AttemptsLeft: -1, Cause: Cause{
+		Text: fmt.Sprintf("not tried before %s: %d plugs with other MAC addresses have been tried at this address within a day", at, plugsPerPeriod),
+		Advice: "Reserve the address for the plug in the router, and look the plug's address up in the Tapo app: something on the network may " +
+			"make MAC addresses up. The next try is at " + at + ".",
+	}}
+}
+
+// deny returns why no login with c may be tried on the plug, nil if it may.
+func (p *plugState) deny(c plug.Credentials) *Denied {
+	d := &Denied{AttemptsLeft: -1}
+	if p.AttemptsLeft != nil {
+		d.AttemptsLeft = *p.AttemptsLeft
+	}
+	switch {
+	case p.Unknown >= maxUnknown:
+		return d.because(p.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", p.Unknown),
 			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
 				"login tried again.")
-	case s.AttemptsLeft != nil && *s.AttemptsLeft <= spareAttempts:
-		return because(s.Cause, fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left", *s.AttemptsLeft),
+	case p.AttemptsLeft != nil && *p.AttemptsLeft <= spareAttempts:
+		return d.because(p.Cause, fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left", *p.AttemptsLeft),
 			"None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, and "+
 				`correct the credentials; "Never locked out" in docs/protocols.md says how to have them tried.`)
 	}
-	for _, r := range s.Rejected {
-		if r.is(c) {
-			return because(&r.Cause, "not tried again with the same credentials",
+	for _, rejected := range p.Rejected {
+		if rejected.is(c) {
+			return d.because(&rejected.Cause, "not tried again with the same credentials",
 				`Correct the credentials and reload, which tries them once. If they are right by now, "Never locked out" in docs/protocols.md `+
 					"says how to have them tried again.")
 		}
@@ -181,56 +216,63 @@ func (g *Guard) Allow(c plug.Credentials, now time.Time) *Denied {
 }
 
 // Record records a rejected login and its reason, if the plug may have counted it or is
-// locked. g must have been acquired.
-func (g *Guard) Record(c plug.Credentials, r *transport.Rejected, why Cause, now time.Time) {
+// locked. A plug that is locked may not report its MAC address. g must have been acquired.
+func (g *Guard) Record(mac string, c plug.Credentials, rejected *transport.Rejected, why Cause, now time.Time) {
 	s := &g.state
-	locked := r.Verdict == transport.Locked
 	switch {
-	case locked:
-		wait := r.Lock
-		if wait <= 0 || r.OutcomeUnknown {
+	case rejected.Verdict == transport.Locked:
+		wait := rejected.Lock
+		if wait <= 0 || rejected.OutcomeUnknown {
 			wait = max(wait, lockTime)
 		}
-		if r.OutcomeUnknown {
-			s.spend()
-			s.Unknown++
-		}
-		s.Next = now.Add(min(wait, maxLock))
-	case r.OutcomeUnknown:
-		s.spend()
-		s.Unknown++
-		s.Next = now.Add(unknownWait)
-	case r.Counts:
-		s.spend()
-		s.Unknown = 0
-		if r.AttemptsLeft >= 0 {
-			s.AttemptsLeft = new(r.AttemptsLeft)
-		}
-		s.Rejected = append(s.Rejected, newRejected(c, r, why, g.store != nil))
-		s.Rejected = s.Rejected[max(0, len(s.Rejected)-maxRejected):]
-	default:
+		s.Next, s.Wait = now.Add(min(wait, maxLock)), &why
+	case rejected.OutcomeUnknown:
+		s.Next, s.Wait = now.Add(unknownWait), &why
+	case !rejected.Counts:
 		return
 	}
-	s.Cause = &why
+	if rejected.Counts || rejected.OutcomeUnknown {
+		p := s.Plugs[mac]
+		if p == nil {
+			p = &plugState{}
+			s.set(mac, p)
+		}
+		p.record(c, rejected, why, now, g.store != nil)
+	}
 	g.save()
 }
 
-// spend takes one off the attempts that the plug has reported. The next report replaces
-// the number.
-func (s *guardState) spend() {
-	if left := s.AttemptsLeft; left != nil {
-		s.AttemptsLeft = new(max(0, *left-1))
+// record records an attempt that the plug counted, or may have counted.
+func (p *plugState) record(c plug.Credentials, rejected *transport.Rejected, why Cause, now time.Time, stored bool) {
+	p.Tried, p.Cause = now, &why
+	p.spend()
+	if rejected.OutcomeUnknown {
+		p.Unknown++
+		return
 	}
+	p.Unknown = 0
+	if rejected.AttemptsLeft >= 0 {
+		p.AttemptsLeft = new(rejected.AttemptsLeft)
+	}
+	p.Rejected = append(p.Rejected, newRejected(c, rejected, why, stored))
+	p.Rejected = p.Rejected[max(0, len(p.Rejected)-maxRejected):]
 }
 
 // Succeeded records a login that the plug accepted, which resets the plug's count. Other
-// credentials stay refused. g must have been acquired.
-func (g *Guard) Succeeded() {
+// credentials stay refused, and other plugs' records unchanged. g must have been acquired.
+func (g *Guard) Succeeded(mac string) {
 	s := &g.state
-	if s.Cause == nil {
+	p := s.Plugs[mac]
+	if s.Wait == nil && (p == nil || p.Cause == nil) {
 		return
 	}
-	g.state = guardState{Rejected: s.Rejected}
+	s.Next, s.Wait = time.Time{}, nil
+	if p != nil {
+		*p = plugState{Tried: p.Tried, Rejected: p.Rejected}
+		if p.empty() {
+			delete(s.Plugs, mac)
+		}
+	}
 	g.save()
 }
 

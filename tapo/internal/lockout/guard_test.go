@@ -20,6 +20,8 @@ var (
 	other = plug.Credentials{Username: "user@example.com", Password: "other"}
 )
 
+const mac = "AA-BB-CC-00-11-22"
+
 // What plugs answer to a login.
 func rejected(left int) *transport.Rejected {
 	return &transport.Rejected{Verdict: transport.Wrong, Counts: true, AttemptsLeft: left}
@@ -87,16 +89,16 @@ func TestGuard(t *testing.T) {
 			for _, l := range tc.logins {
 				now = now.Add(30 * time.Second)
 				if l.got == nil {
-					g.Succeeded()
+					g.Succeeded(mac)
 					continue
 				}
 				cause := Cause{Reason: "bad_credentials", Text: "the plug said so", Advice: "Mend it."}
 				if l.got.Verdict == transport.Locked {
 					cause.Reason = Locked
 				}
-				g.Record(l.with, l.got, cause, now)
+				g.Record(mac, l.with, l.got, cause, now)
 			}
-			d := g.Allow(tc.with, now.Add(tc.after))
+			d := g.Allow(mac, tc.with, now.Add(tc.after))
 			if tc.denied == "" {
 				if d != nil {
 					t.Errorf("denied: %s", d.Text)
@@ -119,14 +121,14 @@ func TestGuard(t *testing.T) {
 // TestGuardForgetsTheOldest keeps as many refused credentials as a person may try.
 func TestGuardForgetsTheOldest(t *testing.T) {
 	g, now := NewGuard("192.0.2.1:80", nil), time.Now()
-	g.Record(wrong, rejected(14), Cause{}, now)
+	g.Record(mac, wrong, rejected(14), Cause{}, now)
 	for i := range maxRejected {
-		if g.Allow(wrong, now) == nil {
+		if g.Allow(mac, wrong, now) == nil {
 			t.Fatalf("forgotten after %d others", i)
 		}
-		g.Record(plug.Credentials{Username: "user@example.com", Password: plug.Secret(rune('a' + i))}, rejected(14), Cause{}, now)
+		g.Record(mac, plug.Credentials{Username: "user@example.com", Password: plug.Secret(rune('a' + i))}, rejected(14), Cause{}, now)
 	}
-	if d := g.Allow(wrong, now); d != nil {
+	if d := g.Allow(mac, wrong, now); d != nil {
 		t.Errorf("still known after %d others: %s", maxRejected, d.Text)
 	}
 }

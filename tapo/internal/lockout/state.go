@@ -1,0 +1,123 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lockout
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// state is the state of a guard, and the JSON of it in a [Store].
+type state struct {
+	Next  time.Time             `json:"next,omitzero"`        // no login before this time, whichever plug is at the address
+	Wait  *Cause                `json:"next_cause,omitempty"` // of Next
+	Plugs map[string]*plugState `json:"plugs,omitempty"`      // by MAC address, "" for plugs that report none
+
+	// plugState was stored by an earlier version, which did not store MAC addresses. The
+	// first plug that is seen at the address gets it.
+	plugState
+}
+
+// plugState has the outcomes of the logins to one plug.
+type plugState struct {
+	Tried        time.Time              `json:"tried,omitzero"`          // the last attempt that the plug counted or may have counted
+	AttemptsLeft *int                   `json:"attempts_left,omitempty"` // nil if the plug has reported none
+	Unknown      int                    `json:"unknown_outcomes,omitempty"`
+	Cause        *Cause                 `json:"cause,omitempty"`
+	Rejected     []*rejectedCredentials `json:"refused,omitempty"` // the oldest first
+}
+
+func (s *state) empty() bool { return s.Wait == nil && len(s.Plugs) == 0 && s.plugState.empty() }
+
+func (p *plugState) empty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
+
+// spend takes one off the attempts that the plug has reported. The next report replaces
+// the number.
+func (p *plugState) spend() {
+	if left := p.AttemptsLeft; left != nil {
+		p.AttemptsLeft = new(max(0, *left-1))
+	}
+}
+
+// load returns the state that was stored as data, as far as that is not damaged. The
+// clock may have been wrong when it was stored, or is now.
+func load(data []byte, now time.Time) state {
+	var s state
+	_ = json.Unmarshal(data, &s) // a member of another type is left out
+	if s.Wait == nil {
+		s.Wait = s.Cause // an earlier version stored one cause for all
+	}
+	if s.Next.IsZero() || s.Wait == nil {
+		s.Next, s.Wait = time.Time{}, nil
+	}
+	if latest := now.Add(maxLock); s.Next.After(latest) {
+		s.Next = latest
+	}
+	s.plugState.mend(now)
+	for mac, p := range s.Plugs {
+		if p != nil {
+			p.mend(now)
+		}
+		if p == nil || p.empty() || plug.ParseMAC(mac) != mac {
+			delete(s.Plugs, mac)
+		}
+	}
+	return s
+}
+
+// mend removes what no guard stores.
+func (p *plugState) mend(now time.Time) {
+	p.Rejected = slices.DeleteFunc(p.Rejected, func(r *rejectedCredentials) bool { return r == nil })
+	if p.Cause == nil {
+		*p = plugState{Tried: p.Tried, Rejected: p.Rejected}
+	}
+	if p.Tried.After(now) {
+		p.Tried = now
+	}
+}
+
+// adopt gives what an earlier version stored to a plug that was seen. It reports whether
+// there was anything.
+func (s *state) adopt(mac string) bool {
+	if s.plugState.empty() {
+		return false
+	}
+	earlier := s.plugState
+	s.plugState = plugState{}
+	s.set(mac, &earlier)
+	return true
+}
+
+func (s *state) set(mac string, p *plugState) {
+	if s.Plugs == nil {
+		s.Plugs = map[string]*plugState{}
+	}
+	s.Plugs[mac] = p
+}
+
+// crowded reports whether a plug may not be tried because of others at the address. next
+// is when it may, zero if that is not before the address is forgotten.
+func (s *state) crowded(mac string, now time.Time) (next time.Time, yes bool) {
+	p := s.Plugs[mac]
+	switch {
+	case p != nil && now.Sub(p.Tried) < plugsPeriod:
+		return time.Time{}, false
+	case p == nil && len(s.Plugs) >= maxPlugs:
+		return time.Time{}, true
+	}
+	var tried []time.Time
+	for _, other := range s.Plugs {
+		if now.Sub(other.Tried) < plugsPeriod {
+			tried = append(tried, other.Tried)
+		}
+	}
+	if len(tried) < plugsPerPeriod {
+		return time.Time{}, false
+	}
+	slices.SortFunc(tried, time.Time.Compare)
+	return tried[len(tried)-plugsPerPeriod].Add(plugsPeriod), true
+}

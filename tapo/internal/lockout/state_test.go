@@ -1,0 +1,263 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lockout
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+)
+
+// memory is a [Store] of one state.
+type memory struct{ state []byte }
+
+func (m *memory) Load(string) []byte { return m.state }
+
+func (m *memory) Save(_ string, state []byte) { m.state = state }
+
+// madeUp returns another MAC address for each number.
+func madeUp(i int) string { return fmt.Sprintf("02-00-00-00-%02X-%02X", i/256, i%256) }
+
+// TestGuardByPlug has two plugs at one address: what one has answered, and what the
+// other is allowed.
+func TestGuardByPlug(t *testing.T) {
+	impostor := &transport.Rejected{Verdict: transport.Impostor, Counts: true, AttemptsLeft: -1}
+	for _, tc := range []struct {
+		name  string
+		first func(g *Guard, now time.Time)
+		with  plug.Credentials
+		after time.Duration
+		want  string // in the denial, "" if the other plug gets a login
+	}{
+		{"refused credentials", func(g *Guard, now time.Time) { g.Record(mac, wrong, rejected(14), Cause{}, now) }, wrong, 0, ""},
+		{"an impostor", func(g *Guard, now time.Time) { g.Record(mac, wrong, impostor, Cause{}, now) }, wrong, 0, ""},
+		{"five attempts left", func(g *Guard, now time.Time) { g.Record(mac, wrong, rejected(5), Cause{}, now) }, wrong, 0, ""},
+		{"of no MAC address", func(g *Guard, now time.Time) { g.Record("", wrong, rejected(5), Cause{}, now) }, wrong, 0, ""},
+		{"an unclear outcome, at once", func(g *Guard, now time.Time) { g.Record(mac, wrong, unclear(), Cause{}, now) }, wrong, 29 * time.Second, "may have counted"},
+		{"three unclear outcomes, later", func(g *Guard, now time.Time) {
+			for range maxUnknown {
+				g.Record(mac, wrong, unclear(), Cause{}, now)
+			}
+		}, wrong, 30 * time.Second, ""},
+		{"locked", func(g *Guard, now time.Time) { g.Record(mac, wrong, locked(time.Hour), Cause{Reason: Locked}, now) }, right, time.Hour - 1, "not tried before"},
+		{"locked, without telling which plug", func(g *Guard, now time.Time) { g.Record("", wrong, locked(time.Hour), Cause{Reason: Locked}, now) }, right, time.Hour, ""},
+		{"three plugs", func(g *Guard, now time.Time) {
+			for i := range 3 {
+				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now.Add(time.Duration(i)*time.Hour))
+			}
+		}, right, 24*time.Hour - 1, "3 plugs with other MAC addresses"},
+		{"three plugs, the first of them a day ago", func(g *Guard, now time.Time) {
+			for i := range 3 {
+				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now.Add(time.Duration(i)*time.Hour))
+			}
+		}, wrong, 24 * time.Hour, ""},
+		{"three plugs, the first of them tried again", func(g *Guard, now time.Time) {
+			for i := range 3 {
+				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now)
+			}
+			g.Record(madeUp(0), other, rejected(13), Cause{}, now.Add(time.Hour))
+		}, wrong, 24 * time.Hour, ""},
+		{"three plugs, one of which was read since", func(g *Guard, now time.Time) {
+			for i := range 3 {
+				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now)
+			}
+			g.Succeeded(madeUp(0))
+		}, right, 0, "3 plugs with other MAC addresses"},
+		{"as many as are remembered", func(g *Guard, now time.Time) {
+			for i := range maxPlugs {
+				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now.Add(-365*24*time.Hour))
+			}
+		}, right, 0, "32 plugs"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g, now := NewGuard("192.0.2.1:80", nil), time.Now().Add(-48*time.Hour)
+			tc.first(g, now)
+			stored, err := json.Marshal(g.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range []*Guard{g, NewGuard("192.0.2.1:80", &memory{stored})} {
+				d := g.Allow("AA-BB-CC-00-11-33", tc.with, now.Add(tc.after))
+				if tc.want == "" && d != nil || tc.want != "" && (d == nil || !strings.Contains(d.Text, tc.want)) {
+					t.Errorf("%+v, want %q", d, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// TestSuccessIsOfOnePlug: a login to one plug does not clear what another has refused.
+func TestSuccessIsOfOnePlug(t *testing.T) {
+	g, now := NewGuard("192.0.2.1:80", nil), time.Now()
+	g.Record(mac, wrong, rejected(5), Cause{}, now)
+	g.Succeeded(madeUp(1))
+	g.Succeeded("")
+	if g.Allow(mac, right, now) == nil {
+		t.Error("one of the last five attempts")
+	}
+	g.Succeeded(mac)
+	if d := g.Allow(mac, right, now); d != nil {
+		t.Error(d.Text)
+	}
+	if g.Allow(mac, wrong, now) == nil {
+		t.Error("refused credentials once more")
+	}
+}
+
+// TestEarlierState: what a version without MAC addresses has stored belongs to the
+// first plug that is seen, and to no other.
+func TestEarlierState(t *testing.T) {
+	now := time.Now()
+	refused := newRejected(wrong, rejected(9), Cause{Text: "the plug said so"}, true)
+	earlier := func(members string) *memory {
+		list, err := json.Marshal([]*rejectedCredentials{refused})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &memory{fmt.Appendf(nil, `{"refused":%s,"cause":{"reason":"bad_credentials","text":"x","advice":"y"}%s}`, list, members)}
+	}
+	for name, members := range map[string]string{
+		"refused":              ``,
+		"with an attempt left": `,"attempts_left":6,"unknown_outcomes":1`,
+		"with a wait":          `,"next":"` + now.Add(10*time.Second).Format(time.RFC3339) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := earlier(members)
+			g := NewGuard("192.0.2.1:80", store)
+			if waits := g.Waiting(now) != nil; waits != strings.Contains(members, "next") {
+				t.Errorf("waits: %t", waits)
+			}
+			g.Record("", right, locked(time.Minute), Cause{Reason: Locked}, now) // which does not say which plug it is
+			g = NewGuard("192.0.2.1:80", store)
+			later := now.Add(time.Hour)
+			if g.Allow(mac, wrong, later) == nil {
+				t.Error("the same credentials once more")
+			}
+			for range 2 {
+				if d := g.Allow(madeUp(1), wrong, later); d != nil {
+					t.Errorf("another plug: %s", d.Text)
+				}
+				if g.Allow(mac, wrong, later) == nil {
+					t.Error("the same credentials once more, after another plug")
+				}
+				g = NewGuard("192.0.2.1:80", store)
+			}
+		})
+	}
+}
+
+// TestDamagedState: whatever is stored, a guard works, and keeps what is sound.
+func TestDamagedState(t *testing.T) {
+	now := time.Now()
+	for _, state := range []string{
+		`{"plugs":null}`, `{"plugs":[]}`, `{"plugs":{"x":{"cause":{"text":"x"}}}}`, `{"plugs":{"aa:bb:cc:00:11:22":{"attempts_left":1,"cause":{}}}}`,
+		`{"plugs":{"AA-BB-CC-00-11-22":null}}`, `{"plugs":{"AA-BB-CC-00-11-22":{"unknown_outcomes":9}}}`, `{"plugs":{"AA-BB-CC-00-11-22":{"refused":[null]}}}`,
+		`{"next":"2099-01-01T00:00:00Z"}`, `{"next_cause":{}}`,
+	} {
+		g := NewGuard("192.0.2.1:80", &memory{[]byte(state)})
+		if d := g.Allow(mac, wrong, now); d != nil {
+			t.Errorf("%s: %s", state, d.Text)
+		}
+		g.Record(mac, wrong, rejected(14), Cause{}, now)
+		g.Succeeded(mac)
+	}
+	for _, damage := range []string{`"attempts_left":"x",`, `"refused":{},`} {
+		state := `{` + damage + `"plugs":{"02-00-00-00-00-01":5,"AA-BB-CC-00-11-22":{"attempts_left":1,"cause":{}},"02-00-00-00-00-02":[]}}`
+		g := NewGuard("192.0.2.1:80", &memory{[]byte(state)})
+		if g.Allow(mac, wrong, now) == nil {
+			t.Errorf("lost because of %s", damage)
+		}
+		if d := g.Allow(madeUp(1), wrong, now); d != nil {
+			t.Errorf("%s: %s", damage, d.Text)
+		}
+	}
+}
+
+// TestWrongClockEnds: times of a clock that was wrong keep no plug waiting.
+func TestWrongClockEnds(t *testing.T) {
+	store := &memory{}
+	g := NewGuard("192.0.2.1:80", store)
+	for i := range 3 {
+		g.Record(madeUp(i), wrong, rejected(14), Cause{}, time.Now().AddDate(70, 0, 0))
+	}
+	g = NewGuard("192.0.2.1:80", store)
+	if d := g.Allow(mac, wrong, time.Now().Add(plugsPeriod)); d != nil {
+		t.Error(d.Text)
+	}
+}
+
+// TestWhoeverAlternates plays a true plug, and somebody who makes MAC addresses up, also
+// the true plug's own, and answers what he likes. The true plug gets each wrong password
+// once, no more than three plugs are tried in any day, and what is remembered is bounded.
+func TestWhoeverAlternates(t *testing.T) {
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { alternate(t, rand.New(rand.NewPCG(seed, 1))) }) //nolint:gosec // a test that can be repeated
+		})
+	}
+}
+
+func alternate(t *testing.T, random *rand.Rand) {
+	store := &memory{}
+	g := NewGuard("192.0.2.1:80", store)
+	seen := map[plug.Credentials]int{} // by the true plug
+	var tried []struct {
+		mac string
+		at  time.Time
+	}
+	for range 100 {
+		time.Sleep(time.Duration(random.IntN(4*60)) * time.Minute)
+		if random.IntN(20) == 0 {
+			g = NewGuard("192.0.2.1:80", store)
+		}
+		c := []plug.Credentials{wrong, other, right}[random.IntN(3)]
+		at, isTrue := mac, random.IntN(3) == 0
+		if !isTrue && random.IntN(4) > 0 {
+			at = madeUp(random.IntN(100))
+		}
+		if g.Waiting(time.Now()) != nil || g.Allow(at, c, time.Now()) != nil {
+			continue
+		}
+		outcome := []*transport.Rejected{rejected(random.IntN(15)), unclear(), locked(time.Hour), {Verdict: transport.Impostor, Counts: true, AttemptsLeft: -1}}[random.IntN(4)]
+		if isTrue {
+			seen[c]++
+			if outcome = rejected(14); c == right {
+				g.Succeeded(at)
+				continue
+			}
+		}
+		g.Record(at, c, outcome, Cause{Reason: "bad_credentials"}, time.Now())
+		if outcome.Counts || outcome.OutcomeUnknown {
+			tried = append(tried, struct {
+				mac string
+				at  time.Time
+			}{at, time.Now()})
+		}
+	}
+	if seen[wrong] > 1 || seen[other] > 1 {
+		t.Errorf("the true plug saw the wrong passwords %d and %d times", seen[wrong], seen[other])
+	}
+	for i, first := range tried {
+		plugs := map[string]bool{}
+		for _, next := range tried[i:] {
+			if next.at.Sub(first.at) < plugsPeriod {
+				plugs[next.mac] = true
+			}
+		}
+		if len(plugs) > plugsPerPeriod {
+			t.Errorf("%d plugs within a day", len(plugs))
+		}
+	}
+	if n := len(g.state.Plugs); n > maxPlugs {
+		t.Errorf("%d plugs are remembered", n)
+	}
+}
