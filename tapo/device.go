@@ -97,7 +97,7 @@ func (d *Device) converse(ctx context.Context, ask question) error {
 }
 
 // askHealing asks, and once more over a new login if that may mend what went
-// wrong. If a session is lost twice in one read, another client uses the plug; then
+// wrong, and the plug does not rest from logins that led to nothing. If a session is lost twice in one read, another client uses the plug; then
 // that is the error.
 func (d *Device) askHealing(ctx context.Context, ask question) error {
 	if err := d.endPrevious(ctx); err != nil {
@@ -116,7 +116,7 @@ func (d *Device) askHealing(ctx context.Context, ask question) error {
 	}()
 
 	err := d.askOnce(ctx, ask)
-	if wantsLogin(err) && d.budget.Left() > 0 {
+	if wantsLogin(err) && d.budget.Left() > 0 && d.login.rest.renews(err, d.cfg.Now()) {
 		d.login.lose(ctx, err)
 		first := err
 		if err = d.askOnce(ctx, ask); errors.Is(err, budget.ErrSpent) {
@@ -127,7 +127,10 @@ func (d *Device) askHealing(ctx context.Context, ask question) error {
 		d.spoken.Ended(err)
 	}
 	d.login.ended(err, began)
-	return err
+	if err == nil {
+		return nil
+	}
+	return d.login.resting(err)
 }
 
 // askOnce asks over the session at hand, or over a new one.

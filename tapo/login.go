@@ -27,6 +27,8 @@ type login struct {
 	link       transport.Link
 	transports []*openTransport
 	backoff    lockout.Backoff
+	rest       rest
+	impasse    *impasse // nil unless the last walk has ended in one
 
 	session *session
 	live    atomic.Value // Protocol of the session, "" without one that counts as standing
@@ -35,6 +37,8 @@ type login struct {
 	offer  transport.Offer // of last, for another login in the same conversation; nil if the plug has to be asked
 	mac    string          // that the plug reported before the last login, "" if it did not
 	proves bool            // the plug was seen to speak a transport in which plugs prove themselves
+
+	heard map[Protocol]heard // in this walk
 }
 
 // session is a login that stands.
@@ -89,7 +93,7 @@ func newLogin(cfg Config, b *budget.Budget) *login {
 // needs an offer of its own: what a plug has refused must not be tried on it again.
 func (l *login) begin() {
 	l.link.HTTP.Begin()
-	l.offer = nil
+	l.offer, l.rest.logins = nil, 0
 }
 
 // standing returns the protocol of the session that stands, "" without one. It may
@@ -119,6 +123,7 @@ func (l *login) ensure(ctx context.Context) (*session, error) {
 		s.expires = l.cfg.Now().Add(life - min(life/2, time.Minute))
 	}
 	l.session, l.last = s, s.over
+	l.rest.loggedIn()
 	l.live.Store(s.over.Protocol())
 	l.cfg.Logger.DebugContext(ctx, "Logged in", "protocol", s.over.Protocol(), "lifetime", s.Lifetime())
 	if l.cfg.Trace.Login != nil {
@@ -147,6 +152,7 @@ func (l *login) drop() {
 // Other sessions that have failed do not count as standing. The next read tries
 // them once more, which costs less than a login.
 func (l *login) ended(err error, began time.Time) {
+	l.rest.ended(err, l.cfg.Now())
 	switch {
 	case err == nil:
 		l.live.Store(l.session.over.Protocol())

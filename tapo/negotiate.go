@@ -28,7 +28,15 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	if next, ok := l.backoff.Allow(l.cfg.Now()); !ok {
 		return nil, backingOff(l.backoff.Cause(), next)
 	}
+	if err := l.resting(nil); err != nil {
+		return nil, err
+	}
+	l.rest.logsIn(l.cfg.Now())
+	if err := l.stillAtImpasse(ctx); err != nil {
+		return nil, err
+	}
 	s, err := l.negotiate(ctx)
+	l.enterImpasse(err)
 	if err != nil {
 		return nil, l.recordFailure(err)
 	}
@@ -94,6 +102,7 @@ func (l *login) recordLock(ctx context.Context, r *transport.Rejected) error {
 // changed, and otherwise over the first transport of the list that the plug
 // speaks and that it may be talked to in.
 func (l *login) negotiate(ctx context.Context) (*session, error) {
+	l.heard = map[Protocol]heard{}
 	if s, err := l.asBefore(ctx); s != nil || err != nil {
 		return s, err
 	}
@@ -114,7 +123,21 @@ func (l *login) negotiate(ctx context.Context) (*session, error) {
 	if first != nil {
 		return nil, first
 	}
-	return nil, l.unrecognised(ctx, declined)
+	return l.askOnceMore(ctx, declined, l.unrecognised(ctx, declined))
+}
+
+// askOnceMore asks a plug for TPAP again that refuses KLAP, as one does that speaks TPAP,
+// and has replied to the first question as no plug does.
+func (l *login) askOnceMore(ctx context.Context, declined declines, refusal error) (*session, error) {
+	t := l.transports[0]
+	if refusal != errAccessRefused || declined.of(TPAP).IsPlug || !l.allows(t, declined) { //nolint:errorlint // the very one
+		return nil, refusal
+	}
+	s, next, err := l.try(ctx, t, declined)
+	if next && err == nil {
+		return nil, refusal
+	}
+	return s, l.explain(t, err)
 }
 
 // asBefore logs in over the transport of the last login. It returns nothing where
@@ -148,15 +171,9 @@ func (l *login) asBefore(ctx context.Context) (*session, error) {
 // not speak, by their protocols.
 type declines map[Protocol]*transport.NotSpoken
 
-// refused reports whether the plug refuses a transport as a web server does.
-func (d declines) refused() bool {
-	for _, decline := range d {
-		if decline.Reply.Status == http.StatusForbidden {
-			return true
-		}
-	}
-	return false
-}
+// refused reports whether the plug refuses KLAP, as it does while
+// Third-Party Compatibility is off.
+func (d declines) refused() bool { return d.of(KLAP).Reply.Status == http.StatusForbidden }
 
 // allows reports whether a plug may be talked to over a transport.
 func (l *login) allows(t *openTransport, declined declines) bool {
@@ -199,6 +216,7 @@ func (l *login) try(ctx context.Context, t *openTransport, declined declines) (s
 func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offer, error) {
 	l.link.HTTP.Use(httpwire.Endpoint{Address: l.cfg.Address})
 	offer, err := t.Recognise(ctx, l.link)
+	l.heard[t.Protocol()] = hear(offer, err)
 	decline, notSpoken := errors.AsType[*transport.NotSpoken](err)
 	switch {
 	case notSpoken:

@@ -25,7 +25,9 @@
 // the plug is the one that is wanted.
 //
 // When it fails, explain.go gives errors of transports and dialects a reason, and
-// unrecognised.go finds out why there is no transport for a plug. errors.go has
+// unrecognised.go finds out why there is no transport for a plug. Then impasse.go
+// asks such a plug one question in each read, and rest.go delays logins where the
+// last ones led to nothing. errors.go has
 // the closed list of reasons, advice.go what to do about each, and
 // credentialadvice.go what to do about credentials. guard.go keeps plugs from
 // locking themselves.

@@ -19,7 +19,7 @@ import (
 // to the question for each. The result is never nil.
 func (l *login) unrecognised(ctx context.Context, declined declines) error {
 	declinedTPAP, declinedKLAP := declined.of(TPAP), declined.of(KLAP)
-	refused := declinedKLAP.Reply.Status == http.StatusForbidden
+	refused := declined.refused()
 	switch l.cfg.Protocol {
 	case Passthrough:
 		if declined[Passthrough] == nil { // it was not asked
@@ -27,6 +27,9 @@ func (l *login) unrecognised(ctx context.Context, declined declines) error {
 		}
 		return wronglyPinned(Passthrough)
 	case TPAP:
+		if declinedTPAP.Garbled {
+			return declinedTPAP.Err
+		}
 		if declinedTPAP.IsPlug {
 			return wronglyPinned(TPAP)
 		}
@@ -90,20 +93,22 @@ func (l *login) classifyHost(ctx context.Context, handshake1 httpwire.Reply) err
 	case !isType[*transport.NotSpoken](err):
 		return l.explain(nil, err)
 	case handshake1.Status == http.StatusForbidden:
-		return accessRefusedOnce() // it may have offered TPAP, in words that did not arrive
+		return errAccessRefused
 	}
 	return unknownTransport(handshake1)
 }
 
-var errAccessRefused = &failure{
-	reason: LocalAccessRefused, protocol: KLAP, text: "the plug refuses KLAP (HTTP status 403) and does not offer TPAP",
+var errAccessRefused error = newAccessRefused()
+
+func newAccessRefused() *failure {
+	return &failure{reason: LocalAccessRefused, protocol: KLAP, text: "the plug refuses KLAP (HTTP status 403) and does not offer TPAP"}
 }
 
 // accessRefusedOnce is errAccessRefused where it may go well the next time.
 func accessRefusedOnce() error {
-	f := *errAccessRefused
+	f := newAccessRefused()
 	f.again = true
-	return &f
+	return f
 }
 
 // wronglyPinned says that the plug does not speak what the configuration names.

@@ -45,23 +45,34 @@ const (
 	SpeaksOlder                 // the plug does not have TPAP
 	SpeaksKLAP                  // the plug has TPAP, and speaks KLAP
 	SpeaksTPAP
-	SpeaksGarbled // the reply is damaged, or too long
+	SpeaksGarbled // the reply is damaged or too long, or the plug failed to reply
 )
 
-// Ask sends discover. It needs no credentials and costs no attempt. Errors are those of
-// [httpwire.Client.Post], a [*Refusal] if the plug is locked, or, with SpeaksTPAP, an
-// [*UnsupportedError].
-func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, error) {
+// Ask sends discover, and also returns the reply. It needs no credentials and costs no
+// attempt. Errors are those of [httpwire.Client.Post], a [*Refusal] if the plug is locked,
+// or, with SpeaksTPAP, an [*UnsupportedError]. With SpeaksGarbled, the error is what is
+// wrong with the reply.
+func Ask(ctx context.Context, w *httpwire.Client) (Speaks, Announcement, httpwire.Reply, error) {
 	reply, err := w.Post(ctx, httpwire.Request{
 		Protocol: protocol, Phase: plug.Ask, Step: Discover, Path: "/", JSON: true,
 		Body: []byte(`{"method":"login","params":{"sub_method":"discover"}}`),
 	})
-	if errors.Is(err, plugerr.ErrBadReply) { // such as the web page of another device
-		return SpeaksGarbled, Announcement{}, nil
+	switch {
+	case errors.Is(err, plugerr.ErrBadReply): // such as the web page of another device
+		return SpeaksGarbled, Announcement{}, reply, fmt.Errorf("%s: %w", Discover, plugerr.ErrBadReply)
+	case err != nil:
+		return SpeaksNothing, Announcement{}, reply, err
+	case reply.Status >= http.StatusInternalServerError:
+		return SpeaksGarbled, Announcement{}, reply, &httpwire.StatusError{Step: Discover, Status: reply.Status}
+	case reply.Status == http.StatusOK && !json.Valid(reply.Body) && !httpwire.IsHTML(reply.Body):
+		return SpeaksGarbled, Announcement{}, reply, fmt.Errorf("%s: %w: not JSON", Discover, plugerr.ErrBadReply)
 	}
-	if err != nil {
-		return SpeaksNothing, Announcement{}, err
-	}
+	speaks, a, err := understand(reply)
+	return speaks, a, reply, err
+}
+
+// understand returns the meaning of a sound reply to discover.
+func understand(reply httpwire.Reply) (Speaks, Announcement, error) {
 	result, ok, err := decode(Discover, reply)
 	if refusal, refused := errors.AsType[*Refusal](err); refused {
 		switch {

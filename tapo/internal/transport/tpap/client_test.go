@@ -71,7 +71,7 @@ func TestRequests(t *testing.T) {
 	s := newScripted(t,
 		`{"error_code":0,"result":{"sub_method":"discover","mac":"AA-BB-CC-00-11-22","tpap":{"tls":0,"dac":0,"noc":0,"pake":[2],"port":80}}}`,
 		registerReply(t), denied, registerReply(t), denied)
-	speaks, announced, err := Ask(t.Context(), s.Client)
+	speaks, announced, _, err := Ask(t.Context(), s.Client)
 	if err != nil || speaks != SpeaksTPAP || announced.MAC != "AABBCC001122" {
 		t.Fatalf("%v %+v, %v", speaks, announced, err)
 	}

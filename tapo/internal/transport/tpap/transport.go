@@ -35,20 +35,16 @@ func (o offer) Reusable() bool { return true }
 
 // Recognise implements [transport.Transport] with discover.
 func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.Offer, error) {
-	speaks, a, err := Ask(ctx, l.HTTP)
-	if err != nil {
+	speaks, a, reply, err := Ask(ctx, l.HTTP)
+	switch {
+	case speaks == SpeaksGarbled:
+		return nil, &transport.NotSpoken{Garbled: true, Err: err, Reply: reply}
+	case err != nil:
 		return nil, explain(err)
-	}
-	switch speaks {
-	case SpeaksTPAP:
-	case SpeaksKLAP:
-		return nil, &transport.NotSpoken{IsPlug: true, ProvesItself: true}
-	case SpeaksOlder:
-		return nil, &transport.NotSpoken{IsPlug: true}
-	case SpeaksGarbled:
-		return nil, &transport.NotSpoken{Garbled: true, Err: fmt.Errorf("%s: %w", Discover, plugerr.ErrBadReply)}
-	default:
-		return nil, &transport.NotSpoken{}
+	case speaks == SpeaksKLAP:
+		return nil, &transport.NotSpoken{IsPlug: true, ProvesItself: true, Reply: reply}
+	case speaks != SpeaksTPAP:
+		return nil, &transport.NotSpoken{IsPlug: speaks == SpeaksOlder, Reply: reply}
 	}
 	if a.TLS < t.last.TLS { // anybody can forge this answer
 		a.TLS, a.Port = t.last.TLS, t.last.Port

@@ -1,0 +1,52 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo
+
+import (
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+)
+
+// TestRestBegins after a login of which nothing came but replies that cannot be used.
+func TestRestBegins(t *testing.T) {
+	now := time.Now()
+	lost := fmt.Errorf("request: %w", plugerr.ErrSessionLost)
+	for _, tc := range []struct {
+		name   string
+		login  bool // in this conversation
+		before error
+		err    error
+		want   time.Duration
+	}{
+		{"a damaged reply", true, lost, plugerr.ErrBadReply, time.Minute},
+		{"a dialect that is not supported", true, lost, &failure{reason: Unsupported}, time.Minute},
+		{"another plug", true, lost, &failure{reason: NotAPlug}, 0},
+		{"no connection", true, lost, io.EOF, 0},
+		{"an HTTP status", true, lost, &httpwire.StatusError{Status: 500}, 0},
+		{"the session is lost again", true, lost, lost, 0},
+		{"no login", false, lost, plugerr.ErrBadReply, 0},
+		{"a good read since", false, nil, plugerr.ErrBadReply, 0},
+	} {
+		var r rest
+		r.loggedIn()
+		r.ended(tc.before, now)
+		r.logins = 0
+		if tc.login {
+			r.loggedIn()
+		}
+		r.ended(tc.err, now)
+		want := time.Time{}
+		if tc.want > 0 {
+			want = now.Add(tc.want)
+		}
+		if got := r.until(now); !got.Equal(want) {
+			t.Errorf("%s: until %v, want %v", tc.name, got, want)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+// Copyright The tapo_exporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tapo_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
+)
+
+// damaged makes all replies over a session ones that do not verify, decrypt or parse.
+func damaged(g plugtest.Generation) simulator.Fault {
+	return simulator.Fault{Kind: simulator.BadSignature, Path: g.Steps[len(g.Steps)-1]}
+}
+
+// TestUselessLoginsRest: where logins succeed and lead to nothing, the next one comes after
+// a minute, two, four and so on up to half an hour. The session is used meanwhile where it
+// can be, and the first good reply ends the rest.
+func TestUselessLoginsRest(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		t.Run(g.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, g.Model)
+				h.Plug.Inject(damaged(g))
+				var logins []int // the minutes of reads with a login
+				most := 0
+				for began := time.Now(); time.Since(began) < 2*time.Hour; time.Sleep(15 * time.Second) {
+					before := h.Plug.Stats().Logins
+					n := plugtest.Requests(h.Plug, func() {
+						reason, e := h.Probe()
+						rests := h.Plug.Stats().Logins == before
+						if reason != tapo.BadReply || rests != strings.Contains(e.Error(), "no login before 2026-") || rests != strings.Contains(e.Advice, "The next login is at") {
+							t.Fatalf("rests: %t, %v, %s", rests, e, e.Advice)
+						}
+					})
+					switch now := h.Plug.Stats().Logins; {
+					case now > before:
+						logins = append(logins, int(time.Since(began)/time.Minute))
+						if want := min(len(logins), 2); now-before != 3-want {
+							t.Errorf("%d logins in read at %v", now-before, time.Since(began))
+						}
+					default:
+						most = max(most, n)
+					}
+				}
+				if want := []int{0, 1, 3, 7, 15, 31, 61, 91}; !slices.Equal(logins, want) {
+					t.Errorf("logins in minutes %v, want %v", logins, want)
+				}
+				want := 1
+				if g.Model.Protocol == simulator.TPAP {
+					want = 0 // its session is out of step
+				}
+				if most != want {
+					t.Errorf("%d requests in reads without a login, want %d", most, want)
+				}
+				h.Plug.Heal()
+				if g.Model.Protocol == simulator.TPAP {
+					time.Sleep(30 * time.Minute)
+				}
+				n := plugtest.Requests(h.Plug, func() {
+					if reason, e := h.Probe(); reason != plugtest.OK {
+						t.Errorf("cured: %v", e)
+					}
+				})
+				if want == 1 && n > 2 { // a batch, and what is asked once per login
+					t.Errorf("cured: %d requests", n)
+				}
+				h.Plug.LoseSession()
+				if reason, e := h.Probe(); reason != plugtest.OK {
+					t.Errorf("after a restart: %v", e)
+				}
+			})
+		})
+	}
+}
+
+// TestRestAfterAGoodRead: a session that has been of use is replaced at once. Only if the
+// new one is of none does the rest begin.
+func TestRestAfterAGoodRead(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		t.Run(g.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, g.Model)
+				for range 3 {
+					plugtest.Read(h, h.Device)
+					before := h.Plug.Stats().Logins
+					fault := damaged(g)
+					fault.Times = 1
+					h.Plug.Inject(fault)
+					if reason, e := h.Probe(); reason != plugtest.OK || h.Plug.Stats().Logins != before+1 {
+						t.Errorf("one damaged reply: %v, %d logins", e, h.Plug.Stats().Logins-before)
+					}
+				}
+				before := h.Plug.Stats().Logins
+				h.Plug.Inject(damaged(g))
+				if seen := h.Poll(time.Minute); seen[tapo.BadReply] != 4 {
+					t.Errorf("reasons %v", seen)
+				}
+				if got := h.Plug.Stats().Logins - before; got != 1 {
+					t.Errorf("%d logins within a minute", got)
+				}
+			})
+		})
+	}
+}
+
+// TestRestartDuringRest: a plug that has lost the session may have been restarted, which
+// may have cured it. It gets a login at once, but not with each read.
+func TestRestartDuringRest(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		if g.Model.Protocol == simulator.TPAP { // there is no session to lose
+			continue
+		}
+		t.Run(g.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := plugtest.NewHome(t, g.Model)
+				h.Plug.Inject(damaged(g))
+				h.Poll(20 * time.Minute)
+				h.Plug.Heal()
+				h.Plug.LoseSession()
+				if reason, e := h.Probe(); reason != plugtest.OK {
+					t.Errorf("cured by a restart: %v", e)
+				}
+
+				h.Plug.Inject(damaged(g))
+				h.Poll(20 * time.Minute)
+				before := h.Plug.Stats()
+				reads := 0
+				for range 60 {
+					time.Sleep(15 * time.Second)
+					h.Plug.LoseSession()
+					if reason, e := h.Probe(); reason != tapo.BadReply {
+						t.Fatalf("read %d: %v", reads, e)
+					}
+					reads++
+				}
+				after := h.Plug.Stats()
+				if got := after.Logins - before.Logins; got < 14 || got > 16 {
+					t.Errorf("%d logins in 15 minutes", got)
+				}
+			})
+		})
+	}
+}
+
+// TestSettingsEndTheRest: a reload with other settings tries at once.
+func TestSettingsEndTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := plugtest.NewHome(t, simulator.P110)
+		h.Plug.Inject(damaged(plugtest.Generations[0]))
+		h.Poll(20 * time.Minute)
+		lenient := h.NewDevice(func(c *tapo.Config) { c.SkipReplyVerification = true })
+		lenient.Replace(h.Device)
+		if got := h.Reason(lenient); got != plugtest.OK {
+			t.Errorf("without verification: %s", got)
+		}
+	})
+}
