@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/smart"
 )
 
 // minRest is the time between two logins to a plug that rests and keeps losing its
@@ -67,13 +68,11 @@ func (r *rest) renews(err error, now time.Time) bool {
 	return r.Cause() == nil || r.logins == 0 && r.until(now).IsZero()
 }
 
-// isUseless reports whether a plug has replied, and not with what can be used.
+// isUseless reports whether a plug has replied, and not with what can be used. That it
+// has no history says nothing of its readings.
 func isUseless(err error) bool {
-	reason := reasonOf(err)
-	if f, ok := errors.AsType[*failure](err); ok {
-		reason = f.reason
-	}
-	return reason == BadReply || reason == Unsupported
+	reason := newError("", "", err).Reason
+	return (reason == BadReply || reason == Unsupported) && !isType[*smart.HistoryError](err)
 }
 
 // resting returns why no login is tried now although one may mend an error, and the error

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/smart"
 )
 
 // TestRestBegins after a login of which nothing came but replies that cannot be used.
@@ -26,6 +27,7 @@ func TestRestBegins(t *testing.T) {
 	}{
 		{"a damaged reply", true, lost, plugerr.ErrBadReply, time.Minute},
 		{"a dialect that is not supported", true, lost, &failure{reason: Unsupported}, time.Minute},
+		{"no history", true, lost, &smart.HistoryError{Kind: ErrNoHistory}, 0},
 		{"another plug", true, lost, &failure{reason: NotAPlug}, 0},
 		{"no connection", true, lost, io.EOF, 0},
 		{"an HTTP status", true, lost, &httpwire.StatusError{Status: 500}, 0},

@@ -10,11 +10,11 @@ const (
 	maxBackoff   = 30 * time.Minute
 )
 
-// Backoff delays the next login after a rejected one: by a minute at first, then by twice
-// as long each time, up to half an hour. The zero value is that of a plug that has
-// rejected nothing. It is not safe for concurrent use.
+// Backoff delays the next login after a rejected or a useless one: by a minute at first,
+// then by twice as long each time, up to half an hour. The zero value is that of a plug
+// that has rejected nothing. It is not safe for concurrent use.
 //
-// It follows every rejection. For plugs that count attempts, [Guard] is stricter.
+// It does not count attempts. What a plug that counts them has rejected is for [Guard].
 type Backoff struct {
 	cause error
 	next  time.Time

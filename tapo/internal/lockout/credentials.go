@@ -29,10 +29,10 @@ type rejectedCredentials struct {
 	compared map[plug.Credentials]bool
 }
 
-const (
-	rejectedRounds = 100_000
-	rejectedSize   = 16
-)
+// rejectedRounds takes some tenths of a second. Tests of many logins have fewer.
+var rejectedRounds = 100_000
+
+const rejectedSize = 16
 
 // newRejected returns refused credentials. If they are to be stored, hashing them takes
 // some tenths of a second.
