@@ -150,14 +150,15 @@ func (l *login) drop() {
 // ended records the result of a conversation that began at a time. A session that
 // may be out of step is dropped: a request got no answer, or none that can be read.
 // Other sessions that have failed do not count as standing. The next read tries
-// them once more, which costs less than a login.
+// them once more, which costs less than a login. So it does while no login is tried,
+// with any session: the plug's answer shows whether it has been restarted.
 func (l *login) ended(err error, began time.Time) {
 	l.rest.ended(err, l.cfg.Now())
 	switch {
 	case err == nil:
 		l.live.Store(l.session.over.Protocol())
 		l.cfg.Guard.rules.Cooldown.End(began)
-	case l.session != nil && l.session.over.inStep && l.session.outOfStep:
+	case l.session != nil && l.session.over.inStep && l.session.outOfStep && l.rest.Cause() == nil:
 		l.drop()
 	case wantsLogin(err):
 		l.live.Store(Protocol(""))
