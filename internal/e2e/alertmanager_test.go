@@ -126,7 +126,7 @@ func shippedPrometheus(t *testing.T, exporter, manager string, blocks ...string)
 	t.Helper()
 	dir := t.TempDir()
 	faster := strings.NewReplacer(
-		"localhost:9782", exporter, "localhost:9093", manager, "- tapo_", "- "+dir+"/tapo_", "interval: 15s", "interval: 1s",
+		"localhost:9782", exporter, "localhost:9093", manager, "\n  - tapo_", "\n  - "+dir+"/tapo_", "interval: 15s", "interval: 1s",
 		"scrape_configs:", "  scrape_timeout: 1s\nscrape_configs:", "interval: 1m", "interval: 2s", "interval: 2m", "interval: 2s",
 	)
 	config := ""

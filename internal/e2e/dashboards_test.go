@@ -45,6 +45,7 @@ type panel struct {
 		Defaults struct {
 			Unit    string
 			NoValue string
+			Min     *float64
 		}
 	}
 	Targets []struct {
@@ -146,6 +147,9 @@ func (d dashboard) lintPanels(t *testing.T, file string) {
 			t.Errorf("%s %s: %+v", file, p.Title, p)
 		}
 		for _, target := range p.Targets {
+			if p.Type == "timeseries" && defaults.Min != nil && strings.Contains(target.Expr, "tapo_power_watts") {
+				t.Errorf("%s %s: the axis hides what is fed in", file, p.Title)
+			}
 			if target.Datasource != fromVariable || target.RefID == "" {
 				t.Errorf("%s %s: %+v", file, p.Title, target)
 			}

@@ -6,6 +6,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -47,22 +48,24 @@ func TestPanels(t *testing.T) {
 					all[v.Name] = strings.Join(values, "|")
 				}
 			}
-			d.evaluate(t, server, all, true)
+			d.evaluate(t, server, all, "")
 			if d.UID != "tapo-plug" {
 				return
 			}
 			for _, plug := range labelValues(t, server, "label_values(tapo_up, instance)") {
 				all["instance"] = plug
-				d.evaluate(t, server, all, plug == "desk") // which has everything
+				d.evaluate(t, server, all, plug)
 			}
 		})
 	}
 	t.Run("strip", func(t *testing.T) { testStripOnDashboard(t, server) })
+	t.Run("balcony", func(t *testing.T) { testBalconyOnDashboard(t, server) })
 	t.Run("cost", func(t *testing.T) { testCost(t, server) })
 }
 
-// evaluate asks for what every panel shows.
-func (d dashboard) evaluate(t *testing.T, server string, variables map[string]string, complete bool) {
+// evaluate asks for what every panel shows, of one plug or of all. The desk has a value
+// for every panel but those of returned energy, which the balcony has.
+func (d dashboard) evaluate(t *testing.T, server string, variables map[string]string, plug string) {
 	t.Helper()
 	for _, p := range d.Panels {
 		for _, target := range p.Targets {
@@ -72,7 +75,8 @@ func (d dashboard) evaluate(t *testing.T, server string, variables map[string]st
 				t.Errorf("%s: %s: %v", p.Title, expr, err)
 				continue
 			}
-			if complete && len(series) == 0 {
+			returned := strings.Contains(expr, "returned")
+			if complete := plug == "" || plug == "desk" && !returned || plug == "balcony" && returned; complete && len(series) == 0 {
 				t.Errorf("%s: nothing from %s", p.Title, expr)
 			}
 			for _, m := range legendLabel.FindAllStringSubmatch(target.LegendFormat, -1) {
@@ -179,6 +183,35 @@ func testStripOnDashboard(t *testing.T, server string) {
 		return
 	}
 	t.Error("no panel of a plug's power")
+}
+
+// testBalconyOnDashboard wants what is fed in below zero, and not taken off what is drawn.
+func testBalconyOnDashboard(t *testing.T, server string) {
+	all := map[string]string{"job": ".+", "room": ".*", "instance": ".+"}
+	value := func(title string, target int, around string) float64 {
+		for _, p := range dashboards(t)["home.json"].Panels {
+			if p.Title == title {
+				for _, v := range query(t, server, fmt.Sprintf(around, substitute(p.Targets[target].Expr, all))) {
+					return v
+				}
+				t.Errorf("%s has no value", title)
+			}
+		}
+		return 0
+	}
+	if lowest, highest := value("Power over time", 1, "min(min_over_time((%s)[1d:5m]))"), value("Power over time", 1, "max(max_over_time((%s)[1d:5m]))"); lowest > -300 || highest >= 0 {
+		t.Errorf("from %v to %v W are fed in", lowest, highest)
+	}
+	if lowest := value("Power over time", 0, "min(min_over_time((%s)[1d:5m]))"); lowest < 0 {
+		t.Errorf("%v W are drawn", lowest)
+	}
+	if day := value("Energy per day", 1, "max(max_over_time((%s)[6h:1h] offset 18h))"); day >= 0 {
+		t.Errorf("%v kWh were fed in on a day", day)
+	}
+	drawn, returned, net := value("Energy this month", 0, "%s"), value("Fed in this month", 0, "%s"), value("Net this month", 0, "%s")
+	if returned <= 0 || math.Abs(drawn-returned-net) > 0.1 {
+		t.Errorf("%v kWh drawn, %v fed in, %v net", drawn, returned, net)
+	}
 }
 
 // testCost compares what the rules record with the plugs' own counts.
