@@ -44,16 +44,20 @@ type plugView struct {
 type outletView struct {
 	Outlet string // its number and name on a strip; else the name in the app, if it differs from the target
 	State  string
-	Power  string
-	Today  string
+	Power  string // drawn
+	FedIn  string // empty if nothing is being fed in
+	Today  string // drawn
 	Trend  *trendView
 	Health []finding
+
+	FedInToday string // of plugs that measure the direction
 }
 
-// summary totals all plugs.
+// summary totals all plugs. What some feed in is not taken off what others draw.
 type summary struct {
-	Plugs, Failing int
-	Power, Today   string
+	Plugs, Failing    int
+	Power, Today      string // drawn
+	FedIn, FedInToday string // empty if nothing is being fed in, or nothing measures it
 }
 
 // staleAfter is how long after its last reading a plug's values are no longer
@@ -91,7 +95,7 @@ func lastFailures(probes []Probe) map[string]uint64 {
 // viewPlugs returns the plugs of the configuration, those that discovery adds, and
 // those that only Prometheus knows.
 func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs []plugView, total summary) {
-	var watts, joules sum
+	var drawn, fedIn, joulesDrawn, joulesFedIn sum
 	named := e.locator.Targets() // of the configuration, and discovered ones
 	for i, t := range append(named, e.sessions.Unlisted(c)...) {
 		state := e.state(t)
@@ -108,12 +112,16 @@ func (e *Exporter) viewPlugs(c *config.Config, failed map[string]uint64) (plugs 
 			total.Failing++
 		} else if time.Since(state.Reading.Time) <= staleAfter {
 			for _, o := range state.Reading.Outlets {
-				watts.add(o.Power)
-				joules.add(o.EnergyToday)
+				watts, returned := directions(o.Power)
+				drawn.add(watts)
+				fedIn.add(returned)
+				joulesDrawn.add(o.EnergyToday)
+				joulesFedIn.add(o.ReturnedToday)
 			}
 		}
 	}
-	total.Power, total.Today = inWatts(watts.Optional), inKilowattHours(joules.Optional)
+	total.Power, total.FedIn = inWatts(drawn.Optional), inWatts(fedIn.Optional)
+	total.Today, total.FedInToday = inKilowattHours(joulesDrawn.Optional), inKilowattHours(joulesFedIn.Optional)
 	return plugs, total
 }
 
@@ -173,7 +181,12 @@ func viewOutlet(target string, r tapo.Reading, o tapo.Outlet, failing bool, poin
 	if on, known := o.On.Get(); known {
 		v.State = map[bool]string{true: "on", false: "off"}[on]
 	}
-	v.Power, v.Today, v.Health = inWatts(o.Power), inKilowattHours(o.EnergyToday), health(r, o)
+	v.Health = health(r, o)
+	watts, returned := directions(o.Power)
+	if v.FedIn = inWatts(returned); v.FedIn == "" {
+		v.Power = inWatts(watts)
+	}
+	v.Today, v.FedInToday = inKilowattHours(o.EnergyToday), inKilowattHours(o.ReturnedToday)
 	return v
 }
 
@@ -215,6 +228,19 @@ func inWatts(v tapo.Optional[float64]) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f W", watts)
+}
+
+// directions returns the power that is drawn, which is 0 while power is fed in, and the
+// power that is fed in. A power that the page would show as -0.0 is not fed in.
+func directions(power tapo.Optional[float64]) (drawn, fedIn tapo.Optional[float64]) {
+	watts, known := power.Get()
+	switch {
+	case !known:
+		return drawn, fedIn
+	case watts <= -0.05:
+		return tapo.Some(0.0), tapo.Some(-watts)
+	}
+	return tapo.Some(max(watts, 0)), fedIn
 }
 
 func inKilowattHours(v tapo.Optional[float64]) string {

@@ -109,6 +109,42 @@ func TestStatusPage(t *testing.T) {
 	h.want(t, "/", 200, `<a href="/probes/7">Steps</a>`, `<a href="/probes/8">Steps</a>`) // the last ones
 }
 
+// TestStatusPageWithSolar: what is fed in is said in words, and sums do not cancel out.
+func TestStatusPageWithSolar(t *testing.T) {
+	balcony := startPlug(t, &simulator.Plug{Model: simulator.P410M})
+	balcony.Refuse("get_emeter_data", -1002)
+	answer := func(milliwatts int) {
+		balcony.Answer("get_energy_usage", fmt.Sprintf(
+			`{"current_power":%d,"today_energy":6,"today_energy_mwh":6127,"today_charge_energy":53,"today_charge_energy_mwh":53491}`, milliwatts))
+	}
+	desk := startPlug(t, &simulator.Plug{Load: simulator.Constant(60)})
+	desk.Answer("get_energy_usage", `{"current_power":60000,"today_energy":500}`)
+	h := newHome(t, targetYAML(balcony, desk))
+	for _, tc := range []struct {
+		milliwatts int
+		power      string
+		summary    string
+	}{
+		{-19231, "feeding in 19.2 W", "2 plugs · 60.0 W now · feeding in 19.2 W · 0.506 kWh today · fed in 0.053 kWh today"},
+		{-49, "0.0 W", "2 plugs · 60.0 W now · 0.506 kWh today · fed in 0.053 kWh today"}, // no -0.0 W
+		{1902, "1.9 W", "2 plugs · 61.9 W now · 0.506 kWh today · fed in 0.053 kWh today"},
+	} {
+		answer(tc.milliwatts)
+		h.want(t, "/probe?target=a", 200, "tapo_up 1")
+		h.want(t, "/probe?target=b", 200, "tapo_up 1")
+		page := h.want(t, "/", 200)
+		if got := rows(t, page); got[0][4] != tc.power || got[0][6] != "0.006 kWh, fed in 0.053 kWh" || got[1][6] != "0.500 kWh" {
+			t.Errorf("at %d mW: %q", tc.milliwatts, got)
+		}
+		_, text, _ := strings.Cut(page, `<p class="summary">`)
+		text, _, _ = strings.Cut(text, "</p>")
+		if got := tag.ReplaceAllString(text, ""); got != tc.summary {
+			t.Errorf("at %d mW: %s, want %s", tc.milliwatts, got, tc.summary)
+		}
+	}
+	h.want(t, "/", 200, `<path class="zero" d="M0 `)
+}
+
 // kilowattHours adds up the column of today's energy.
 func kilowattHours(t *testing.T, rows [][]string) string {
 	t.Helper()

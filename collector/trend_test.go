@@ -64,6 +64,22 @@ func TestTrend(t *testing.T) {
 	if diff := cmp.Diff(want, drawTrend(points)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	sun := []sessions.TrendPoint{{UnixMilli: 0, Watts: 100}, {UnixMilli: 15_000, Watts: -300}, {UnixMilli: 30_000, Watts: 0}}
+	want = &trendView{
+		Path: "M0.0 1.0h0L60.0 23.0L120.0 6.5", Zero: "M0 6.5H120",
+		Label: "-300.0 to 100.0 W in the last 30s, the last 0.0; negative power is fed in",
+	}
+	if diff := cmp.Diff(want, drawTrend(sun)); diff != "" {
+		t.Errorf("at sunrise (-want +got)\n%s", diff)
+	}
+	noon := []sessions.TrendPoint{{UnixMilli: 0, Watts: -300}, {UnixMilli: 15_000, Watts: -200}}
+	want = &trendView{
+		Path: "M0.0 23.0h0L120.0 15.7", Zero: "M0 1.0H120",
+		Label: "-300.0 to -200.0 W in the last 15s, the last -200.0; negative power is fed in",
+	}
+	if diff := cmp.Diff(want, drawTrend(noon)); diff != "" {
+		t.Errorf("at noon (-want +got)\n%s", diff)
+	}
 	zero := []sessions.TrendPoint{{UnixMilli: 0}, {UnixMilli: 1000}}
 	if got := drawTrend(zero); got == nil || got.Path != "M0.0 23.0h0L120.0 23.0" {
 		t.Errorf("a plug that draws nothing: %+v", got)
