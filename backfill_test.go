@@ -94,6 +94,36 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
+// TestBackfillOfSolar: of a plug that measures the direction only the energy is written
+// that it drew. Its powers would be without a sign.
+func TestBackfillOfSolar(t *testing.T) {
+	t.Parallel()
+	p := &simulator.Plug{Model: simulator.P410M, Load: simulator.LoadFunc(func(at time.Time) float64 {
+		if at.Unix()/3600%2 == 0 {
+			return -300
+		}
+		return 60
+	})}
+	config := startUsed(t, p, &simulator.Plug{})
+	p.Refuse("get_emeter_data", -1002)
+	out, errs := ended(t, 0, "backfill", "--config.file="+config, "--all")
+	series := map[string]int{}
+	for _, m := range sampleLine.FindAllStringSubmatch(out, -1) {
+		series[m[1]+" "+m[2]]++
+	}
+	a, b := `instance="a",job="tapo",outlet="1",room="r0"`, `instance="b",job="tapo",outlet="1",room="r1"`
+	if len(series) != 3 || series["tapo_energy_joules_total "+a] < 500 || series["tapo_power_watts "+b] < 500 || strings.Contains(out, "returned") {
+		t.Errorf("%v", series)
+	}
+	const note = "; the plug measures the direction: only what it drew, without power and what it fed in (docs/solar.md)\n"
+	if n := strings.Count(errs, note); n != 1 || !strings.Contains(errs, "a: ") {
+		t.Errorf("%d plugs are said to measure the direction:\n%s", n, errs)
+	}
+	if p.Stats().Methods["get_power_data"] != 0 {
+		t.Error("it was asked for powers")
+	}
+}
+
 // TestBackfillCost: each plug receives few requests, with pauses. It is in one
 // conversation at a time, and at most eight plugs are.
 func TestBackfillCost(t *testing.T) {
@@ -135,7 +165,7 @@ func TestBackfillCost(t *testing.T) {
 		t.Errorf("all plugs in %v", took)
 	}
 	for i, p := range plugs {
-		want := 10 // three to log in, one to ask what it is, six for its histories
+		want := 11 // three to log in, one to ask what it is, one to read it, six for its histories
 		if i == 0 {
 			want *= 2
 		}

@@ -60,9 +60,12 @@ func outcome(outlets []backfill.Outlet, err error) string {
 		return err.Error()
 	}
 	first, last := backfill.Span(outlets)
-	samples, used := 0, map[tapo.Interval]bool{}
+	samples, used, directed := 0, map[tapo.Interval]bool{}, ""
 	for _, o := range outlets {
 		samples += len(o.Energy) + len(o.Power)
+		if o.Directed {
+			directed = "; the plug measures the direction: only what it drew, without power and what it fed in (docs/solar.md)"
+		}
 		for _, s := range o.Sources {
 			used[s.Resolution] = true
 		}
@@ -76,5 +79,5 @@ func outcome(outlets []backfill.Outlet, err error) string {
 			names = append(names, name)
 		}
 	}
-	return fmt.Sprintf("%d samples from %s to %s, made of %s", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(names, ", "))
+	return fmt.Sprintf("%d samples from %s to %s, made of %s%s", samples, first.Format(time.RFC3339), last.Format(time.RFC3339), strings.Join(names, ", "), directed)
 }

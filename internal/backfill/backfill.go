@@ -36,6 +36,7 @@ type Outlet struct {
 	Energy []Sample // joules since the first of the plug's month, like the scraped counter
 	Power  []Sample // watts
 
+	Directed bool           // it measures the direction: Energy is what was drawn, and there is no Power
 	Location *time.Location // of the plug's clock
 	Sources  []Source       // what the samples are made from, the finest first
 }
@@ -78,14 +79,22 @@ func Read(ctx context.Context, plug Plug, r Range) ([]Outlet, error) {
 	if len(desc.Outlets) == 0 || desc.Location == nil { // the first request returns an error that explains it
 		desc.Outlets, desc.Location = []int{1}, time.UTC
 	}
+	reading, err := plug.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	directed := directed(reading)
 	outlets := make([]Outlet, 0, len(desc.Outlets))
 	empty, outside := true, true
 	for _, number := range desc.Outlets {
-		h, err := fetch(ctx, plug, number, desc.Location, r)
+		h, err := fetch(ctx, plug, number, directed[number], desc.Location, r)
 		if err != nil {
 			return nil, err
 		}
 		o, aboveZero := h.makeSeries(number, desc.Location, r)
+		if directed[number] {
+			o.Directed, o.Power = true, nil // an average of what was drawn would hide what was fed back
+		}
 		outlets = append(outlets, o)
 		empty, outside = empty && !aboveZero, outside && len(o.Energy)+len(o.Power) == 0
 	}

@@ -33,10 +33,19 @@ type fakePlug struct {
 	lost     func(i tapo.Interval, start time.Time) bool // slots that it does not report
 	refuses  tapo.Interval
 	requests int
+	directed bool // it measures the direction
 }
 
 func (m *fakePlug) Describe(context.Context) (tapo.Description, error) {
 	return tapo.Description{Location: m.location, Outlets: []int{1}}, nil
+}
+
+func (m *fakePlug) Read(context.Context) (tapo.Reading, error) {
+	o := tapo.Outlet{Number: 1}
+	if m.directed {
+		o.ReturnedMonth = tapo.Some(0.0)
+	}
+	return tapo.Reading{Outlets: []tapo.Outlet{o}}, nil
 }
 
 // wattHours integrates in steps of five minutes.

@@ -21,6 +21,7 @@ const (
 // Plug is what [Read] needs of a [tapo.Device].
 type Plug interface {
 	Describe(ctx context.Context) (tapo.Description, error)
+	Read(ctx context.Context) (tapo.Reading, error)
 	EnergyHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.EnergySlot, error)
 	PowerHistory(ctx context.Context, outlet int, i tapo.Interval, from, to time.Time) ([]tapo.PowerSlot, error)
 }
@@ -31,9 +32,20 @@ type history struct {
 	powers              []tapo.PowerSlot
 }
 
+// directed returns the outlets that measure the direction of the power. Their history
+// is not that of their live series: whether its energies contain what was fed back is not
+// recorded anywhere, and in its powers -1 means no data.
+func directed(r tapo.Reading) map[int]bool {
+	outlets := map[int]bool{}
+	for _, o := range r.Outlets {
+		_, outlets[o.Number] = o.ReturnedMonth.Get()
+	}
+	return outlets
+}
+
 // fetch requests the slots that overlap a range, and those before it in its first
 // month: the counter includes their energy.
-func fetch(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Range) (h history, err error) {
+func fetch(ctx context.Context, plug Plug, outlet int, directed bool, loc *time.Location, r Range) (h history, err error) {
 	from, to, today := r.From.In(loc), r.To.In(loc), r.Now.In(loc)
 	year, month, day := today.Date()
 	if oldest := firstOf(year, month-monthlyRetention, loc); from.Before(oldest) {
@@ -68,7 +80,7 @@ func fetch(ctx context.Context, plug Plug, outlet int, loc *time.Location, r Ran
 	if err != nil {
 		return h, err
 	}
-	if r.Finest <= tapo.FiveMinutes && powersFrom.Before(to) {
+	if r.Finest <= tapo.FiveMinutes && powersFrom.Before(to) && !directed {
 		h.powers, err = plug.PowerHistory(ctx, outlet, tapo.FiveMinutes, powersFrom, to.Add(fiveMinutes)) // the last sample begins a slot
 		if errors.Is(err, tapo.ErrNoHistory) {
 			err = nil // firmware from before 2024 stores none

@@ -57,6 +57,19 @@ func TestPower(t *testing.T) {
 	}
 }
 
+// TestDirectedPlug: a plug that measures the direction has the same energy as any other,
+// and no power.
+func TestDirectedPlug(t *testing.T) {
+	now := time.Date(2026, 8, 20, 15, 20, 0, 0, time.UTC)
+	m := &fakePlug{watts: dailyLoad, since: now.AddDate(-1, 0, 0), now: now, location: time.UTC}
+	other := readOne(t, m, everything(now))
+	m.directed, m.requests = true, 0
+	o := readOne(t, m, everything(now))
+	if !o.Directed || len(o.Power) != 0 || len(o.Energy) == 0 || !slices.Equal(o.Energy, other.Energy) || other.Directed || m.requests != 3 {
+		t.Errorf("%d energies, %d powers, %d histories", len(o.Energy), len(o.Power), m.requests)
+	}
+}
+
 // TestSampleTimes: a month has a sample on each of its days, also where one of them
 // begins at one o'clock.
 func TestSampleTimes(t *testing.T) {
