@@ -153,6 +153,20 @@ func TestDocumentedConfigs(t *testing.T) {
 	}
 }
 
+// TestSolarAlert has promtool check the alert of docs/solar.md.
+func TestSolarAlert(t *testing.T) {
+	promtool := tool(t, "promtool")
+	texts := yamlBlocks(t, root+"/docs/solar.md")
+	if len(texts) != 1 {
+		t.Fatalf("%d blocks", len(texts))
+	}
+	path := filepath.Join(t.TempDir(), "balcony.yml")
+	if err := os.WriteFile(path, []byte(texts[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runs(t, ".", promtool, "check", "rules", path)
+}
+
 // TestMigration has promtool check the rules that keep old names.
 func TestMigration(t *testing.T) {
 	promtool := tool(t, "promtool")
