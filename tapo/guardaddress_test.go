@@ -180,7 +180,7 @@ func TestPlugsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2) {
 		synctest.Test(t, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test that can be repeated
+			random := rand.New(rand.NewPCG(seed, 2))
 			a := newAddress(t, true, "a", plugtest.Password, "b", "c", "d")
 			account := func() tapo.Credentials { return []tapo.Credentials{plugtest.Credentials, wrong}[random.IntN(2)] }
 			d := a.start(account())

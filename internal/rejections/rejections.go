@@ -54,16 +54,18 @@ type entry struct {
 // A time that is missing or damaged stays zero.
 func (e *entry) UnmarshalJSON(data []byte) error {
 	var members struct{ Used, State json.RawMessage }
-	if json.Unmarshal(data, &members) != nil || members.State == nil {
+	if !unmarshal(data, &members) || members.State == nil {
 		e.State = slices.Clone(data)
 		return nil
 	}
 	e.State = members.State
-	if json.Unmarshal(members.Used, &e.Used) != nil {
+	if !unmarshal(members.Used, &e.Used) {
 		e.Used = time.Time{}
 	}
 	return nil
 }
+
+func unmarshal(data []byte, into any) bool { return json.Unmarshal(data, into) == nil }
 
 // Open reads the file at path, if there is one.
 func Open(path string, logger *slog.Logger) *File {

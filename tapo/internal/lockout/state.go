@@ -57,7 +57,7 @@ func load(data []byte, now time.Time) state {
 	if latest := now.Add(maxLock); s.Next.After(latest) {
 		s.Next = latest
 	}
-	s.plugState.mend(now)
+	s.mend(now)
 	for mac, p := range s.Plugs {
 		if p != nil {
 			p.mend(now)

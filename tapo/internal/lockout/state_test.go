@@ -203,7 +203,7 @@ func TestWhoeverAlternates(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { alternate(t, rand.New(rand.NewPCG(seed, 1))) }) //nolint:gosec // a test that can be repeated
+			synctest.Test(t, func(t *testing.T) { alternate(t, rand.New(rand.NewPCG(seed, 1))) })
 		})
 	}
 }
