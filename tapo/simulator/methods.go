@@ -80,6 +80,9 @@ func (p *Plug) execute(c call, fault Fault) []byte {
 // executeOn runs a call, or the calls of a batch, on a unit.
 func (p *Plug) executeOn(u unit, c call) []byte {
 	if c.Method != "multipleRequest" {
+		if reply, ok := p.wholes[u.prefix+c.Method]; ok {
+			return []byte(reply)
+		}
 		result, code := p.run(u, c)
 		return appendReply(nil, "", result, code)
 	}
@@ -109,8 +112,8 @@ func (p *Plug) controlChild(c call) []byte {
 	}
 	p.stats.Methods[c.Method]++
 	u := p.outletUnit(i)
-	if reply, ok := p.results[u.prefix+c.Method]; ok {
-		return reply
+	if reply, ok := p.wholes[u.prefix+c.Method]; ok {
+		return []byte(reply)
 	}
 	inner := p.executeOn(u, *c.Params.Request)
 	return appendReply(nil, "", json.RawMessage(`{"responseData":`+string(inner)+`}`), 0)
@@ -127,6 +130,10 @@ func (p *Plug) executeBatch(u unit, calls []call) []byte {
 	b = append(b, `{"error_code":0,"result":{"responses":[`...)
 	for _, c := range calls {
 		if p.omitted[u.prefix+c.Method] {
+			continue
+		}
+		if reply, ok := p.wholes[u.prefix+c.Method]; ok {
+			b = append(append(b, reply...), ',')
 			continue
 		}
 		result, code := p.run(u, c)

@@ -95,6 +95,7 @@ type Plug struct {
 	faults      []*Fault
 	refusals    map[string]int
 	results     map[string]json.RawMessage // set by Answer
+	wholes      map[string]string          // set by AnswerWhole
 	omitted     map[string]bool            // set by Omit
 	batches     int                        // executed in this session
 	hang        bool                       // the request at hand gets no reply
@@ -145,7 +146,7 @@ func (p *Plug) Start() error {
 	p.identity = newIdentity(p.Name + p.Model.Name)
 	p.meter = newMeter(p.Load, !p.Off, location, p.SetUp, p.Now())
 	p.stats = Stats{Steps: map[string]int{}, Methods: map[string]int{}}
-	p.refusals, p.results, p.omitted = map[string]int{}, map[string]json.RawMessage{}, map[string]bool{}
+	p.refusals, p.results, p.wholes, p.omitted = map[string]int{}, map[string]json.RawMessage{}, map[string]string{}, map[string]bool{}
 	p.startOutlets(location)
 	p.TPAP.setDefaults()
 	p.lastBodies = map[string][]byte{}
@@ -333,8 +334,19 @@ func (p *Plug) Omit(method string, omit bool) {
 	p.omitted[method] = omit
 }
 
+// AnswerWhole replaces the whole reply to a method, like [Plug.Answer].
+func (p *Plug) AnswerWhole(method, reply string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if reply == "" {
+		delete(p.wholes, method)
+		return
+	}
+	p.wholes[method] = reply
+}
+
 // Answer replaces the result of a method with other text, which need not be JSON; "" ends
-// that. Methods are written as for [Plug.Refuse]; of 2/control_child it is the whole reply.
+// that. Methods are written as for [Plug.Refuse].
 func (p *Plug) Answer(method, result string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

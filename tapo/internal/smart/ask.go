@@ -113,7 +113,7 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 		return true, fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
 	if u.isChild() {
-		if reply = d.openChildReply(ctx, u, batch, reply, got); reply == nil {
+		if reply = d.openChildReply(ctx, u, asked, reply, got); reply == nil {
 			return true, nil
 		}
 	}
@@ -163,15 +163,17 @@ func (d *Dialect) decode(plain []byte) (reply *response, ok bool) {
 
 // openChildReply returns what a child has answered in the reply to control_child,
 // or nil after filing why it has not.
-func (d *Dialect) openChildReply(ctx context.Context, u *unit, batch bool, reply *response, got *replies) *response {
-	inner := reply.Result.ResponseData
-	switch failed := reply.code() != 0 || inner == nil; {
-	case !failed:
+func (d *Dialect) openChildReply(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) *response {
+	inner, code := reply.Result.ResponseData, reply.code()
+	switch {
+	case code == 0 && inner != nil:
 		return inner
-	case batch && !isBusy(reply.code()):
-		d.refuseBatch(ctx, u, reply.code())
+	case len(asked) > 1 && !isBusy(code):
+		d.refuseBatch(ctx, u, code)
+	case code == 0:
+		d.fileUseless(ctx, u, asked[0], fmt.Errorf("%s: %w", asked[0].name, ErrSaysNothing), got)
 	default:
-		d.skipUnit(ctx, u, reply.code(), got)
+		d.skipUnit(ctx, u, code, got)
 	}
 	return nil
 }
@@ -189,11 +191,10 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 		d.refuseBatch(ctx, u, code)
 		return true, nil
 	}
-	nameless, ended := false, false
+	ended := false
 	for i := range d.batch {
 		r := &d.batch[i]
-		if r.Method == "" {
-			nameless = true
+		if r.Method == "" { // it cannot be matched
 			continue
 		}
 		m := methodNamed(string(r.Method))
@@ -205,10 +206,6 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 		ended = ended || r.code() != 0
 	}
 	lacks := !ended && slices.ContainsFunc(asked, func(m *method) bool { return got.of(m).state == unasked && !u.of(m).alone })
-	if lacks && nameless {
-		d.refuseBatch(ctx, u, 0) // replies without a method cannot be matched
-		return true, nil
-	}
 	if !lacks {
 		u.batches.answered()
 	}

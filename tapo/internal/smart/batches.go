@@ -22,9 +22,9 @@ type unitBatches struct {
 func (b *unitBatches) answered() { b.taken, b.faults = true, 0 }
 
 // refused records a batch that the unit has refused with an error code, 0 if it has sent
-// none.
+// none. A unit that has answered one before has batches, whatever the code.
 func (b *unitBatches) refused(code int, now time.Time) {
-	if slices.Contains(noBatchCodes, code) {
+	if !b.taken && slices.Contains(noBatchCodes, code) {
 		b.never = true
 		return
 	}

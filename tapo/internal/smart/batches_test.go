@@ -120,3 +120,23 @@ func TestGarbledBatches(t *testing.T) {
 		})
 	}
 }
+
+// TestOneRefusedBatch: a plug that has answered batches is sent them again ten minutes
+// after it has refused one, whatever the code.
+func TestOneRefusedBatch(t *testing.T) {
+	for _, code := range []int{-1, -1002, -1003, -1008, 1200} {
+		synctest.Test(t, func(t *testing.T) {
+			h := plugtest.NewHome(t, simulator.P110)
+			h.Reason(h.Device)
+			h.Plug.Refuse("multipleRequest", code)
+			h.Reason(h.Device)
+			h.Plug.Refuse("multipleRequest", 0)
+			time.Sleep(10 * time.Minute)
+			h.Reason(h.Device)
+			before := h.Plug.Stats().Requests
+			if reason, took := h.Reason(h.Device), h.Plug.Stats().Requests-before; reason != plugtest.OK || took != 1 {
+				t.Errorf("code %d: %s, %d requests", code, reason, took)
+			}
+		})
+	}
+}

@@ -21,7 +21,7 @@ import (
 const (
 	// maxChildren bounds the entries of a list. The largest strip on record, P316M, has
 	// six.
-	maxChildren = 64
+	maxChildren = 16
 	// stripExchanges is the number of extra exchanges that a read of a strip may take,
 	// and outletExchanges the number for each outlet with a meter.
 	stripExchanges  = 2
@@ -94,12 +94,14 @@ func (d *Dialect) identifyChildren(got *replies) []childReplies {
 		return p.lastChildren()
 	}
 	listed := outletsOf(got.children)
-	if p.children == nil || got.of(getChildComponentList).state == answered {
-		p.children = map[string]*unit{}
+	before := p.children
+	if got.of(getChildComponentList).state == answered {
+		before = nil // their components may have changed
 	}
+	p.children = make(map[string]*unit, len(listed))
 	children := make([]childReplies, len(listed))
 	known := func(id string) int {
-		if u := p.children[id]; u != nil {
+		if u := before[id]; u != nil {
 			return u.number
 		}
 		return 0
@@ -107,12 +109,12 @@ func (d *Dialect) identifyChildren(got *replies) []childReplies {
 	for i, number := range numbers(listed, known) {
 		c := &listed[i]
 		id := string(c.DeviceID)
-		u := p.children[id]
+		u := before[id]
 		if u == nil {
 			u = &unit{id: id, components: got.childComponents[id]}
-			if id != "" {
-				p.children[id] = u
-			}
+		}
+		if id != "" {
+			p.children[id] = u
 		}
 		if c.Power.Valid { // the list includes the result of get_protection_power
 			u.protection = c.protectionPower

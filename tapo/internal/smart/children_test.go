@@ -337,3 +337,26 @@ func TestValuesFromTheChildList(t *testing.T) {
 		t.Errorf("limit %v, %t", limit, has)
 	}
 }
+
+// TestChildrenThatChange: a strip that lists other children in each read is read within
+// the bound for a strip, and no child is read that is not in the last list.
+func TestChildrenThatChange(t *testing.T) {
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P304M})
+	d := plugtest.Device(t, p)
+	for read := range 10 {
+		var entries []string
+		for i := range 100 {
+			entries = append(entries, fmt.Sprintf(`{"device_id":"%d-%d","position":%d,"device_on":true,"category":"plug.powerstrip.sub-plug"}`, read, i, i%7))
+		}
+		p.Answer("get_child_device_list", `{"child_device_list":[`+strings.Join(entries, ",")+`],"sum":100}`)
+		var outlets int
+		took := plugtest.Requests(p, func() { outlets = len(plugtest.Read(t, d).Outlets) })
+		if outlets > 16 || took > 8+2+2*16 {
+			t.Errorf("read %d: %d outlets, %d requests", read, outlets, took)
+		}
+	}
+	p.Answer("get_child_device_list", "[")
+	if outlets := plugtest.Read(t, d).Outlets; len(outlets) > 16 {
+		t.Errorf("%d outlets without a list", len(outlets))
+	}
+}

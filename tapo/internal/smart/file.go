@@ -51,15 +51,15 @@ func (d *Dialect) fileReply(ctx context.Context, u *unit, m *method, code int, r
 	d.report(u, m, nil)
 }
 
-// fileRefusal files an error code. If the unit has answered the method before, it has the
-// method, and the refusal is temporary whatever the code.
+// fileRefusal files an error code. If the unit has answered the method before, or announces
+// it, the refusal is temporary whatever the code.
 func (d *Dialect) fileRefusal(ctx context.Context, u *unit, m *method, code int, got *replies) {
 	d.opts.Logger.DebugContext(ctx, "Method refused", "method", m.name, "error_code", code, "meaning", plugerr.CodeName(code))
 	unknown := code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams
 	switch {
 	case isPassing(code):
 		d.fail(u, m, &plugerr.CodeError{Step: m.name, Code: code}, 0, got)
-	case unknown && !u.of(m).answered && m != getDeviceInfo:
+	case unknown && !u.of(m).answered && !u.announces(m):
 		d.fail(u, m, &plugerr.CodeError{Step: m.name, Code: code}, refusalLife, got)
 	default:
 		d.fail(u, m, &plugerr.CodeError{Step: m.name, Code: code}, unavailableLife, got)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
+	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // method is a row of the table of methods that a read uses: when to ask for the method,
@@ -18,6 +19,9 @@ type method struct {
 	// component announces the method, from a version on; "" means that none does.
 	component string
 	version   int
+	// certain marks a method that a unit has if it announces the component. Firmware may
+	// lack others.
+	certain bool
 	// ofOutlets marks a method that the children of a strip answer, and of other plugs
 	// the plug itself. Others are the plug's own.
 	ofOutlets bool
@@ -52,7 +56,7 @@ type method struct {
 
 var (
 	getDeviceInfo = &method{
-		name: "get_device_info", describes: true, rank: 1, firstRank: 1, singleRank: 1,
+		name: "get_device_info", certain: true, describes: true, rank: 1, firstRank: 1, singleRank: 1,
 		file: func(_ *unit, got *replies, res *result) { got.info = res.deviceInfo },
 	}
 	componentNego = &method{
@@ -62,13 +66,13 @@ var (
 		lacking: func(u *unit) bool { return u.components == nil },
 	}
 	getChildDeviceList = &method{
-		name: "get_child_device_list", describes: true, rank: 3, firstRank: 3, singleRank: 6,
+		name: "get_child_device_list", component: "child_device", version: 1, certain: true, describes: true, rank: 3, firstRank: 3, singleRank: 6,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) },
 		pages:  func(got *replies) (start, have, all int) { return got.received, len(got.children), got.numChildren },
 		file:   func(_ *unit, got *replies, res *result) { got.addChildren(res) },
 	}
 	getChildComponentList = &method{
-		name: "get_child_device_component_list", describes: true, rank: 4, firstRank: 4, singleRank: 7,
+		name: "get_child_device_component_list", component: "child_device", version: 1, certain: true, describes: true, rank: 4, firstRank: 4, singleRank: 7,
 		needed: func(d *Dialect, _ *unit, got *replies) bool { return d.mayBeStrip(got) && d.profile.children == nil },
 		pages: func(got *replies) (start, have, all int) {
 			return got.gotComponents, got.gotComponents, got.numComponents
@@ -76,7 +80,7 @@ var (
 		file: func(_ *unit, got *replies, res *result) { got.addChildComponents(res) },
 	}
 	getEnergyUsage = &method{
-		name: "get_energy_usage", component: "energy_monitoring", version: 1, ofOutlets: true, rank: 8, firstRank: 5, singleRank: 2,
+		name: "get_energy_usage", component: "energy_monitoring", version: 1, certain: true, ofOutlets: true, rank: 8, firstRank: 5, singleRank: 2,
 		file: func(u *unit, got *replies, res *result) {
 			got.energy, u.powerInEnergy = res.energyUsage, isPower(res.CurrentPower)
 		},
@@ -174,7 +178,9 @@ func order(last bool) int {
 // wants reports whether to ask a unit for a method.
 func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	switch {
-	case got.of(m).state != unasked, got.describing && !m.describes, d.rests(u, m):
+	case got.of(m).state != unasked, got.describing && !m.describes:
+		return false
+	case d.rests(u, m) && !(m == getDeviceInfo && d.opts.RequireInfo && d.profile.info == plug.Info{}):
 		return false
 	case m.every > 0 && d.opts.Now().Before(u.of(m).filed.Add(m.every)):
 		return false
@@ -216,6 +222,11 @@ func (d *Dialect) expectsPowerOfEmeter(u *unit, got *replies) bool {
 		return false
 	}
 	return u.has(getEmeterData.component, getEmeterData.version) && !d.rests(u, getEmeterData)
+}
+
+// announces reports whether a unit has a method for certain.
+func (u *unit) announces(m *method) bool {
+	return m.certain && (m.component == "" || u.components[m.component] >= m.version)
 }
 
 // rests reports whether a unit is not asked for a method for now, since that has failed.
