@@ -45,8 +45,9 @@ const (
 	plugsPerPeriod = 3
 	plugsPeriod    = 24 * time.Hour
 	// maxPlugs is how many plugs at one address are remembered. None is forgotten in favour of
-	// another, since that might be made up; a further one is not tried.
-	maxPlugs = 32
+	// another, since that might be made up; a further one is not tried. If all are the same
+	// plug, it has had fewer wrong logins than lock it.
+	maxPlugs = 9
 )
 
 // Locked is the reason in the [Cause] of a plug that has locked itself.
@@ -65,8 +66,9 @@ type Guard struct {
 
 	address string
 	store   Store
-	busy    chan struct{} // holds an element during a login; guards state
+	busy    chan struct{} // holds an element during a login; guards what follows
 	state   state
+	proven  string // the MAC address of the last plug that has accepted a login, and proved that it knows the password
 }
 
 // Store keeps the state of guards beyond the life of the process, so that a restart costs
@@ -111,13 +113,13 @@ func (g *Guard) Use() {
 	}
 }
 
-// Idle reports whether no device has acquired the guard and it has no state, so that it
+// Idle reports whether no device has acquired the guard and it denies nothing, so that it
 // can be dropped.
 func (g *Guard) Idle() bool {
 	select {
 	case g.busy <- struct{}{}:
 		defer g.Release()
-		return g.state.empty() && g.Cooldown.over(time.Now())
+		return g.state.over(time.Now()) && g.Cooldown.over(time.Now())
 	default:
 		return false
 	}
@@ -159,20 +161,24 @@ func (d *Denied) because(why *Cause, text, advice string) *Denied {
 // Allow returns nil if a login with c may be tried, on a plug that reports a MAC address
 // and counts the login. Otherwise it returns the reason. g must have been acquired.
 func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
-	if g.state.adopt(mac) {
-		g.save()
-	}
 	if d := g.Waiting(now); d != nil {
 		return d
 	}
+	if d := g.state.deny(c, maxUnknown); d != nil { // as an earlier version has stored
+		return d
+	}
 	if p := g.state.Plugs[mac]; p != nil {
-		if d := p.deny(c); d != nil {
+		unclear := maxUnknown
+		if len(g.state.Plugs) > 1 && mac != g.proven { // the address may be made up
+			unclear = 1
+		}
+		if d := p.deny(c, unclear); d != nil {
 			return d
 		}
 	}
 	next, crowded := g.state.crowded(mac, now)
 	switch {
-	case !crowded:
+	case !crowded, mac == g.proven && mac != "":
 		return nil
 	case next.IsZero():
 		return &Denied{AttemptsLeft: -1, Cause: Cause{
@@ -189,14 +195,15 @@ func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
 	}}
 }
 
-// deny returns why no login with c may be tried on the plug, nil if it may.
-func (p *plugState) deny(c plug.Credentials) *Denied {
+// deny returns why no login with c may be tried on the plug, nil if it may. unclear is the
+// number of logins in a row of which the outcome may be unknown.
+func (p *plugState) deny(c plug.Credentials, unclear int) *Denied {
 	d := &Denied{AttemptsLeft: -1}
 	if p.AttemptsLeft != nil {
 		d.AttemptsLeft = *p.AttemptsLeft
 	}
 	switch {
-	case p.Unknown >= maxUnknown:
+	case p.Unknown >= unclear:
 		return d.because(p.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", p.Unknown),
 			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
 				"login tried again.")
@@ -232,12 +239,7 @@ func (g *Guard) Record(mac string, c plug.Credentials, rejected *transport.Rejec
 		return
 	}
 	if rejected.Counts || rejected.OutcomeUnknown {
-		p := s.Plugs[mac]
-		if p == nil {
-			p = &plugState{}
-			s.set(mac, p)
-		}
-		p.record(c, rejected, why, now, g.store != nil)
+		s.plug(mac).record(c, rejected, why, now, g.store != nil)
 	}
 	g.save()
 }
@@ -261,12 +263,14 @@ func (p *plugState) record(c plug.Credentials, rejected *transport.Rejected, why
 // Succeeded records a login that the plug accepted, which resets the plug's count. Other
 // credentials stay refused, and other plugs' records unchanged. g must have been acquired.
 func (g *Guard) Succeeded(mac string) {
+	g.proven = mac
 	s := &g.state
 	p := s.Plugs[mac]
-	if s.Wait == nil && (p == nil || p.Cause == nil) {
+	if s.Wait == nil && (p == nil || p.Cause == nil) && s.Cause == nil {
 		return
 	}
 	s.Next, s.Wait = time.Time{}, nil
+	s.plugState = plugState{Rejected: s.Rejected}
 	if p != nil {
 		*p = plugState{Tried: p.Tried, Rejected: p.Rejected}
 		if p.empty() {
@@ -280,7 +284,7 @@ func (g *Guard) save() {
 	if g.store == nil {
 		return
 	}
-	if g.state.empty() {
+	if g.state.over(time.Time{}) {
 		g.store.Save(g.address, nil)
 		return
 	}

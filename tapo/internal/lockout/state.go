@@ -17,8 +17,8 @@ type state struct {
 	Wait  *Cause                `json:"next_cause,omitempty"` // of Next
 	Plugs map[string]*plugState `json:"plugs,omitempty"`      // by MAC address, "" for plugs that report none
 
-	// plugState was stored by an earlier version, which did not store MAC addresses. The
-	// first plug that is seen at the address gets it.
+	// plugState was stored by an earlier version, which did not store MAC addresses. It
+	// holds for every plug at the address, since it may be that of any.
 	plugState
 }
 
@@ -31,7 +31,10 @@ type plugState struct {
 	Rejected     []*rejectedCredentials `json:"refused,omitempty"` // the oldest first
 }
 
-func (s *state) empty() bool { return s.Wait == nil && len(s.Plugs) == 0 && s.plugState.empty() }
+// over reports whether s allows every login by now.
+func (s *state) over(now time.Time) bool {
+	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.plugState.empty()
+}
 
 func (p *plugState) empty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
 
@@ -80,23 +83,15 @@ func (p *plugState) mend(now time.Time) {
 	}
 }
 
-// adopt gives what an earlier version stored to a plug that was seen. It reports whether
-// there was anything.
-func (s *state) adopt(mac string) bool {
-	if s.plugState.empty() {
-		return false
-	}
-	earlier := s.plugState
-	s.plugState = plugState{}
-	s.set(mac, &earlier)
-	return true
-}
-
-func (s *state) set(mac string, p *plugState) {
+// plug returns the state of a plug for changes.
+func (s *state) plug(mac string) *plugState {
 	if s.Plugs == nil {
 		s.Plugs = map[string]*plugState{}
 	}
-	s.Plugs[mac] = p
+	if s.Plugs[mac] == nil {
+		s.Plugs[mac] = &plugState{}
+	}
+	return s.Plugs[mac]
 }
 
 // crowded reports whether a plug may not be tried because of others at the address. next
