@@ -6,8 +6,10 @@ package tapo
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/httpwire"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugerr"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/smart"
@@ -19,11 +21,11 @@ const minRest = time.Minute
 
 // rest delays the next login to a plug whose logins succeed and lead to nothing: no
 // request over the session gets a reply that can be used. The session, if it stands, is
-// used meanwhile: a good reply ends the rest.
+// used in that time: a good reply ends the rest.
 type rest struct {
 	lockout.Backoff
 	logins int       // that succeeded in this conversation
-	lost   bool      // the plug has lost that session: it may have been restarted
+	lost   bool      // the session fails in another way since then: the plug may have been restarted
 	early  time.Time // the last login that was tried during the rest for that reason
 }
 
@@ -64,16 +66,28 @@ func (r *rest) ended(err error, now time.Time) {
 
 // renews reports whether a login that may mend an error is to be tried at once.
 func (r *rest) renews(err error, now time.Time) bool {
-	r.lost = r.lost || errors.Is(err, plugerr.ErrSessionLost)
-	return r.Cause() == nil || r.logins == 0 && r.until(now).IsZero()
+	if r.Cause() == nil {
+		return true
+	}
+	r.lost = r.lost || errors.Is(err, plugerr.ErrSessionLost) || reasonFor(err) != reasonFor(r.Cause())
+	return r.logins == 0 && r.until(now).IsZero()
 }
 
 // isUseless reports whether a plug has replied, and not with what can be used. That it
 // has no history says nothing of its readings.
 func isUseless(err error) bool {
-	reason := newError("", "", err).Reason
-	return (reason == BadReply || reason == Unsupported) && !isType[*smart.HistoryError](err)
+	if isType[*smart.HistoryError](err) {
+		return false
+	}
+	switch reasonFor(err) {
+	case BadReply, Unsupported, SessionStolen:
+		return true
+	}
+	status, ok := errors.AsType[*httpwire.StatusError](err)
+	return ok && status.Status != http.StatusTooManyRequests
 }
+
+func reasonFor(err error) Reason { return newError("", "", err).Reason }
 
 // resting returns why no login is tried now although one may mend an error, and the error
 // itself if that is not so. Without a session the error is nil.

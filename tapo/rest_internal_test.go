@@ -25,14 +25,15 @@ func TestRestBegins(t *testing.T) {
 		err    error
 		want   time.Duration
 	}{
-		{"a damaged reply", true, lost, plugerr.ErrBadReply, time.Minute},
-		{"a dialect that is not supported", true, lost, &failure{reason: Unsupported}, time.Minute},
-		{"no history", true, lost, &smart.HistoryError{Kind: ErrNoHistory}, 0},
-		{"another plug", true, lost, &failure{reason: NotAPlug}, 0},
-		{"no connection", true, lost, io.EOF, 0},
-		{"an HTTP status", true, lost, &httpwire.StatusError{Status: 500}, 0},
-		{"the session is lost again", true, lost, lost, 0},
-		{"no login", false, lost, plugerr.ErrBadReply, 0},
+		{"a damaged reply", true, io.EOF, plugerr.ErrBadReply, time.Minute},
+		{"a dialect that is not supported", true, io.EOF, &failure{reason: Unsupported}, time.Minute},
+		{"no history", true, io.EOF, &smart.HistoryError{Kind: ErrNoHistory}, 0},
+		{"another plug", true, io.EOF, &failure{reason: NotAPlug}, 0},
+		{"no connection", true, io.EOF, io.EOF, 0},
+		{"an HTTP status", true, io.EOF, &httpwire.StatusError{Status: 500}, time.Minute},
+		{"too many requests", true, io.EOF, &httpwire.StatusError{Status: 429}, 0},
+		{"the session is lost again", true, io.EOF, lost, time.Minute},
+		{"no login", false, io.EOF, plugerr.ErrBadReply, 0},
 		{"a good read since", false, nil, plugerr.ErrBadReply, 0},
 	} {
 		var r rest

@@ -4,6 +4,7 @@
 package tapo_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -152,4 +153,43 @@ func TestSettingsEndTheRest(t *testing.T) {
 			t.Errorf("without verification: %s", got)
 		}
 	})
+}
+
+// TestNoLoginPerRead: whatever a plug answers over its sessions, for hours, a login in every
+// read is not the answer, and the first read after the cure succeeds within a minute.
+func TestNoLoginPerRead(t *testing.T) {
+	for _, g := range plugtest.Generations {
+		step := g.Steps[len(g.Steps)-1]
+		for _, f := range []simulator.Fault{
+			{Kind: simulator.Status, Status: 401}, {Kind: simulator.Status, Status: 403}, {Kind: simulator.Status, Status: 404}, {Kind: simulator.Status, Status: 500},
+			{Kind: simulator.Redirect}, {Kind: simulator.Code, Code: 9999}, {Kind: simulator.LoseSession}, {Kind: simulator.Garble}, {Kind: simulator.Oversize},
+			{Kind: simulator.HTML}, {Kind: simulator.Says, Text: "{"}, {Kind: simulator.Says, Text: "{}"}, {Kind: simulator.BadSignature},
+		} {
+			f.Path = step
+			t.Run(fmt.Sprintf("%s/%d %d%s", g.Name, f.Kind, f.Status, f.Text), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := plugtest.NewHome(t, g.Model)
+					h.Plug.Inject(f)
+					before := h.Plug.Stats()
+					reads := 0
+					for _, n := range h.Poll(time.Hour) {
+						reads += n
+					}
+					after := h.Plug.Stats()
+					if logins := after.Logins - before.Logins; logins > 62 { // one a minute, and another in the first read
+						t.Errorf("%d logins in %d reads", logins, reads)
+					}
+					if requests := after.Requests - before.Requests; requests > 3*reads {
+						t.Errorf("%d requests in %d reads", requests, reads)
+					}
+					h.Plug.Heal()
+					h.Plug.LoseSession() // it was restarted
+					if seen := h.Poll(time.Minute + 15*time.Second); seen[plugtest.OK] == 0 {
+						t.Errorf("after the cure: %v", seen)
+					}
+				})
+			})
+		}
+	}
 }
