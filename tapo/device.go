@@ -97,8 +97,9 @@ func (d *Device) converse(ctx context.Context, ask question) error {
 }
 
 // askHealing asks, and once more over a new login if that may mend what went
-// wrong, and the plug does not rest from logins that led to nothing. If a session is lost twice in one read, another client uses the plug; then
-// that is the error.
+// wrong. There is no new login while logins rest that have led to nothing. If a
+// session is lost twice in one read, another client uses the plug; then that is the
+// error.
 func (d *Device) askHealing(ctx context.Context, ask question) error {
 	if err := d.endPrevious(ctx); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 const impasseLife = time.Minute
 
 // impasse is the failure of a walk that found no usable transport. It stands as long as
-// the plug repeats the reply that led there.
+// the plug repeats the reply that led there, for a minute at most.
 type impasse struct {
 	failure  error
 	question *openTransport

@@ -161,9 +161,19 @@ func TestNoLoginPerRead(t *testing.T) {
 	for _, g := range plugtest.Generations {
 		step := g.Steps[len(g.Steps)-1]
 		for _, f := range []simulator.Fault{
-			{Kind: simulator.Status, Status: 401}, {Kind: simulator.Status, Status: 403}, {Kind: simulator.Status, Status: 404}, {Kind: simulator.Status, Status: 500},
-			{Kind: simulator.Redirect}, {Kind: simulator.Code, Code: 9999}, {Kind: simulator.LoseSession}, {Kind: simulator.Garble}, {Kind: simulator.Oversize},
-			{Kind: simulator.HTML}, {Kind: simulator.Says, Text: "{"}, {Kind: simulator.Says, Text: "{}"}, {Kind: simulator.BadSignature},
+			{Kind: simulator.Status, Status: 401},
+			{Kind: simulator.Status, Status: 403},
+			{Kind: simulator.Status, Status: 404},
+			{Kind: simulator.Status, Status: 500},
+			{Kind: simulator.Redirect},
+			{Kind: simulator.Code, Code: 9999},
+			{Kind: simulator.LoseSession},
+			{Kind: simulator.Garble},
+			{Kind: simulator.Oversize},
+			{Kind: simulator.HTML},
+			{Kind: simulator.Says, Text: "{"},
+			{Kind: simulator.Says, Text: "{}"},
+			{Kind: simulator.BadSignature},
 		} {
 			f.Path = step
 			t.Run(fmt.Sprintf("%s/%d %d%s", g.Name, f.Kind, f.Status, f.Text), func(t *testing.T) {

@@ -29,13 +29,13 @@ type rejectedCredentials struct {
 	compared map[plug.Credentials]bool
 }
 
-// rejectedRounds takes some tenths of a second. Tests of many logins have fewer.
+// rejectedRounds takes some tens of milliseconds. Tests of many logins have fewer.
 var rejectedRounds = 100_000
 
 const rejectedSize = 16
 
 // newRejected returns refused credentials. If they are to be stored, hashing them takes
-// some tenths of a second.
+// some tens of milliseconds.
 func newRejected(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *rejectedCredentials {
 	r := &rejectedCredentials{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
 	if !stored {

@@ -273,7 +273,7 @@ func (g *Guard) Succeeded(mac string) {
 	s.plugState = plugState{Rejected: s.Rejected}
 	if p != nil {
 		*p = plugState{Tried: p.Tried, Rejected: p.Rejected}
-		if p.empty() {
+		if p.isEmpty() {
 			delete(s.Plugs, mac)
 		}
 	}

@@ -33,10 +33,10 @@ type plugState struct {
 
 // over reports whether s allows every login by now.
 func (s *state) over(now time.Time) bool {
-	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.plugState.empty()
+	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.isEmpty()
 }
 
-func (p *plugState) empty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
+func (p *plugState) isEmpty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
 
 // spend takes one off the attempts that the plug has reported. The next report replaces
 // the number.
@@ -65,7 +65,7 @@ func load(data []byte, now time.Time) state {
 		if p != nil {
 			p.mend(now)
 		}
-		if p == nil || p.empty() || plug.ParseMAC(mac) != mac {
+		if p == nil || p.isEmpty() || plug.ParseMAC(mac) != mac {
 			delete(s.Plugs, mac)
 		}
 	}

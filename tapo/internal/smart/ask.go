@@ -257,7 +257,7 @@ func (d *Dialect) batchFailed(ctx context.Context, err error) {
 
 // skipUnit leaves a child that refuses all requests out of this read.
 func (d *Dialect) skipUnit(ctx context.Context, u *unit, code int, got *replies) {
-	d.opts.Logger.DebugContext(ctx, "Socket refused", "error_code", code, "meaning", plugerr.CodeName(code))
+	d.opts.Logger.DebugContext(ctx, "Outlet refused", "error_code", code, "meaning", plugerr.CodeName(code))
 	for _, m := range methods {
 		if got.of(m).state != unasked {
 			continue

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
-	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
 // method is a row of the table of methods that a read uses: when to ask for the method,
@@ -180,7 +179,7 @@ func (d *Dialect) wants(u *unit, m *method, got *replies) bool {
 	switch {
 	case got.of(m).state != unasked, got.describing && !m.describes:
 		return false
-	case d.rests(u, m) && !(m == getDeviceInfo && d.opts.RequireInfo && d.profile.info == plug.Info{}):
+	case d.rests(u, m) && (m != getDeviceInfo || !d.lacksIdentity()):
 		return false
 	case m.every > 0 && d.opts.Now().Before(u.of(m).filed.Add(m.every)):
 		return false

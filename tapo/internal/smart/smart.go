@@ -116,6 +116,10 @@ func (d *Dialect) begin(s transport.Session, b *budget.Budget) {
 	d.budget = b
 }
 
+// lacksIdentity reports whether the plug has to identify itself, and has not over this
+// session.
+func (d *Dialect) lacksIdentity() bool { return d.opts.RequireInfo && d.profile.info == plug.Info{} }
+
 // askPlug asks the plug itself, and checks its identity.
 func (d *Dialect) askPlug(ctx context.Context, got *replies) error {
 	if err := d.askAll(ctx, &d.profile.plug, got); err != nil {
@@ -125,7 +129,7 @@ func (d *Dialect) askPlug(ctx context.Context, got *replies) error {
 		return cmp.Or(got.failure(), d.batchErr, budget.ErrSpent)
 	}
 	if got.of(getDeviceInfo).state != answered {
-		if d.opts.RequireInfo && d.profile.info == (plug.Info{}) {
+		if d.lacksIdentity() {
 			return cmp.Or(got.of(getDeviceInfo).err, budget.ErrSpent)
 		}
 		return nil
