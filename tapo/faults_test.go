@@ -119,11 +119,7 @@ func tryFault(t *testing.T, g plugtest.Generation, f simulator.Fault, warm bool)
 	h.Plug.Inject(f)
 	before := h.Plug.Stats()
 	start := time.Now()
-	r, err := h.Read(h.Device)
-	cell := string(plugtest.ReasonOf(h, err))
-	if err == nil && r.Outlets[0].Power == (tapo.Optional[float64]{}) {
-		cell += ", in part,"
-	}
+	cell := outcome(h)
 	if took := time.Since(start); took > plugtest.ProbeTime {
 		h.Errorf("%s, %+v: the read took %v", g.Name, f, took)
 	}
@@ -229,9 +225,20 @@ func tryOverTCP(t *testing.T, g plugtest.Generation, f simulator.Fault, warm boo
 		time.Sleep(time.Millisecond)
 	}
 	p.Inject(f)
-	var reason tapo.Reason
-	n := plugtest.Requests(p, func() { reason = h.Reason(h.Device) })
-	return fmt.Sprintf("%s %d", reason, n)
+	var cell string
+	n := plugtest.Requests(p, func() { cell = outcome(h) })
+	return fmt.Sprintf("%s %d", cell, n)
+}
+
+// outcome reads, and returns how that ended.
+func outcome(h *plugtest.Home) string {
+	h.Helper()
+	r, err := h.Read(h.Device)
+	cell := string(plugtest.ReasonOf(h, err))
+	if err == nil && r.Outlets[0].Power == (tapo.Optional[float64]{}) {
+		cell += ", in part,"
+	}
+	return cell
 }
 
 // readTable returns the cells by row, without what they say of later reads.

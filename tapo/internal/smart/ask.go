@@ -112,6 +112,9 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 	case plugerr.LosesSession(reply.code()):
 		return true, fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
+	if !batch && isBusy(reply.code()) && d.busy() {
+		return true, d.batchErr
+	}
 	if u.isChild() {
 		if reply = d.openChildReply(ctx, u, asked, reply, got); reply == nil {
 			return true, nil
@@ -182,8 +185,9 @@ func (d *Dialect) openChildReply(ctx context.Context, u *unit, asked []*method, 
 func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) (whole bool, err error) {
 	d.batch = reply.Result.Responses
 	switch code := reply.code(); {
-	case isBusy(code) && !u.isChild():
-		return true, &plugerr.CodeError{Step: "multipleRequest", Code: code}
+	case isBusy(code) && !u.isChild(): // or it does not take batches, which a single request shows
+		d.batchFailed(ctx, &plugerr.CodeError{Step: "multipleRequest", Code: code})
+		return false, nil
 	case isBusy(code):
 		d.skipUnit(ctx, u, code, got)
 		return true, nil
@@ -198,9 +202,12 @@ func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply
 			continue
 		}
 		m := methodNamed(string(r.Method))
-		if !slices.Contains(asked, m) {
-			d.refuseBatch(ctx, u, 0) // it is the reply to another request
-			return true, nil
+		switch {
+		case m == nil:
+			continue
+		case !slices.Contains(asked, m):
+			d.batchFailed(ctx, fmt.Errorf("multipleRequest: %w: the reply to another request", plugerr.ErrBadReply))
+			return false, nil
 		}
 		d.fileEntry(ctx, u, m, r, got)
 		ended = ended || r.code() != 0
@@ -247,6 +254,13 @@ func (d *Dialect) doubtBatches(u *unit) {
 	if !d.yield.some {
 		d.undo = append(d.undo, undo{u, u.batches})
 	}
+}
+
+// busy reports whether the plug has answered a batch with the code of a busy one, and
+// nothing else since then.
+func (d *Dialect) busy() bool {
+	code, ok := errors.AsType[*plugerr.CodeError](d.batchErr)
+	return ok && isBusy(code.Code) && !d.yield.some
 }
 
 // batchFailed records why single requests follow.

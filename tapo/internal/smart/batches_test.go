@@ -4,10 +4,12 @@
 package smart_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/plugtest"
 	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
@@ -95,7 +97,7 @@ func TestGarbledBatches(t *testing.T) {
 				batches := 0
 				fault := simulator.Fault{Kind: simulator.Says, Text: says, Path: "/app/request", Above: 200}
 				if says == "" {
-					fault.Kind, fault.Status = simulator.Status, 500
+					fault.Kind, fault.Status = simulator.Status, 400
 				}
 				fault.Rewrite = func(body []byte) []byte { batches++; return body }
 				h.Plug.Inject(fault)
@@ -136,6 +138,34 @@ func TestOneRefusedBatch(t *testing.T) {
 			before := h.Plug.Stats().Requests
 			if reason, took := h.Reason(h.Device), h.Plug.Stats().Requests-before; reason != plugtest.OK || took != 1 {
 				t.Errorf("code %d: %s, %d requests", code, reason, took)
+			}
+		})
+	}
+}
+
+// TestBatchesOfABusyPlug: a plug that answers batches as a busy one does, and single
+// requests well, does not take batches. A busy plug is left alone after two requests.
+func TestBatchesOfABusyPlug(t *testing.T) {
+	for _, code := range []int{-1301, 1001, 1112} {
+		synctest.Test(t, func(t *testing.T) {
+			h := plugtest.NewHome(t, simulator.P110)
+			h.Plug.Refuse("multipleRequest", code)
+			for read := range 10 {
+				r, err := h.Read(h.Device)
+				if err != nil || !has(r.Outlets[0].EnergyMonth) {
+					t.Fatalf("code %d, read %d: %v", code, read, err)
+				}
+				time.Sleep(15 * time.Second)
+			}
+			h.Plug.Inject(simulator.Fault{Kind: simulator.Says, Text: fmt.Sprintf(`{"error_code":%d}`, code), Path: "/app/request"})
+			before := h.Plug.Stats().Requests
+			if reason, took := h.Reason(h.Device), h.Plug.Stats().Requests-before; reason != tapo.PlugError || took > 5 {
+				t.Errorf("code %d: %s after %d requests", code, reason, took)
+			}
+			h.Plug.Heal()
+			time.Sleep(15 * time.Second)
+			if reason := h.Reason(h.Device); reason != plugtest.OK {
+				t.Errorf("code %d: %s", code, reason)
 			}
 		})
 	}

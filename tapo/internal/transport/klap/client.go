@@ -118,8 +118,8 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 		return nil, err
 	}
 	if err := reply.OverSession("request"); err != nil {
-		if plugerr.IsNotAReply(err) { // the plug has not opened the request, and may require the number yet
-			s.seq--
+		if plugerr.IsNotAReply(err) && reply.Status < http.StatusInternalServerError {
+			s.seq-- // the plug has not opened the request, and may require its number yet
 		}
 		return nil, err
 	}
