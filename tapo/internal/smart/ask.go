@@ -40,7 +40,7 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 			return nil // nothing is missing, the rest waits for the next read, or nothing will come
 		}
 		lists := missing[0] == getChildDeviceList && !listsAsked
-		asked := d.choose(u, missing, mayBatch || lists)
+		asked := d.choose(u, missing, got, mayBatch || lists)
 		whole, err := d.ask(ctx, u, asked, got)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (d *Dialect) askAll(ctx context.Context, u *unit, got *replies) error {
 }
 
 // choose returns the methods of the next request: those of a batch, or a single one.
-func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
+func (d *Dialect) choose(u *unit, missing []*method, got *replies, mayBatch bool) []*method {
 	sparse := d.yield.sparse(d.opts.Now())
 	alone := func(m *method) bool { return u.of(m).alone && !sparse }
 	if mayBatch && d.takesBatch(u) && !sparse {
@@ -62,8 +62,8 @@ func (d *Dialect) choose(u *unit, missing []*method, mayBatch bool) []*method {
 		}
 	}
 	rank := func(m *method) int {
-		if m == componentNego && len(missing) <= d.budget.Left() && d.yield.some {
-			return getDeviceInfo.singleRank // there is time for it, and it spares requests
+		if m == componentNego && (len(missing) <= d.budget.Left() && d.yield.some || got.of(getEnergyUsage).state == failed && !d.yield.some) {
+			return getDeviceInfo.singleRank // there is time for it, or it has to show whether the plug is a strip
 		}
 		return m.singleRank
 	}
@@ -109,7 +109,7 @@ func (d *Dialect) ask(ctx context.Context, u *unit, asked []*method, got *replie
 	case !ok:
 		d.fileUseless(ctx, u, asked[0], fmt.Errorf("%s: %w: not JSON", step, plugerr.ErrBadReply), got)
 		return true, nil
-	case plugerr.LosesSession(reply.code()):
+	case plugerr.LosesSession(reply.code()) && (reply.code() == plugerr.CodeSessionTimeout || !d.yield.some):
 		return true, fmt.Errorf("%s: %w: error_code %d", step, plugerr.ErrSessionLost, reply.code())
 	}
 	if !batch && isBusy(reply.code()) && d.busy() {
@@ -185,12 +185,9 @@ func (d *Dialect) openChildReply(ctx context.Context, u *unit, asked []*method, 
 func (d *Dialect) fileBatch(ctx context.Context, u *unit, asked []*method, reply *response, got *replies) (whole bool, err error) {
 	d.batch = reply.Result.Responses
 	switch code := reply.code(); {
-	case isBusy(code) && !u.isChild(): // or it does not take batches, which a single request shows
+	case isBusy(code): // or it does not take batches, which a single request shows
 		d.batchFailed(ctx, &plugerr.CodeError{Step: "multipleRequest", Code: code})
 		return false, nil
-	case isBusy(code):
-		d.skipUnit(ctx, u, code, got)
-		return true, nil
 	case code != 0 || len(d.batch) == 0:
 		d.refuseBatch(ctx, u, code)
 		return true, nil

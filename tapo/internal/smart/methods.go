@@ -217,7 +217,7 @@ func (d *Dialect) expectsPowerOfEmeter(u *unit, got *replies) bool {
 	case failed:
 		return false
 	}
-	if h := u.of(getEmeterData); u.emeterLacksPower || h.alone || u.isChild() && !h.works() && d.restsOnAnyChild(getEmeterData) {
+	if h := u.of(getEmeterData); u.emeterLacksPower || h.failed || u.isChild() && !h.works() && d.restsOnAnyChild(getEmeterData) {
 		return false
 	}
 	return u.has(getEmeterData.component, getEmeterData.version) && !d.rests(u, getEmeterData)

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -94,6 +95,7 @@ type Session struct {
 	cookie   string
 	lifetime time.Duration
 	verify   bool
+	unopened bool // the plug may not have opened the last request, nor counted it
 }
 
 // Version returns the hash formulas of the login.
@@ -110,6 +112,17 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 		return nil, fmt.Errorf("request: %w: sequence numbers are used up", plugerr.ErrSessionLost)
 	}
 	s.seq++
+	plain, err := s.exchange(ctx, request)
+	if s.unopened && errors.Is(err, plugerr.ErrSessionLost) {
+		s.seq-- // which the plug may require yet
+		plain, err = s.exchange(ctx, request)
+	}
+	s.unopened = plugerr.IsNotAReply(err)
+	return plain, err
+}
+
+// exchange sends one request with the present sequence number.
+func (s *Session) exchange(ctx context.Context, request []byte) ([]byte, error) {
 	reply, err := s.wire.Post(ctx, httpwire.Request{
 		Protocol: protocol, Phase: plug.Read, Step: "request", Path: "/app/request?seq=" + strconv.Itoa(int(s.seq)), Cookie: s.cookie,
 		Body: s.cipher.Seal(s.seq, request),
@@ -118,9 +131,6 @@ func (s *Session) RoundTrip(ctx context.Context, request []byte) ([]byte, error)
 		return nil, err
 	}
 	if err := reply.OverSession("request"); err != nil {
-		if plugerr.IsNotAReply(err) && reply.Status < http.StatusInternalServerError {
-			s.seq-- // the plug has not opened the request, and may require its number yet
-		}
 		return nil, err
 	}
 	plain, err := s.cipher.Open(s.seq, reply.Body, s.verify)
