@@ -218,9 +218,11 @@ func (c *Client) limit(ctx context.Context, start time.Time, step string) time.T
 // status 429, [budget.ErrSpent], or wrap [ErrNoReply], [plugerr.ErrReplyTimeout] or
 // [plugerr.ErrBadReply].
 func (c *Client) Post(ctx context.Context, r Request) (Reply, error) {
+	c.silent = false
 	reply, err := c.exchange(ctx, r, r.Patient)
-	c.silent = errors.Is(err, ErrNoReply) || errors.Is(err, plugerr.ErrReplyTimeout)
-	if c.silent && !r.Once && c.opts.Budget.Left() > 0 && ctx.Err() == nil {
+	again := errors.Is(err, ErrNoReply) || errors.Is(err, plugerr.ErrReplyTimeout)
+	c.silent = c.silent || again
+	if again && !r.Once && c.opts.Budget.Left() > 0 && ctx.Err() == nil {
 		reply, err = c.exchange(ctx, r, true)
 	}
 	if err != nil {
@@ -269,7 +271,7 @@ func (c *Client) roundTrip(ctx context.Context, r Request, patient bool) (Reply,
 			if !errors.Is(err, ErrNoReply) || ctx.Err() != nil {
 				return reply, err
 			}
-			c.closes = true // the next request would be lost as well
+			c.closes, c.silent = true, true // the next request would be lost as well
 			if r.Once || c.opts.Budget.Left() == 0 {
 				c.Close()
 				return Reply{}, err

@@ -153,6 +153,25 @@ func TestPostTriesOnceMoreWithoutAnswer(t *testing.T) {
 	}
 }
 
+// TestSilent: that a request was first met with silence is reported, on a new connection and
+// on one that was kept, whatever the second try brings.
+func TestSilent(t *testing.T) {
+	var hits atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		switch hits.Add(1) {
+		case 1, 4: // on a new connection, and on the one that the third request has kept
+			panic(http.ErrAbortHandler)
+		case 5:
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	for i, want := range []bool{true, false, true, false} {
+		if _, err := post(t, c, time.Second); err != nil || c.Silent() != want {
+			t.Errorf("request %d: silent %t, %v", i+1, c.Silent(), err)
+		}
+	}
+}
+
 func TestErrorsHoldNoSecrets(t *testing.T) {
 	c := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	_, err := post(t, c, time.Second)
