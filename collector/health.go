@@ -38,7 +38,7 @@ func health(r tapo.Reading, o tapo.Outlet) []finding {
 	add(is(o.Overheated), "bad", "overheated: switch off and unplug what it feeds")
 	on, known := o.On.Get()
 	isOff := ""
-	if known && !on { // a plug may report that a protection has tripped and feed the load all the same
+	if power, _ := o.Power.Get(); known && !on && power == 0 { // a plug may report that a protection has tripped and feed the load all the same
 		isOff = ", the outlet is off"
 	}
 	add(is(o.Overloaded), "bad", "power protection has tripped%s: reduce the load", isOff)

@@ -246,17 +246,19 @@ func TestFailingPlugShowsItsProtocol(t *testing.T) {
 }
 
 // TestTrippedProtection: a plug may report that power protection has tripped beside a relay
-// that is on and a load. Only the relay shows whether the outlet is off.
+// that is on and a load. Only a relay that is off and no load show that the outlet is off.
 func TestTrippedProtection(t *testing.T) {
 	p := startPlug(t, &simulator.Plug{Load: simulator.Constant(141.9)})
 	h := newHome(t, targetYAML(p))
-	for on, want := range map[string]string{
-		`"device_on":true,`:  "power protection has tripped: reduce the load",
-		``:                   "power protection has tripped: reduce the load",
-		`"device_on":false,`: "power protection has tripped, the outlet is off: reduce the load",
+	for _, tc := range []struct{ on, watts, want string }{
+		{`"device_on":true,`, "141.9", "power protection has tripped: reduce the load"},
+		{``, "141.9", "power protection has tripped: reduce the load"},
+		{`"device_on":false,`, "141.9", "power protection has tripped: reduce the load"},
+		{`"device_on":false,`, "0", "power protection has tripped, the outlet is off: reduce the load"},
 	} {
-		p.Answer("get_device_info", `{`+on+`"type":"SMART.TAPOPLUG","model":"P110","power_protection_status":"overloaded"}`)
-		h.want(t, "/probe?target=a", 200, "tapo_overloaded{outlet=\"1\"} 1\n", "tapo_power_watts{outlet=\"1\"} 141.9")
-		h.want(t, "/", 200, want)
+		p.SetRelay(tc.watts != "0")
+		p.Answer("get_device_info", `{`+tc.on+`"type":"SMART.TAPOPLUG","model":"P110","power_protection_status":"overloaded"}`)
+		h.want(t, "/probe?target=a", 200, "tapo_overloaded{outlet=\"1\"} 1\n", "tapo_power_watts{outlet=\"1\"} "+tc.watts+"\n")
+		h.want(t, "/", 200, tc.want)
 	}
 }

@@ -237,6 +237,9 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 	}
 	l.mac = ParseMAC(offer.MAC())
 	s, err := t.Login(ctx, l.link, offer, l.cfg.Credentials)
+	if refused, ok := errors.AsType[*transport.Refused](err); ok && refused.Here {
+		l.rest.refused()
+	}
 	if err != nil {
 		return nil, err
 	}

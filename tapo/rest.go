@@ -54,6 +54,13 @@ func (r *rest) loggedIn() {
 	r.lost = false
 }
 
+// refused records a login that the plug has refused although it has the account, as it does
+// while Third-Party Compatibility is off. It may accept the next one.
+func (r *rest) refused() {
+	r.logins++
+	r.lost = true
+}
+
 // ended records the result of a conversation.
 func (r *rest) ended(err error, now time.Time) {
 	switch {
@@ -80,7 +87,10 @@ func isUseless(err error) bool {
 		return false
 	}
 	switch reasonFor(err) {
-	case BadReply, Unsupported, SessionStolen:
+	case BadReply, Unsupported, SessionStolen, LocalAccessRefused:
+		return true
+	}
+	if errors.Is(err, plugerr.ErrRefused) {
 		return true
 	}
 	status, ok := errors.AsType[*httpwire.StatusError](err)

@@ -174,6 +174,7 @@ func TestNoLoginPerRead(t *testing.T) {
 			{Kind: simulator.Says, Text: "{"},
 			{Kind: simulator.Says, Text: "{}"},
 			{Kind: simulator.BadSignature},
+			{Kind: simulator.Code, Code: -1003},
 		} {
 			f.Path = step
 			t.Run(fmt.Sprintf("%s/%d %d%s", g.Name, f.Kind, f.Status, f.Text), func(t *testing.T) {
@@ -202,4 +203,23 @@ func TestNoLoginPerRead(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHandshake2RefusedForGood: a plug that has the account and refuses the client gets one
+// login a minute, and is read within a minute after it accepts one.
+func TestHandshake2RefusedForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := plugtest.NewHome(t, simulator.P110)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Status, Status: 403, Path: "/app/handshake2"})
+		if seen := h.Poll(time.Hour); len(seen) != 1 || seen[tapo.LocalAccessRefused] == 0 {
+			t.Errorf("%v", seen)
+		}
+		if tried := h.Plug.Stats().Steps["/app/handshake2"]; tried > 62 {
+			t.Errorf("handshake2 %d times in an hour", tried)
+		}
+		h.Plug.Heal()
+		if seen := h.Poll(time.Minute + 15*time.Second); seen[plugtest.OK] == 0 {
+			t.Errorf("after the cure: %v", seen)
+		}
+	})
 }

@@ -225,6 +225,7 @@ func TestSituations(t *testing.T) {
 			h.plug.Answer("2/get_energy_usage", "{}")
 			h.plug.Refuse("2/get_protection_power", -1001)
 		}},
+		{"a socket refuses everything", simulator.P210M, func(h *home) { h.plug.AnswerWhole("2/control_child", `{"error_code":-1}`) }},
 		{"no method is answered", simulator.P110, func(h *home) {
 			h.plug.Respond = func([]byte) []byte { return []byte("{}") }
 		}},

@@ -175,8 +175,10 @@ func (d *Dialect) openChildReply(ctx context.Context, u *unit, asked []*method, 
 		d.refuseBatch(ctx, u, code)
 	case code == 0:
 		d.fileUseless(ctx, u, asked[0], fmt.Errorf("%s: %w", asked[0].name, ErrSaysNothing), got)
-	default:
+	case isBusy(code):
 		d.skipUnit(ctx, u, code, got)
+	default:
+		d.fileRefusal(ctx, u, asked[0], code, got)
 	}
 	return nil
 }
@@ -266,16 +268,12 @@ func (d *Dialect) batchFailed(ctx context.Context, err error) {
 	d.batchErr = err
 }
 
-// skipUnit leaves a child that refuses all requests out of this read.
+// skipUnit leaves a child that is busy out of this read.
 func (d *Dialect) skipUnit(ctx context.Context, u *unit, code int, got *replies) {
-	d.opts.Logger.DebugContext(ctx, "Outlet refused", "error_code", code, "meaning", plugerr.CodeName(code))
+	d.opts.Logger.DebugContext(ctx, "Outlet refused", "outlet", u.number, "error_code", code, "meaning", plugerr.CodeName(code))
 	for _, m := range methods {
-		if got.of(m).state != unasked {
-			continue
-		}
-		got.fail(m, &plugerr.CodeError{Step: "control_child", Code: code})
-		if code == plugerr.CodeUnknownMethod || code == plugerr.CodeParams {
-			u.record(m).restsUntil = d.opts.Now().Add(unavailableLife)
+		if got.of(m).state == unasked {
+			got.fail(m, &plugerr.CodeError{Step: "control_child", Code: code})
 		}
 	}
 }

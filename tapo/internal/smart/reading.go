@@ -22,6 +22,9 @@ func (d *Dialect) reading(got *replies, children []childReplies) plug.Reading {
 	if len(children) == 0 && got.hasOutlet() && (!d.profile.isStrip() || got.info.DeviceOn.Valid) {
 		d.addOutlet(&r, 1, &d.profile.plug, got)
 	}
+	if len(r.Outlets) == 1 { // which has its name from get_device_info, in this read or an earlier one
+		r.Outlets[0].Name = r.Info.Name
+	}
 	for i := range children {
 		d.addOutlet(&r, children[i].unit.number, children[i].unit, children[i].got)
 	}

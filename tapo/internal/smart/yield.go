@@ -14,6 +14,7 @@ const maxBarren = 5
 type yield struct {
 	some       bool      // a method was answered
 	barren     int       // exchanges before that
+	nothing    int       // whole attempts in a row that have brought nothing
 	sparseTill time.Time // one exchange is enough before this time, since there was nothing the last time
 }
 
@@ -26,13 +27,18 @@ func (y *yield) hopeless(now time.Time) bool {
 	return !y.some && (y.barren >= maxBarren || y.barren > 0 && y.sparse(now))
 }
 
-// startOver begins another session or conversation.
+// startOver begins another session or conversation. The next whole attempt is after a
+// minute the first time, and after ten from then on.
 func (y *yield) startOver(now time.Time) {
 	switch {
 	case y.some:
-		y.sparseTill = time.Time{}
-	case y.barren > 0 && !y.sparse(now):
-		y.sparseTill = now.Add(unavailableLife)
+		y.nothing, y.sparseTill = 0, time.Time{}
+	case y.barren > 1 && !y.sparse(now):
+		y.nothing++
+		y.sparseTill = now.Add(time.Minute)
+		if y.nothing > 1 {
+			y.sparseTill = now.Add(unavailableLife)
+		}
 	}
 	y.some, y.barren = false, 0
 }

@@ -17,6 +17,7 @@ func TestHandshake2Refused(t *testing.T) {
 	d := plugtest.Device(t, p)
 	plugtest.Fails(t, d, tapo.LocalAccessRefused)
 	p.Heal()
+	d = plugtest.Device(t, p)
 	p.Inject(simulator.Fault{Kind: simulator.Status, Status: 400, Path: "/app/handshake2"})
 	plugtest.Fails(t, d, tapo.SessionStolen) // perhaps another client's handshake came between
 }
