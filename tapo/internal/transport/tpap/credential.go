@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/unixcrypt"
@@ -32,13 +31,11 @@ type Account struct {
 type ExtraCrypt struct {
 	Type   lenient.Text `json:"type"`
 	Params struct {
-		PasswdID          lenient.Number `json:"passwd_id"`
-		PasswdPrefix      lenient.Text   `json:"passwd_prefix"`
-		PasswdRounds      lenient.Number `json:"passwd_rounds"`
-		AuthkeyTmpkey     lenient.Text   `json:"authkey_tmpkey"`
-		AuthkeyDictionary lenient.Text   `json:"authkey_dictionary"`
-		SHAName           lenient.Number `json:"sha_name"`
-		SHASalt           lenient.Text   `json:"sha_salt"`
+		PasswdID     lenient.Number `json:"passwd_id"`
+		PasswdPrefix lenient.Text   `json:"passwd_prefix"`
+		PasswdRounds lenient.Number `json:"passwd_rounds"`
+		SHAName      lenient.Number `json:"sha_name"`
+		SHASalt      lenient.Text   `json:"sha_salt"`
 	} `json:"params"`
 }
 
@@ -54,6 +51,13 @@ type Credential struct {
 // empty or null if the plug sends none. The formulas are those of
 // python-kasa/python-kasa#1592; the plugs on record use password_shadow with passwd_id 2.
 // The error is an [*UnsupportedError]: another formula would cost an attempt.
+//
+// The plug chooses the formula and its parameters, and whoever answers may pose as the
+// plug. So where the password takes part, the map from password to credential must be
+// injective up to hash collisions, whatever the plug sends: the whole password passes a
+// cryptographic hash, or goes into SPAKE2+ unreduced. The type password_authkey is not
+// like that. It maps each character through a dictionary that the plug sends, and a
+// dictionary can be made so that each login reveals a bit of the password.
 func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 	if len(extra) == 0 || string(extra) == "null" {
 		if a.Username == "" {
@@ -68,12 +72,6 @@ func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 	switch x.Type {
 	case "password_shadow":
 		return a.shadow(x)
-	case "password_authkey":
-		dictionary := utf16.Encode([]rune(string(x.Params.AuthkeyDictionary)))
-		if len(dictionary) == 0 {
-			return Credential{}, unsupported("extra_crypt password_authkey without a dictionary")
-		}
-		return Credential{Text: authkey(a.Password, string(x.Params.AuthkeyTmpkey), dictionary), Password: true}, nil
 	case "password_sha_with_salt":
 		name := "user"
 		if x.Params.SHAName.Value == 0 {
@@ -135,23 +133,6 @@ func (a Account) shadow(x ExtraCrypt) (Credential, error) {
 func cryptSalt(prefix, scheme string) (string, bool) {
 	rest, ok := strings.CutPrefix(prefix, scheme)
 	return strings.TrimSuffix(rest, "$"), ok
-}
-
-// authkey combines the password with a key from the plug, one character at a time.
-func authkey(password, key string, dictionary []uint16) string {
-	const filler = 0xbb // stands for a character after the end
-	p, k := utf16.Encode([]rune(password)), utf16.Encode([]rune(key))
-	at := func(text []uint16, i int) int {
-		if i < len(text) {
-			return int(text[i])
-		}
-		return filler
-	}
-	out := make([]uint16, max(len(p), len(k)))
-	for i := range out {
-		out[i] = dictionary[(at(p, i)^at(k, i))%len(dictionary)]
-	}
-	return string(utf16.Decode(out))
 }
 
 // colons converts AABBCCDDEEFF to AA:BB:CC:DD:EE:FF.

@@ -6,6 +6,9 @@ package tpap
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +16,12 @@ func TestCredentials(t *testing.T) {
 	v := load(t)
 	for _, c := range v.Credentials {
 		got, err := v.account().Credential(c.ExtraCrypt)
+		if strings.Contains(string(c.ExtraCrypt), "password_authkey") {
+			if _, ok := errors.AsType[*UnsupportedError](err); !ok {
+				t.Errorf("%s: %q, %v, want a refusal", c.Name, got.Text, err)
+			}
+			continue
+		}
 		if c.PasscodeType == DefaultPasscode {
 			got, err = v.account().DefaultCredential()
 		}
@@ -60,6 +69,8 @@ func TestCredentialSpellings(t *testing.T) {
 		shadow + `{"passwd_id":5,"passwd_prefix":"$5$abc$","passwd_rounds":999999999}}`,
 		shadow + `{"passwd_id":5,"passwd_prefix":"$5$rounds=many$abc$"}}`,
 		`{"type":"password_authkey","params":{"authkey_tmpkey":"abc"}}`,
+		`{"type":"password_authkey","params":{"authkey_tmpkey":"","authkey_dictionary":"0"}}`,
+		`{"type":"password_authkey","params":{"authkey_tmpkey":"kf8aJw0sPq","authkey_dictionary":"0123456789abcdef"}}`,
 		`{"type":"password_sha_with_salt","params":{"sha_salt":"cGVwcGVyLTE="}}`,
 		`{"type":"password_sha_with_salt","params":{"sha_name":0,"sha_salt":"!"}}`,
 	} {
@@ -77,5 +88,45 @@ func TestCredentialSpellings(t *testing.T) {
 	}
 	if got, err := (Account{Password: "p"}).Credential(nil); err != nil || got.Text != "p" {
 		t.Errorf("without an e-mail: %q, %v", got.Text, err)
+	}
+}
+
+// TestCredentialsTellPasswordsApart: whatever a plug sends, passwords that differ in one
+// character have different credentials, so that a login proves the whole password and
+// reveals no part of it.
+func TestCredentialsTellPasswordsApart(t *testing.T) {
+	extras := []string{
+		``, `null`, `{"type":"password_sha_with_salt","params":{"sha_name":0,"sha_salt":""}}`, `{"type":"password_sha_with_salt","params":{"sha_name":7,"sha_salt":"` + strings.Repeat("AAAA", 1000) + `"}}`,
+		`{"type":"password_authkey","params":{"authkey_tmpkey":"","authkey_dictionary":"01"}}`,
+	}
+	for _, salt := range []string{"", "$", "a", "$$", strings.Repeat("x", 1000), "rounds=0$", "rounds=1$a", "\u0000"} {
+		extras = append(extras,
+			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":1,"passwd_prefix":"$1$%s"}}`, salt),
+			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":2,"passwd_prefix":"%s"}}`, salt),
+			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":5,"passwd_prefix":"$5$%s","passwd_rounds":0}}`, salt))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	admitted := 0
+	for _, extra := range extras {
+		for range 5 {
+			password := make([]rune, 1+random.IntN(40))
+			for i := range password {
+				password[i] = rune(' ' + random.IntN(0x100))
+			}
+			one := string(password)
+			password[random.IntN(len(password))] ^= 1
+			a, err := (Account{Username: "u@example.com", Password: one, MAC: "AABBCC001122"}).Credential(json.RawMessage(extra))
+			if err != nil {
+				continue
+			}
+			admitted++
+			b, err := (Account{Username: "u@example.com", Password: string(password), MAC: "AABBCC001122"}).Credential(json.RawMessage(extra))
+			if err != nil || a.Text == b.Text {
+				t.Errorf("%.80s: %q and %q have the same credential, %v", extra, one, string(password), err)
+			}
+		}
+	}
+	if admitted < len(extras)*3 {
+		t.Errorf("%d credentials of %d formulas: this test looks at nothing", admitted, len(extras))
 	}
 }

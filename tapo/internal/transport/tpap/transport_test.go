@@ -36,7 +36,6 @@ func TestLoginAndRead(t *testing.T) {
 		"SHA-1 of the MAC":               shadow(`{"passwd_id":3}`),
 		"SHA-256-crypt":                  shadow(`{"passwd_id":5,"passwd_prefix":"$5$n4vAaM3cBqk0Zr9T$","passwd_rounds":5000}`),
 		"SHA-256-crypt, rounds":          shadow(`{"passwd_id":"5","passwd_prefix":"$5$n4vAaM3cBqk0Zr9T$","passwd_rounds":"1234"}`),
-		"authkey":                        {ExtraCrypt: `{"type":"password_authkey","params":{"authkey_tmpkey":"kf8aJw0sPq","authkey_dictionary":"0123456789abcdef"}}`},
 		"salted SHA-256":                 {ExtraCrypt: `{"type":"password_sha_with_salt","params":{"sha_name":1,"sha_salt":"cGVwcGVyLTE="}}`},
 		"SHA-256 user name":              {UserHashType: 1},
 		"passcode type 5":                {Pake: []int{5}},
@@ -129,6 +128,10 @@ func TestUnsupportedAnswers(t *testing.T) {
 		{name: "no iterations to do", fault: edit(register, "iterations", 0), want: tapo.Unsupported, text: "0 iterations"},
 		{name: "10 million iterations", fault: edit(register, "iterations", 10_000_000), want: tapo.Unsupported, text: "10000000 iterations"},
 		{name: "iterations of the wrong type", fault: edit(register, "iterations", []int{3000}), want: tapo.BadReply, text: "iterations"},
+		{
+			name: "a formula that reveals the password", want: tapo.Unsupported, text: "password_authkey",
+			fault: edit(register, "extra_crypt", map[string]any{"type": "password_authkey", "params": map[string]any{"authkey_tmpkey": "", "authkey_dictionary": "01"}}),
+		},
 		{name: "unknown extra_crypt", fault: edit(register, "extra_crypt", map[string]any{"type": "password_rot13"}), want: tapo.Unsupported, text: "password_rot13"},
 		{name: "extra_crypt of the wrong type", fault: edit(register, "extra_crypt", "password_shadow"), want: tapo.Unsupported, text: "extra_crypt"},
 		{name: "no salt", fault: edit(register, "dev_salt", nil), want: tapo.BadReply, text: "dev_salt"},
