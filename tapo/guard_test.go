@@ -393,28 +393,3 @@ func TestGuardIsIdle(t *testing.T) {
 		t.Errorf("after one of unknown outcome: %s", store)
 	}
 }
-
-// usedStore counts how often an entry is asked for.
-type usedStore struct{ loads int }
-
-func (s *usedStore) Load(string) []byte {
-	s.loads++
-	return nil
-}
-
-func (*usedStore) Save(string, []byte) {}
-
-// TestReadsUseTheStore: each read says that the entry of the address is in use, so that a
-// store that forgets keeps it.
-func TestReadsUseTheStore(t *testing.T) {
-	p := plugtest.Start(t, &simulator.Plug{})
-	store := new(usedStore)
-	d := plugtest.Device(t, p, func(c *tapo.Config) { c.Guard = tapo.NewGuard(c.Address, store) })
-	for range 3 {
-		before := store.loads
-		plugtest.Read(t, d)
-		if store.loads == before {
-			t.Error("a read does not ask for the entry")
-		}
-	}
-}
