@@ -22,7 +22,8 @@ type unitBatches struct {
 func (b *unitBatches) answered() { b.taken, b.faults = true, 0 }
 
 // refused records a batch that the unit has refused with an error code, 0 if it has sent
-// none. A unit that has answered one before has batches, whatever the code.
+// neither that nor the list of replies, which may be an old reply that a network repeats. A
+// unit that has answered a batch before has batches, whatever the code.
 func (b *unitBatches) refused(code int, now time.Time) {
 	if !b.taken && slices.Contains(noBatchCodes, code) {
 		b.never = true
@@ -53,8 +54,8 @@ func (b *unitBatches) failed(now, until time.Time) {
 }
 
 // noBatchCodes are the error codes of a unit that does not have batches, as P100 does not
-// (python-kasa/python-kasa#819). 0 stands for a reply without the list of replies.
-var noBatchCodes = []int{0, plugerr.CodeJSONDecode, plugerr.CodeUnknownMethod, plugerr.CodeParams, plugerr.CodeMultiRequestFailed}
+// (python-kasa/python-kasa#819).
+var noBatchCodes = []int{plugerr.CodeJSONDecode, plugerr.CodeUnknownMethod, plugerr.CodeParams, plugerr.CodeMultiRequestFailed}
 
 // takesBatch reports whether a unit may be asked for several methods at once. A child that
 // has had no batch yet is treated like the other children.
@@ -86,7 +87,8 @@ type batchHealth struct {
 	unanswered  bool      // the last request of this conversation was an unanswered batch
 	inARow      int       // conversations in a row that ended with one
 	trySingle   bool      // single requests are being tried
-	cured       int       // how often single requests were answered then
+	cured       int       // how often single requests were answered then, since batches last were fine
+	answered    int       // batches in a row that were answered
 	singleUntil time.Time // no batch before this time
 }
 
@@ -94,10 +96,21 @@ type batchHealth struct {
 func (h *batchHealth) allow(now time.Time) bool { return !h.trySingle && !now.Before(h.singleUntil) }
 
 // failed records a failed request. unanswered is true if it was a batch without a reply.
-func (h *batchHealth) failed(unanswered bool) { h.unanswered = unanswered }
+func (h *batchHealth) failed(unanswered bool) {
+	h.unanswered = unanswered
+	if unanswered {
+		h.answered = 0
+	}
+}
 
-// batchAnswered records that the plug has answered a batch.
-func (h *batchHealth) batchAnswered() { h.inARow = 0 }
+// batchAnswered records that the plug has answered a batch. One says little: P300 answers
+// the first of a session.
+func (h *batchHealth) batchAnswered() {
+	h.inARow = 0
+	if h.answered++; h.answered > 2 {
+		h.cured = 0 // it was the network
+	}
+}
 
 // singleAnswered records that the plug has answered a single request. If single requests
 // are being tried, the next batch is in ten minutes the first time, and in a day after

@@ -52,6 +52,19 @@ func TestBatchHealth(t *testing.T) {
 			{wait, 24*time.Hour - 1, false},
 			{wait, 1, true},
 		}},
+		{"batches are fine between, so it was the network", []step{
+			{hangs, 0, true},
+			{hangs, 0, false},
+			{single, 0, false},
+			{wait, 10 * time.Minute, true},
+			{batch, 0, true},
+			{batch, 0, true},
+			{batch, 0, true},
+			{hangs, 0, true},
+			{hangs, 0, false},
+			{single, 0, false},
+			{wait, 10 * time.Minute, true},
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h, now := &batchHealth{}, time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)

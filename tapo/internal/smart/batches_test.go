@@ -56,6 +56,23 @@ func TestHangingBatches(t *testing.T) {
 	})
 }
 
+// TestFirstBatchIsLost: if the reply to the very first batch is none to a batch, another
+// is tried ten minutes later.
+func TestFirstBatchIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := plugtest.NewHome(t, simulator.P110)
+		h.Plug.Inject(simulator.Fault{Kind: simulator.Says, Text: `{"error_code":0,"result":{}}`, Path: "request", Times: 1})
+		for range 12 {
+			h.Reason(h.Device)
+			time.Sleep(time.Minute)
+		}
+		before := h.Plug.Stats().Requests
+		if reason, n := h.Reason(h.Device), h.Plug.Stats().Requests-before; reason != plugtest.OK || n != 1 {
+			t.Errorf("%s after %d requests", reason, n)
+		}
+	})
+}
+
 // TestBatchTooLarge: a plug that answers large requests with its web page is asked one by
 // one. There are two such batches, and no third; the session stays.
 func TestBatchTooLarge(t *testing.T) {
