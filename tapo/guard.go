@@ -3,7 +3,11 @@
 
 package tapo
 
-import "github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
+import (
+	"context"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
+)
 
 // Guard keeps the plugs at one address from being locked, and from being asked too
 // much. It remembers what each has refused, over reloads and, with a store, over
@@ -12,13 +16,18 @@ import "github.com/tapo-exporter/tapo_exporter/tapo/internal/lockout"
 type Guard struct{ rules *lockout.Guard }
 
 // RejectionStore keeps, beyond the life of the process, what guards remember, so
-// that a restart spends no attempt. Its methods may be called concurrently.
+// that a restart spends no attempt. Its methods may be called concurrently. Load and Save
+// do not wait for a disk.
 type RejectionStore interface {
 	// Load returns what was saved for an address, nil if nothing is. It is called in
 	// every read, so that a store can forget what is no longer in use.
 	Load(address string) []byte
 	// Save replaces it; a nil state removes it.
 	Save(address string, state []byte)
+	// Sync waits until all that was saved before the call outlives the process, and what
+	// other processes have saved can be loaded. It is called before each login that a plug
+	// counts. An error, that of ctx for example, does not keep the login from being tried.
+	Sync(ctx context.Context) error
 }
 
 // NewGuard returns the guard of an address, with what an earlier process has

@@ -4,6 +4,7 @@
 package tapo_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"strconv"
@@ -89,6 +90,8 @@ func (m memoryStore) Save(address string, state []byte) {
 		delete(m, address)
 	}
 }
+
+func (memoryStore) Sync(context.Context) error { return nil }
 
 // TestPasswordIsTriedOnce: one attempt in a day, one more with other credentials.
 func TestPasswordIsTriedOnce(t *testing.T) {

@@ -214,6 +214,8 @@ func (s *usedStore) Load(string) []byte {
 
 func (*usedStore) Save(string, []byte) {}
 
+func (*usedStore) Sync(context.Context) error { return nil }
+
 // TestReadsUseTheStore: each read says that the entry of the address is in use, so that a
 // store that forgets keeps it.
 func TestReadsUseTheStore(t *testing.T) {

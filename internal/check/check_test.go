@@ -301,6 +301,8 @@ func (m memory) Load(address string) []byte { return m[address] }
 
 func (m memory) Save(address string, state []byte) { m[address] = state }
 
+func (memory) Sync(context.Context) error { return nil }
+
 // TestNoHarm: a check costs one login at most, whatever the outcome.
 func TestNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,8 @@ func (s storedRejection) Load(address string) []byte {
 
 func (storedRejection) Save(string, []byte) {}
 
+func (storedRejection) Sync(context.Context) error { return nil }
+
 func TestLocks(t *testing.T) {
 	const plug, other, rejecting = "192.168.1.20:80", "192.168.1.21:80", "192.168.1.22:80"
 	locks := Locks{Rejections: storedRejection(rejecting)}

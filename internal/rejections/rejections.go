@@ -11,6 +11,7 @@
 package rejections
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -127,6 +128,9 @@ func (f *File) Save(address string, state []byte) {
 	}
 	f.write(address)
 }
+
+// Sync implements [tapo.RejectionStore].
+func (f *File) Sync(context.Context) error { return nil }
 
 // write replaces the file because of an address. Only the file's owner can read it.
 func (f *File) write(address string) {

@@ -72,13 +72,16 @@ type Guard struct {
 }
 
 // Store keeps the state of guards beyond the life of the process, so that a restart costs
-// no attempt. Its methods may be called concurrently.
+// no attempt. Its methods may be called concurrently. Load and Save do not wait for a disk.
 type Store interface {
 	// Load returns the state saved for an address, nil if there is none. The state is in
 	// use then, and must not be forgotten soon.
 	Load(address string) []byte
 	// Save replaces the state; nil removes it.
 	Save(address string, state []byte)
+	// Sync waits until what was saved before outlives the process, and what other processes
+	// have saved can be loaded.
+	Sync(ctx context.Context) error
 }
 
 // Cause is the reason of a failed login, in words for users.

@@ -4,6 +4,7 @@
 package lockout
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -24,6 +25,8 @@ type memory struct{ state []byte }
 func (m *memory) Load(string) []byte { return m.state }
 
 func (m *memory) Save(_ string, state []byte) { m.state = state }
+
+func (*memory) Sync(context.Context) error { return nil }
 
 // madeUp returns another MAC address for each number.
 func madeUp(i int) string { return fmt.Sprintf("02-00-00-00-%02X-%02X", i/256, i%256) }
