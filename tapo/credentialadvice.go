@@ -32,7 +32,8 @@ const (
 
 	forgottenAdvice = "The plug does not say that the password is wrong: it may have been restarted during the login, or another client's login came between."
 
-	otherOwnerAdvice = "The plug belongs to another account, or to one whose e-mail has changed: open it in the Tapo app, which offers to mend that."
+	staleAdvice = "The account that the plug knows is out of date: open the plug in the Tapo app, which offers to mend that. Without the password " +
+		"in the login anybody on the network could pose as the plug, so it is not read until then."
 
 	otherPasswordAdvice = "The password is not the one that the plug knows. The e-mail plays no part in this plug's login. " +
 		"After a change of the account's password a plug keeps the old one until it has been online, or is added again in the app."
@@ -48,14 +49,14 @@ func adviseRejected(r *transport.Rejected, c Credentials) (text, advice string) 
 	switch {
 	case r.Verdict == transport.Unowned:
 		return text, unownedAdvice
+	case r.Verdict == transport.Stale:
+		return text, staleAdvice
 	case r.Verdict == transport.Forgotten:
 		return text, forgottenAdvice
 	case r.Fits != nil:
 		return adviseFitting(text, r.Fits, c)
 	case !r.Counts || r.BeforeProof:
 		return text, ""
-	case r.PasswordUnused:
-		return text, otherOwnerAdvice
 	case r.UsernameUnused:
 		advice = otherPasswordAdvice
 	default:

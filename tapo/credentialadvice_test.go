@@ -61,9 +61,6 @@ func TestAdviceOnCredentialsOverTPAP(t *testing.T) {
 	}{
 		"as in the field": {simulator.TPAPOptions{}, "The e-mail plays no part", "very spelling"},
 		"with the e-mail": {simulator.TPAPOptions{ExtraCrypt: "null"}, "very spelling", "plays no part"},
-		"only the e-mail": {
-			simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}, "another account", "plays no part",
-		},
 	} {
 		p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: tc.options})
 		p.SetCredentials("somebody@example.com", "other")
@@ -74,5 +71,9 @@ func TestAdviceOnCredentialsOverTPAP(t *testing.T) {
 		if !strings.Contains(e.Advice, "locks itself: 14.") || !strings.Contains(e.Error(), "-2203") {
 			t.Errorf("%s: %v, %s", name, e, e.Advice)
 		}
+	}
+	p := plugtest.Start(t, &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}})
+	if e := plugtest.Failure(t, plugtest.Device(t, p), tapo.BadCredentials); !strings.Contains(e.Advice, "out of date: open the plug in the Tapo app") {
+		t.Errorf("the account is out of date: %s", e.Advice)
 	}
 }

@@ -61,7 +61,7 @@ func (l *login) explainRejected(f *failure, r *transport.Rejected) error {
 		f.reason = reasonOf(r.Err)
 	case transport.Impostor:
 		f.reason, f.advice = BadReply, impostorAdvice
-	case transport.Forgotten, transport.Unowned, transport.Wrong:
+	case transport.Forgotten, transport.Unowned, transport.Stale, transport.Wrong:
 		f.reason = BadCredentials
 		f.text, f.advice = adviseRejected(r, l.cfg.Credentials)
 	}

@@ -143,19 +143,27 @@ func TestLastAttempts(t *testing.T) {
 	})
 }
 
-// TestOnlyTheEmailMatters: with such a plug another password is no reason to
-// try again.
-func TestOnlyTheEmailMatters(t *testing.T) {
-	o := simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}
-	atHome(t, &simulator.Plug{TPAP: o}, tapo.Credentials{Username: "other@example.com", Password: plugtest.Password}, func(h *plugtest.Home) {
-		h.Poll(time.Hour)
-		h.Reload(tapo.Credentials{Username: "other@example.com", Password: "other"})
-		h.Poll(time.Hour)
-		saw(h, "after a change of the password", 1, 1)
-		h.Reload(plugtest.Credentials)
-		h.Poll(time.Minute)
-		saw(h, "after a change of the e-mail", 2, 1)
-	})
+// TestPasswordTakesNoPart: a plug that asks for such a login gets none, in a day, and is
+// read as soon as it asks for another.
+func TestPasswordTakesNoPart(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]simulator.TPAPOptions{
+		"the account is out of date": {ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`},
+		"no account":                 {Pake: []int{0}},
+	} {
+		for _, c := range []tapo.Credentials{plugtest.Credentials, {Username: plugtest.Username}, {}} {
+			atHome(t, &simulator.Plug{TPAP: o}, c, func(h *plugtest.Home) {
+				seen := h.Poll(24 * time.Hour)
+				if seen[tapo.BadCredentials] == 0 || seen[tapo.BadCredentials]+seen[tapo.LoginBackoff] != 24*60*4 {
+					h.Errorf("%s: reasons %v", name, seen)
+				}
+				saw(h, name, 0, 0)
+				if _, e := h.Probe(); !strings.Contains(e.Advice, "Tapo app") {
+					h.Errorf("%s: advice %q", name, e.Advice)
+				}
+			})
+		}
+	}
 }
 
 // TestRefusedPasswordsInTurn: a password that was refused before another one is still refused.

@@ -13,6 +13,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -128,9 +129,13 @@ func (p *Plug) derive() error {
 		return nil
 	}
 	account := tpap.Account{Username: p.Username, Password: p.Password, MAC: bare(p.identity.mac)}
-	credential, err := account.Credential(json.RawMessage(p.TPAP.ExtraCrypt))
-	if slices.Contains(p.TPAP.Pake, 0) {
+	derived, err := account.Credential(json.RawMessage(p.TPAP.ExtraCrypt))
+	credential := derived.Text
+	switch {
+	case slices.Contains(p.TPAP.Pake, 0):
 		credential, err = account.DefaultCredential()
+	case errors.Is(err, tpap.ErrPasswordUnused):
+		credential, err = account.StaleCredential()
 	}
 	if err != nil {
 		return err
@@ -138,7 +143,7 @@ func (p *Plug) derive() error {
 	for {
 		p.tpap.salt = make([]byte, 16)
 		rand.Read(p.tpap.salt)
-		secret, err := tpap.Derive(credential.Text, p.tpap.salt, p.TPAP.Iterations)
+		secret, err := tpap.Derive(credential, p.tpap.salt, p.TPAP.Iterations)
 		if err != nil {
 			return err
 		}

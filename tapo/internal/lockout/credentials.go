@@ -14,8 +14,8 @@ import (
 )
 
 // rejectedCredentials has credentials that the plug has refused. They are stored as slow hashes with
-// a salt of their own, so that guessing them takes long. The part of the credentials that
-// the login did not use is not stored.
+// a salt of their own, so that guessing them takes long. A user name that the login did not
+// use is not stored.
 type rejectedCredentials struct {
 	Salt     []byte `json:"salt"`
 	Username []byte `json:"username,omitempty"`
@@ -23,8 +23,8 @@ type rejectedCredentials struct {
 	Cause    Cause  `json:"cause"`
 
 	// Set if the credentials were refused in this process.
-	of                             *plug.Credentials
-	usernameUnused, passwordUnused bool
+	of             *plug.Credentials
+	usernameUnused bool
 	// Otherwise: results of the slow comparison.
 	compared map[plug.Credentials]bool
 }
@@ -37,7 +37,7 @@ const rejectedSize = 16
 // newRejected returns refused credentials. If they are to be stored, hashing them takes
 // some tens of milliseconds.
 func newRejected(c plug.Credentials, rejected *transport.Rejected, why Cause, stored bool) *rejectedCredentials {
-	r := &rejectedCredentials{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused, passwordUnused: rejected.PasswordUnused}
+	r := &rejectedCredentials{Cause: why, of: &c, usernameUnused: rejected.UsernameUnused}
 	if !stored {
 		return r
 	}
@@ -46,26 +46,21 @@ func newRejected(c plug.Credentials, rejected *transport.Rejected, why Cause, st
 	if !rejected.UsernameUnused {
 		r.Username = r.hash(c.Username)
 	}
-	if !rejected.PasswordUnused {
-		r.Password = r.hash(string(c.Password))
-	}
+	r.Password = r.hash(string(c.Password))
 	return r
 }
 
 // is reports whether a login with c would be the one that was refused.
 func (r *rejectedCredentials) is(c plug.Credentials) bool {
 	if r.of != nil {
-		if r.usernameUnused && r.passwordUnused {
-			return c == *r.of
-		}
-		return (r.usernameUnused || c.Username == r.of.Username) && (r.passwordUnused || c.Password == r.of.Password)
+		return (r.usernameUnused || c.Username == r.of.Username) && c.Password == r.of.Password
 	}
 	same, known := r.compared[c]
 	if known {
 		return same
 	}
-	same = (r.Username != nil || r.Password != nil) && (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
-		(r.Password == nil || subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1)
+	same = (r.Username == nil || subtle.ConstantTimeCompare(r.Username, r.hash(c.Username)) == 1) &&
+		subtle.ConstantTimeCompare(r.Password, r.hash(string(c.Password))) == 1
 	if r.compared == nil {
 		r.compared = map[plug.Credentials]bool{}
 	}

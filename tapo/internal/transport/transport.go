@@ -156,6 +156,7 @@ const (
 	Forgotten                // the plug has no login in progress
 	Impostor                 // the plug accepted the proof, and its own proof is wrong
 	Unowned                  // the plug accepts set-up credentials instead of an account's
+	Stale                    // the plug wants a login without the password, which is not tried
 )
 
 // Rejected is a login that a plug has rejected, or whose outcome is not known. It wraps
@@ -174,9 +175,8 @@ type Rejected struct {
 	AttemptsLeft int
 	// Lock is how long the plug stays locked, 0 if it does not report that.
 	Lock time.Duration
-	// UsernameUnused and PasswordUnused mean that this part of the credentials was not
-	// used in the login.
-	UsernameUnused, PasswordUnused bool
+	// UsernameUnused means that the e-mail address took no part in the login.
+	UsernameUnused bool
 	// BeforeProof is true if the credentials had taken no part yet.
 	BeforeProof bool
 	// Fits reports whether other credentials match the plug's reply, without another

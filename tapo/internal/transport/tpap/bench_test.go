@@ -55,7 +55,6 @@ func BenchmarkLogin(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		ch.passcode = UserPassword
 		secret, _, err := d.Secret(account, ch)
 		if err != nil {
 			b.Fatal(err)

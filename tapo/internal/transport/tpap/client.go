@@ -109,7 +109,6 @@ type Challenge struct {
 	Iterations int
 	ExtraCrypt json.RawMessage
 
-	passcode PasscodeType
 	binding  spake2plus.Binding
 	devShare []byte
 	attests  bool
@@ -142,7 +141,7 @@ func Register(ctx context.Context, w *httpwire.Client, a Announcement) (*Challen
 	if err != nil {
 		return nil, err
 	}
-	ch.passcode, ch.attests = passcode, a.Attests && a.TLS == 0
+	ch.attests = a.Attests && a.TLS == 0
 	return ch, nil
 }
 

@@ -10,6 +10,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
@@ -39,31 +44,36 @@ type ExtraCrypt struct {
 	} `json:"params"`
 }
 
-// Credential is the input of the key derivation.
+// Credential is the input of the key derivation. It depends on the account's password.
 type Credential struct {
-	Text string
-	// Username and Password report whether Text depends on the account's e-mail address
-	// and on its password.
-	Username, Password bool
+	Text     string
+	Username bool // Text depends on the account's e-mail address too
 }
+
+// ErrPasswordUnused means that the plug asks for a credential that anybody can derive who
+// has heard a broadcast: password_shadow 3, made of the e-mail address and the plug's MAC.
+// A plug does so whose account is out of date (python-kasa/python-kasa#1592), and so does
+// whoever wants to pose as a plug.
+var ErrPasswordUnused = errors.New("the plug asks for a login in which the password takes no part, as one does whose account is out of date")
 
 // Credential derives the credential of an account. extra is the JSON of `extra_crypt`,
 // empty or null if the plug sends none. The formulas are those of
 // python-kasa/python-kasa#1592; the plugs on record use password_shadow with passwd_id 2.
-// The error is an [*UnsupportedError]: another formula would cost an attempt.
+// The error is [ErrPasswordUnused] or an [*UnsupportedError]: another formula would cost
+// an attempt.
 //
 // The plug chooses the formula and its parameters, and whoever answers may pose as the
-// plug. So where the password takes part, the map from password to credential must be
-// injective up to hash collisions, whatever the plug sends: the whole password passes a
-// cryptographic hash, or goes into SPAKE2+ unreduced. The type password_authkey is not
-// like that. It maps each character through a dictionary that the plug sends, and a
-// dictionary can be made so that each login reveals a bit of the password.
+// plug. So the map from password to credential must be injective up to hash collisions,
+// whatever the plug sends: the whole password passes a cryptographic hash, or goes into
+// SPAKE2+ unreduced. The type password_authkey is not like that. It maps each character
+// through a dictionary that the plug sends, and a dictionary can be made so that each login
+// reveals a bit of the password.
 func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 	if len(extra) == 0 || string(extra) == "null" {
 		if a.Username == "" {
-			return Credential{Text: a.Password, Password: true}, nil
+			return Credential{Text: a.Password}, nil
 		}
-		return Credential{Text: a.Username + "/" + a.Password, Username: true, Password: true}, nil
+		return Credential{Text: a.Username + "/" + a.Password, Username: true}, nil
 	}
 	var x ExtraCrypt
 	if json.Unmarshal(extra, &x) != nil {
@@ -82,80 +92,75 @@ func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 			return Credential{}, unsupported("extra_crypt password_sha_with_salt without sha_name, or with a sha_salt that is no base64")
 		}
 		sum := sha256.Sum256([]byte(name + string(salt) + a.Password))
-		return Credential{Text: hex.EncodeToString(sum[:]), Password: true}, nil
+		return Credential{Text: hex.EncodeToString(sum[:])}, nil
 	}
 	return Credential{}, unsupported("extra_crypt %q", x.Type)
 }
 
+// The prefixes that crypt(3) makes for a password: $1$salt$ and $5$salt$, the latter also
+// with a number of rounds. Whether the last $ belongs to it is a matter of taste.
+var (
+	cryptMD5    = regexp.MustCompile(`^\$1\$([./0-9A-Za-z]{1,8})\$?$`)
+	cryptSHA256 = regexp.MustCompile(`^\$5\$(?:rounds=([1-9][0-9]{0,8})\$)?([./0-9A-Za-z]{1,16})\$?$`)
+)
+
 // shadow derives the credential of the type password_shadow.
 func (a Account) shadow(x ExtraCrypt) (Credential, error) {
+	prefix := string(x.Params.PasswdPrefix)
 	switch id := x.Params.PasswdID; {
 	case id.Valid && id.Value == 1:
-		salt, ok := cryptSalt(string(x.Params.PasswdPrefix), "$1$")
-		if !ok {
-			return Credential{}, unsupported("password_shadow 1 with passwd_prefix %q", x.Params.PasswdPrefix)
+		m := cryptMD5.FindStringSubmatch(prefix)
+		if m == nil {
+			return Credential{}, unsupported("password_shadow 1 with passwd_prefix %q", prefix)
 		}
-		return Credential{Text: unixcrypt.MD5([]byte(a.Password), []byte(salt)), Password: true}, nil
+		return Credential{Text: unixcrypt.MD5([]byte(a.Password), []byte(m[1]))}, nil
 	case id.Valid && id.Value == 2:
 		sum := sha1.Sum([]byte(a.Password)) //nolint:gosec // as defined
-		return Credential{Text: hex.EncodeToString(sum[:]), Password: true}, nil
+		return Credential{Text: hex.EncodeToString(sum[:])}, nil
 	case id.Valid && id.Value == 3:
-		mac, ok := colons(a.MAC)
-		if !ok {
-			return Credential{}, unsupported("password_shadow 3 without a MAC")
-		}
-		email := md5.Sum([]byte(a.Username))                              //nolint:gosec // as defined
-		sum := sha1.Sum([]byte(hex.EncodeToString(email[:]) + "_" + mac)) //nolint:gosec // as defined
-		return Credential{Text: hex.EncodeToString(sum[:]), Username: true}, nil
+		return Credential{}, ErrPasswordUnused
 	case id.Valid && id.Value == 5:
-		salt, ok := cryptSalt(string(x.Params.PasswdPrefix), "$5$")
-		rounds := unixcrypt.DefaultRounds
-		if before, after, found := strings.Cut(salt, "$"); found && strings.HasPrefix(before, "rounds=") {
-			salt = after
-			var n lenient.Number
-			_ = n.UnmarshalJSON([]byte(strings.TrimPrefix(before, "rounds=")))
-			rounds, ok = int(n.Value), ok && n.Valid && n.Value >= 0 && n.Value <= maxRounds
+		m := cryptSHA256.FindStringSubmatch(prefix)
+		rounds := float64(unixcrypt.DefaultRounds)
+		switch n := x.Params.PasswdRounds; {
+		case n.Valid:
+			rounds = n.Value
+		case m != nil && m[1] != "":
+			rounds, _ = strconv.ParseFloat(m[1], 64) // digits
 		}
-		if n := x.Params.PasswdRounds; n.Valid {
-			rounds, ok = int(n.Value), ok && n.Value >= 0 && n.Value <= maxRounds
+		if m == nil || !(rounds >= 0 && rounds <= maxRounds) {
+			return Credential{}, unsupported("password_shadow 5 with passwd_prefix %q and passwd_rounds %v", prefix, x.Params.PasswdRounds.Value)
 		}
-		if !ok {
-			return Credential{}, unsupported("password_shadow 5 with passwd_prefix %q and passwd_rounds %v", x.Params.PasswdPrefix, x.Params.PasswdRounds.Value)
-		}
-		salt, _, _ = strings.Cut(salt, "$")
-		return Credential{Text: unixcrypt.SHA256([]byte(a.Password), []byte(salt), rounds), Password: true}, nil
+		return Credential{Text: unixcrypt.SHA256([]byte(a.Password), []byte(m[2]), int(rounds))}, nil
 	default:
 		return Credential{}, unsupported("password_shadow with passwd_id %v", id.Value)
 	}
 }
 
-// cryptSalt returns the salt in a prefix of crypt(3): `salt` in `$1$salt$`.
-func cryptSalt(prefix, scheme string) (string, bool) {
-	rest, ok := strings.CutPrefix(prefix, scheme)
-	return strings.TrimSuffix(rest, "$"), ok
-}
+// The credentials below have no password in them. A plug may ask for them, and the
+// simulator has them, but this package never logs in with one: it would prove nothing.
 
-// colons converts AABBCCDDEEFF to AA:BB:CC:DD:EE:FF.
-func colons(mac string) (string, bool) {
-	if len(mac) != 12 {
-		return "", false
+// StaleCredential derives the credential of password_shadow 3, see [ErrPasswordUnused]. The
+// error is an [*UnsupportedError].
+func (a Account) StaleCredential() (string, error) {
+	m, err := hex.DecodeString(a.MAC)
+	if err != nil || len(m) != 6 {
+		return "", unsupported("password_shadow 3 without a MAC")
 	}
-	var parts []string
-	for i := 0; i < len(mac); i += 2 {
-		parts = append(parts, mac[i:i+2])
-	}
-	return strings.Join(parts, ":"), true
+	email := md5.Sum([]byte(a.Username))                                                             //nolint:gosec // as defined
+	sum := sha1.Sum(fmt.Appendf(nil, "%x_%s", email, strings.ToUpper(net.HardwareAddr(m).String()))) //nolint:gosec // as defined
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // DefaultCredential derives the credential of a plug without an account from the MAC
 // address (python-kasa/python-kasa#1592). Anybody on the network can derive it. The error
 // is an [*UnsupportedError].
-func (a Account) DefaultCredential() (Credential, error) {
+func (a Account) DefaultCredential() (string, error) {
 	m, err := hex.DecodeString(a.MAC)
 	if err != nil || len(m) != 6 {
-		return Credential{}, unsupported("a default passcode, but no MAC to make it of")
+		return "", unsupported("a default passcode, but no MAC to make it of")
 	}
 	secret := append([]byte("GqY5o136oa4i6VprTlMW2DpVXxmfW8"), m[3], m[4], m[5], m[0], m[1], m[2])
 	key, err := hkdf.Key(sha256.New, secret, []byte("tp-kdf-salt-default-passcode"), "tp-kdf-info-default-passcode", 32)
-	return Credential{Text: strings.ToUpper(hex.EncodeToString(key))}, err
+	return strings.ToUpper(hex.EncodeToString(key)), err
 }

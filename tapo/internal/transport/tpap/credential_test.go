@@ -15,24 +15,27 @@ import (
 func TestCredentials(t *testing.T) {
 	v := load(t)
 	for _, c := range v.Credentials {
-		got, err := v.account().Credential(c.ExtraCrypt)
-		if strings.Contains(string(c.ExtraCrypt), "password_authkey") {
+		derived, err := v.account().Credential(c.ExtraCrypt)
+		got := derived.Text
+		switch {
+		case strings.Contains(string(c.ExtraCrypt), "password_authkey"):
 			if _, ok := errors.AsType[*UnsupportedError](err); !ok {
-				t.Errorf("%s: %q, %v, want a refusal", c.Name, got.Text, err)
+				t.Errorf("%s: %q, %v, want a refusal", c.Name, got, err)
 			}
 			continue
-		}
-		if c.PasscodeType == DefaultPasscode {
+		case c.PasscodeType == DefaultPasscode:
 			got, err = v.account().DefaultCredential()
+		case c.Name == "sha1mac":
+			if !errors.Is(err, ErrPasswordUnused) || got != "" {
+				t.Errorf("%s: %q, %v, want a refusal", c.Name, got, err)
+			}
+			got, err = v.account().StaleCredential()
 		}
-		if err != nil || got.Text != c.Credential {
-			t.Errorf("%s: %q, %v, want %q", c.Name, got.Text, err, c.Credential)
+		if err != nil || got != c.Credential {
+			t.Errorf("%s: %q, %v, want %q", c.Name, got, err, c.Credential)
 		}
-		if want := c.Name == "none" || c.Name == "sha1mac"; got.Username != want {
-			t.Errorf("%s: uses the e-mail: %t", c.Name, got.Username)
-		}
-		if want := c.Name != "default_passcode" && c.Name != "sha1mac"; got.Password != want {
-			t.Errorf("%s: uses the password: %t", c.Name, got.Password)
+		if want := c.Name == "none"; derived.Username != want && c.PasscodeType != DefaultPasscode {
+			t.Errorf("%s: uses the e-mail: %t", c.Name, derived.Username)
 		}
 	}
 }
@@ -68,6 +71,14 @@ func TestCredentialSpellings(t *testing.T) {
 		shadow + `{"passwd_id":5,"passwd_prefix":"$1$abc$"}}`,
 		shadow + `{"passwd_id":5,"passwd_prefix":"$5$abc$","passwd_rounds":999999999}}`,
 		shadow + `{"passwd_id":5,"passwd_prefix":"$5$rounds=many$abc$"}}`,
+		shadow + `{"passwd_id":5,"passwd_prefix":"$5$rounds=999999999$abc$"}}`,
+		shadow + `{"passwd_id":5,"passwd_prefix":"$5$abc$","passwd_rounds":-1}}`,
+		// Salts that crypt(3) does not make.
+		shadow + `{"passwd_id":1,"passwd_prefix":"$1$"}}`, shadow + `{"passwd_id":1,"passwd_prefix":"$1$$"}}`,
+		shadow + `{"passwd_id":1,"passwd_prefix":"$1$ninechars$"}}`, shadow + `{"passwd_id":1,"passwd_prefix":"$1$a b$"}}`,
+		shadow + `{"passwd_id":1,"passwd_prefix":"$1$abc$\n"}}`, shadow + `{"passwd_id":1,"passwd_prefix":"$1$abc$$"}}`,
+		shadow + `{"passwd_id":5,"passwd_prefix":"$5$"}}`, shadow + `{"passwd_id":5,"passwd_prefix":"$5$seventeen.letters$"}}`,
+		shadow + `{"passwd_id":5,"passwd_prefix":"$5$abc$hash"}}`, shadow + `{"passwd_id":5,"passwd_prefix":"$5$rounds=1000$"}}`,
 		`{"type":"password_authkey","params":{"authkey_tmpkey":"abc"}}`,
 		`{"type":"password_authkey","params":{"authkey_tmpkey":"","authkey_dictionary":"0"}}`,
 		`{"type":"password_authkey","params":{"authkey_tmpkey":"kf8aJw0sPq","authkey_dictionary":"0123456789abcdef"}}`,
@@ -80,7 +91,7 @@ func TestCredentialSpellings(t *testing.T) {
 		}
 	}
 	none := Account{Username: "u", Password: "p"}
-	if _, err := none.Credential(json.RawMessage(shadow + `{"passwd_id":3}}`)); err == nil {
+	if _, err := none.StaleCredential(); err == nil {
 		t.Error("passwd_id 3 without a MAC: no error")
 	}
 	if _, err := none.DefaultCredential(); err == nil {
@@ -99,14 +110,16 @@ func TestCredentialsTellPasswordsApart(t *testing.T) {
 		``, `null`, `{"type":"password_sha_with_salt","params":{"sha_name":0,"sha_salt":""}}`, `{"type":"password_sha_with_salt","params":{"sha_name":7,"sha_salt":"` + strings.Repeat("AAAA", 1000) + `"}}`,
 		`{"type":"password_authkey","params":{"authkey_tmpkey":"","authkey_dictionary":"01"}}`,
 	}
-	for _, salt := range []string{"", "$", "a", "$$", strings.Repeat("x", 1000), "rounds=0$", "rounds=1$a", "\u0000"} {
+	for _, salt := range []string{"", "$", "a", "a$", "$$", "abcdefgh", "abcdefghi", strings.Repeat("x", 16), strings.Repeat("x", 1000), "rounds=0$", "rounds=1$a", "\u0000"} {
 		extras = append(extras,
+			fmt.Sprintf(`{"type":"password_authkey","params":{"authkey_tmpkey":"%s","authkey_dictionary":"%[1]s"}}`, salt),
+			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":3,"passwd_prefix":"%s"}}`, salt),
 			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":1,"passwd_prefix":"$1$%s"}}`, salt),
 			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":2,"passwd_prefix":"%s"}}`, salt),
 			fmt.Sprintf(`{"type":"password_shadow","params":{"passwd_id":5,"passwd_prefix":"$5$%s","passwd_rounds":0}}`, salt))
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	admitted := 0
+	admitted := map[string]int{`{"type":"password_sha_with_salt"`: 0, `{"type":"password_shadow","params":{"passwd_id":1`: 0, `{"type":"password_shadow","params":{"passwd_id":2`: 0, `{"type":"password_shadow","params":{"passwd_id":5`: 0}
 	for _, extra := range extras {
 		for range 5 {
 			password := make([]rune, 1+random.IntN(40))
@@ -119,14 +132,20 @@ func TestCredentialsTellPasswordsApart(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			admitted++
+			for scheme := range admitted {
+				if strings.HasPrefix(extra, scheme) {
+					admitted[scheme]++
+				}
+			}
 			b, err := (Account{Username: "u@example.com", Password: string(password), MAC: "AABBCC001122"}).Credential(json.RawMessage(extra))
 			if err != nil || a.Text == b.Text {
 				t.Errorf("%.80s: %q and %q have the same credential, %v", extra, one, string(password), err)
 			}
 		}
 	}
-	if admitted < len(extras)*3 {
-		t.Errorf("%d credentials of %d formulas: this test looks at nothing", admitted, len(extras))
+	for scheme, n := range admitted {
+		if n < 5 {
+			t.Errorf("%d credentials of %s: this test looks at nothing", n, scheme)
+		}
 	}
 }

@@ -90,20 +90,19 @@ type Deriver struct {
 // source has all inputs of a secret.
 type source struct {
 	account    Account
-	passcode   PasscodeType
 	salt       string
 	iterations int
 	extraCrypt string
 }
 
 // Secret returns the secret and the credential of an account for a challenge. The error
-// may be an [*UnsupportedError].
+// is that of [Account.Credential].
 func (d *Deriver) Secret(a Account, ch *Challenge) (*spake2plus.Secret, Credential, error) {
-	from := source{a, ch.passcode, string(ch.Salt), ch.Iterations, string(ch.ExtraCrypt)}
+	from := source{a, string(ch.Salt), ch.Iterations, string(ch.ExtraCrypt)}
 	if d.secret != nil && d.from == from {
 		return d.secret, d.credential, nil
 	}
-	credential, err := a.credential(ch)
+	credential, err := a.Credential(ch.ExtraCrypt)
 	if err != nil {
 		return nil, Credential{}, err
 	}
@@ -113,13 +112,6 @@ func (d *Deriver) Secret(a Account, ch *Challenge) (*spake2plus.Secret, Credenti
 	}
 	*d = Deriver{from, secret, credential}
 	return secret, credential, nil
-}
-
-func (a Account) credential(ch *Challenge) (Credential, error) {
-	if ch.passcode == DefaultPasscode {
-		return a.DefaultCredential()
-	}
-	return a.Credential(ch.ExtraCrypt)
 }
 
 // Binding binds the keys of a login to its two random numbers (the context of RFC 9383,

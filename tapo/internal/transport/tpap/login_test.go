@@ -46,7 +46,7 @@ func TestHandshakes(t *testing.T) {
 // be missed, and nothing else may make it do its work again.
 func TestDeriver(t *testing.T) {
 	account := Account{"u", "p", "AABBCC001122"}
-	challenge := Challenge{Salt: []byte("salt"), Iterations: 10, passcode: UserPassword}
+	challenge := Challenge{Salt: []byte("salt"), Iterations: 10}
 	var d Deriver
 	first, _, err := d.Secret(account, &challenge)
 	if err != nil {
@@ -61,7 +61,6 @@ func TestDeriver(t *testing.T) {
 		"password":   func(a *Account, _ *Challenge) { a.Password = "q" },
 		"salt":       func(_ *Account, ch *Challenge) { ch.Salt = []byte("tlas") },
 		"iterations": func(_ *Account, ch *Challenge) { ch.Iterations++ },
-		"passcode":   func(_ *Account, ch *Challenge) { ch.passcode = DefaultPasscode },
 		"scheme": func(_ *Account, ch *Challenge) {
 			ch.ExtraCrypt = json.RawMessage(`{"type":"password_shadow","params":{"passwd_id":2}}`)
 		},

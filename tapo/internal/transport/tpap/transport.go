@@ -58,7 +58,7 @@ func (t *Transport) Recognise(ctx context.Context, l transport.Link) (transport.
 // Login implements [transport.Transport].
 func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Offer, c plug.Credentials) (transport.Session, error) {
 	a := o.(offer).announced
-	if passcode, err := a.PasscodeType(); err == nil && passcode == DefaultPasscode && c != (plug.Credentials{}) {
+	if passcode, err := a.PasscodeType(); err == nil && passcode == DefaultPasscode {
 		return nil, &transport.Rejected{Verdict: transport.Unowned, AttemptsLeft: -1, Err: errors.New("the plug asks for its set-up passcode instead of the account's password")}
 	}
 	if err := l.Attempt(); err != nil {
@@ -84,11 +84,11 @@ func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement,
 	if err != nil {
 		return nil, explain(err)
 	}
-	if credential.Password && strings.ContainsFunc(account.Password, func(c rune) bool { return c >= 0x80 }) {
+	if strings.ContainsFunc(account.Password, func(c rune) bool { return c >= 0x80 }) {
 		l.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
 	}
 	s, err := ch.Share(ctx, l.HTTP, secret)
-	rejected := &transport.Rejected{Err: err, Counts: true, AttemptsLeft: -1, UsernameUnused: !credential.Username, PasswordUnused: !credential.Password}
+	rejected := &transport.Rejected{Err: err, Counts: true, AttemptsLeft: -1, UsernameUnused: !credential.Username}
 	if refusal, ok := errors.AsType[*Refusal](err); ok && !errors.Is(err, ErrOutcomeUnknown) {
 		switch {
 		case refusal.Locked(): // the host has the proof; one that only claims to be locked could guess passwords with it
@@ -133,6 +133,9 @@ func endpoint(l transport.Link, a Announcement) httpwire.Endpoint {
 func explain(err error) error {
 	if e, ok := errors.AsType[*UnsupportedError](err); ok {
 		return &transport.Unsupported{What: "the plug speaks TPAP as this version does not: it announces " + e.What}
+	}
+	if errors.Is(err, ErrPasswordUnused) {
+		return &transport.Rejected{Verdict: transport.Stale, Err: err, AttemptsLeft: -1}
 	}
 	if errors.Is(err, ErrOutcomeUnknown) {
 		return &transport.Rejected{Verdict: transport.Unclear, Err: err, OutcomeUnknown: true, AttemptsLeft: -1}

@@ -33,7 +33,6 @@ func TestLoginAndRead(t *testing.T) {
 		"as in the field":                {},
 		"no extra_crypt":                 {ExtraCrypt: "null"},
 		"MD5-crypt":                      shadow(`{"passwd_id":1,"passwd_prefix":"$1$Zx81pQ2r$"}`),
-		"SHA-1 of the MAC":               shadow(`{"passwd_id":3}`),
 		"SHA-256-crypt":                  shadow(`{"passwd_id":5,"passwd_prefix":"$5$n4vAaM3cBqk0Zr9T$","passwd_rounds":5000}`),
 		"SHA-256-crypt, rounds":          shadow(`{"passwd_id":"5","passwd_prefix":"$5$n4vAaM3cBqk0Zr9T$","passwd_rounds":"1234"}`),
 		"salted SHA-256":                 {ExtraCrypt: `{"type":"password_sha_with_salt","params":{"sha_name":1,"sha_salt":"cGVwcGVyLTE="}}`},
@@ -145,6 +144,8 @@ func TestUnsupportedAnswers(t *testing.T) {
 		{name: "passcode types", options: simulator.TPAPOptions{Pake: []int{1, 3}}, want: tapo.Unsupported, text: "pake [1 3]"},
 		{name: "two kinds of passcodes", options: simulator.TPAPOptions{Pake: []int{0, 2}}, want: tapo.Unsupported, text: "pake [0 2]"},
 		{name: "no account", options: simulator.TPAPOptions{Pake: []int{0}}, want: tapo.BadCredentials, text: "set-up passcode"},
+		{name: "a login without the password", options: simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}, want: tapo.BadCredentials, text: "takes no part"},
+		{name: "a salt that is none", options: simulator.TPAPOptions{}, fault: edit(register, "extra_crypt", map[string]any{"type": "password_shadow", "params": map[string]any{"passwd_id": 1, "passwd_prefix": "$1$"}}), want: tapo.Unsupported, text: "passwd_prefix"},
 		{name: "user name", options: simulator.TPAPOptions{UserHashType: 7}, want: tapo.Unsupported, text: "user_hash_type 7"},
 		{name: "TLS mode", fault: edit("discover", "tpap", map[string]any{"tls": 3, "pake": []int{2}}), want: tapo.Unsupported, text: `"tls":3`},
 		{name: "port", fault: edit("discover", "tpap", map[string]any{"port": 70000, "pake": []int{2}}), want: tapo.Unsupported, text: `"port":70000`},
@@ -243,13 +244,6 @@ func swapCase(body []byte) []byte {
 	before, after, _ := strings.Cut(string(body), `"dev_confirm":"`)
 	confirm, rest, _ := strings.Cut(after, `"`)
 	return []byte(before + `"dev_confirm":"` + strings.ToLower(confirm) + `"` + rest)
-}
-
-// TestDefaultPasscode: a plug without an account is read only by who asks for
-// it, since anybody can.
-func TestDefaultPasscode(t *testing.T) {
-	p := plugtest.Start(t, tpapPlug(simulator.TPAPOptions{Pake: []int{0}}))
-	plugtest.Read(t, plugtest.Device(t, p, func(c *tapo.Config) { c.Credentials = tapo.Credentials{} }))
 }
 
 // TestTLSIsNotDowngraded: a plug that has been read over HTTPS is not read over
