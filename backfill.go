@@ -225,7 +225,7 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 		return nil, errors.New("the plug was being read under another name all the time")
 	}
 	defer lock.Release()
-	device, failed := plugs.Open(t, plugs.Options{Guard: lock.Guard, Trace: tapo.Trace{Exchange: func(tapo.Exchange) { c.progress.request() }}})
+	device, failed := plugs.Open(t, plugs.Options{Guard: lock.Guard, Guesses: c.locks.Guesses(), Trace: tapo.Trace{Exchange: func(tapo.Exchange) { c.progress.request() }}})
 	if failed != nil {
 		return nil, failed
 	}

@@ -66,7 +66,7 @@ func (a *targetArgs) all(ctx context.Context, cfg *config.Config) ([]config.Targ
 		err := discovery.Search{Addresses: d.Addresses, Timeout: check.SearchTime}.Run(ctx, func(found discovery.Device) {
 			known := slices.ContainsFunc(targets, func(t config.Target) bool { return t.MAC == found.MAC || t.Address == shortAddress(found) })
 			if found.IsPlug() && found.MayBelongTo(credentials.Username) && !known {
-				targets = append(targets, config.Target{Name: found.Name(), MAC: found.MAC, Auth: d.Auth, Credentials: credentials})
+				targets = append(targets, config.Target{Name: found.Name(), MAC: found.MAC, Auth: d.Auth, Credentials: credentials, Unlisted: true})
 			}
 		})
 		if err != nil {

@@ -87,7 +87,7 @@ func unlistedTarget(c *config.Config, addr netip.Addr, auth string) (config.Targ
 		}
 		auth = only
 	}
-	return config.Target{Name: addr.String(), Address: addr.String(), Auth: auth, Credentials: c.Auths[auth].Credentials()}, nil
+	return config.Target{Name: addr.String(), Address: addr.String(), Auth: auth, Credentials: c.Auths[auth].Credentials(), Unlisted: true}, nil
 }
 
 // single returns a parameter that may be given once.

@@ -39,3 +39,13 @@ func NewGuard(address string, store RejectionStore) *Guard {
 // Idle reports whether nobody uses the guard and nothing is remembered, so that
 // it can be forgotten.
 func (g *Guard) Idle() bool { return g.rules.Idle() }
+
+// Guesses is the budget of logins to plugs that nobody listed: 10 for each account and day
+// that are rejected or have no outcome, since whoever poses as a TPAP plug may try one guess
+// of the password with each. All devices of such plugs must have the same one. It is safe
+// for concurrent use.
+type Guesses struct{ budget *lockout.Guesses }
+
+// NewGuesses returns the budget that an earlier process has left, by what it has stored.
+// store may be nil.
+func NewGuesses(store RejectionStore) *Guesses { return &Guesses{lockout.NewGuesses(store)} }

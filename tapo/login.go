@@ -33,10 +33,11 @@ type login struct {
 	session *session
 	live    atomic.Value // Protocol of the session, "" without one that counts as standing
 
-	last   *openTransport  // over which the plug is asked first, nil to begin with the strongest
-	offer  transport.Offer // of last, for another login in the same conversation; nil if the plug has to be asked
-	mac    string          // that the plug reported before the last login, "" if it did not
-	proves bool            // the plug was seen to speak a transport in which plugs prove themselves
+	last  *openTransport  // over which the plug is asked first, nil to begin with the strongest
+	offer transport.Offer // of last, for another login in the same conversation; nil if the plug has to be asked
+	mac   string          // that the plug reported before the last login, "" if it did not
+	newer bool            // a login of a former configuration has seen what wasNewer is about
+	guess *lockout.Guess  // of the login under way, nil if it counts as none
 
 	heard map[Protocol]heard // in this walk
 }
@@ -84,7 +85,7 @@ func newLogin(cfg Config, b *budget.Budget) *login {
 	}
 	l.link = transport.Link{
 		Address: cfg.Address, HTTP: httpwire.NewClient(opts), AcceptUnsigned: cfg.SkipReplyVerification,
-		Attempt: l.checkAttempt, Logger: cfg.Logger, Now: cfg.Now,
+		Attempt: l.checkAttempt, Prove: l.prove, Logger: cfg.Logger, Now: cfg.Now,
 	}
 	return l
 }

@@ -37,12 +37,13 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 	}
 	s, err := l.negotiate(ctx)
 	l.enterImpasse(err)
+	l.endGuess(err)
 	if err != nil {
 		return nil, l.recordFailure(err)
 	}
 	l.backoff = lockout.Backoff{}
 	if s.over.counts {
-		guard.Succeeded(l.mac)
+		guard.Succeeded(l.mac, l.cfg.Now())
 	}
 	return s, nil
 }
@@ -62,11 +63,36 @@ func (l *login) checkAsk() error {
 }
 
 // checkAttempt returns why no login may be tried that the plug counts.
-func (l *login) checkAttempt() error {
-	if denied := l.cfg.Guard.rules.Allow(l.mac, l.cfg.Credentials, l.cfg.Now()); denied != nil {
+func (l *login) checkAttempt(ctx context.Context) error {
+	guard := l.cfg.Guard.rules
+	guard.Refresh(ctx, l.cfg.Now())
+	if denied := guard.Allow(l.mac, l.cfg.Credentials, l.cfg.Now()); denied != nil {
 		return deniedLogin(denied)
 	}
-	return nil
+	if l.cfg.Guesses == nil || l.guess != nil {
+		return nil
+	}
+	guess, denied, err := l.cfg.Guesses.budget.Take(ctx, l.cfg.Credentials, l.cfg.Now)
+	if denied != nil {
+		return deniedLogin(denied)
+	}
+	l.guess = guess
+	return err
+}
+
+// prove stores that a proof is about to be sent, in case its outcome stays unknown.
+func (l *login) prove(ctx context.Context, way string) {
+	l.cfg.Guard.rules.Prove(ctx, l.mac, way, l.cfg.Credentials, l.cfg.Now())
+}
+
+// endGuess ends the guess of a login that has ended with err.
+func (l *login) endGuess(err error) {
+	if l.guess == nil {
+		return
+	}
+	f, ok := errors.AsType[*failure](err)
+	l.guess.End(ok && f.rejected != nil && (f.rejected.Counts || f.rejected.OutcomeUnknown))
+	l.guess = nil
 }
 
 // recordFailure records a login that failed, so that the next one comes when it may.
@@ -184,7 +210,7 @@ func (l *login) allows(t *openTransport, declined declines) bool {
 	case t.provesItself:
 		return true
 	}
-	return l.cfg.AllowPassthrough && !l.proves && (pinned != "" || !declined.refused())
+	return l.cfg.AllowPassthrough && !l.wasNewer() && (pinned != "" || !declined.refused())
 }
 
 // try logs in over a transport; next says that the one after it is to be tried.
@@ -217,17 +243,30 @@ func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offe
 	l.link.HTTP.Use(httpwire.Endpoint{Address: l.cfg.Address})
 	offer, err := t.Recognise(ctx, l.link)
 	l.heard[t.Protocol()] = hear(offer, err)
-	decline, notSpoken := errors.AsType[*transport.NotSpoken](err)
-	switch {
-	case notSpoken:
-		l.proves = l.proves || decline.ProvesItself
-	case err == nil, isType[*transport.Unsupported](err), isType[*transport.Rejected](err):
-		l.proves = l.proves || t.provesItself
+	if l.isNewer(t, err) {
+		l.cfg.Guard.rules.RecordNewer()
 	}
 	if err == nil && !offer.Reusable() {
 		l.last, l.offer = t, nil // whatever becomes of the login
 	}
 	return offer, err
+}
+
+// wasNewer reports whether the plug has ever spoken a transport in which plugs prove
+// themselves. Then it is not talked down to another.
+func (l *login) wasNewer() bool { return l.newer || l.cfg.Guard.rules.Newer() }
+
+// isNewer reports whether a plug has answered the question for a transport, with err, as
+// only one does in which plugs prove themselves, and securePassthrough could be used on it
+// otherwise.
+func (l *login) isNewer(t *openTransport, err error) bool {
+	if l.cfg.MAC != "" || l.cfg.Guesses != nil {
+		return false
+	}
+	if decline, ok := errors.AsType[*transport.NotSpoken](err); ok {
+		return decline.ProvesItself
+	}
+	return t.provesItself && (err == nil || isType[*transport.Unsupported](err) || isType[*transport.Rejected](err))
 }
 
 // accept logs in to a plug that has made an offer.

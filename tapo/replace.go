@@ -35,7 +35,7 @@ func (d *Device) endPrevious(ctx context.Context) error {
 // learnFrom takes over what the login of a former configuration knows of the same
 // plug.
 func (l *login) learnFrom(old *login) {
-	l.transports, l.proves = old.transports, old.proves
+	l.transports, l.newer = old.transports, old.wasNewer()
 	sameAccount := l.cfg.Credentials == old.cfg.Credentials
 	if sameAccount && l.cfg.Address == old.cfg.Address { // what refused us elsewhere may be another plug
 		l.backoff = old.backoff

@@ -139,9 +139,10 @@ func unknownTransport(handshake1 httpwire.Reply) error {
 func (l *login) passthroughRefused() error {
 	f := &failure{reason: PassthroughNotAllowed, protocol: Passthrough, text: "the plug speaks securePassthrough only, which is not allowed for it"}
 	switch {
-	case l.proves:
+	case l.wasNewer():
 		f.text = "the plug has been seen to speak a newer protocol, and is not talked down to securePassthrough"
-		f.advice = "Whoever answers now does not speak what the plug spoke before. If you have put an older plug at this address, restart the exporter."
+		f.advice = "Whoever answers now does not speak what the plug spoke before. If you have put an older plug at this address, " +
+			`"Never locked out" in docs/protocols.md says how to have it read.`
 	case l.cfg.MAC != "":
 		f.advice = "The plug's old firmware speaks securePassthrough only, which gives your account's password to whoever answers, and anybody can answer for a plug that is " +
 			"searched for. Update the firmware in the Tapo app, or list the plug with its address instead of its mac and set allow_passthrough, after reading docs/security.md."

@@ -109,7 +109,7 @@ func (l *Locator) discovered(c *config.Config) []discoveredTarget {
 		name := p.chooseDefaultName(func(name string) bool { return inConfig(name) || uses[name] > 0 })
 		uses[name]++
 		t := discoveredTarget{
-			Target:  config.Target{Name: name, MAC: p.mac, Auth: c.Discovery.Auth, Credentials: credentials},
+			Target:  config.Target{Name: name, MAC: p.mac, Auth: c.Discovery.Auth, Credentials: credentials, Unlisted: true},
 			address: p.address, formerNames: []string{name, p.previousName}, tried: p.tried, knownSince: p.knownSince,
 		}
 		switch {

@@ -154,7 +154,7 @@ func (h *home) probe(target string, timeout time.Duration) (Result, time.Duratio
 	t, listed := h.config.Target(target)
 	if !listed {
 		auth, _ := h.config.OnlyAuth()
-		t = config.Target{Name: target, Address: target, Auth: auth, Credentials: h.config.Auths[auth].Credentials()}
+		t = config.Target{Name: target, Address: target, Auth: auth, Credentials: h.config.Auths[auth].Credentials(), Unlisted: true}
 	}
 	result := h.Read(ctx, t)
 	return result, time.Since(start)

@@ -147,7 +147,7 @@ func (s *Pool) open(t config.Target, replaced *plug) (*plug, *tapo.Error) {
 // newPlug opens the device of a target.
 func (s *Pool) newPlug(t config.Target) (*plug, *tapo.Error) {
 	device, err := plugs.Open(t, plugs.Options{
-		Guard: s.locks.At(t.Address).Guard, Logger: s.logger.With("address", t.Address), Trace: s.metrics.trace(), DialContext: s.dialContext,
+		Guard: s.locks.At(t.Address).Guard, Guesses: s.locks.Guesses(), Logger: s.logger.With("address", t.Address), Trace: s.metrics.trace(), DialContext: s.dialContext,
 	})
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (s *Pool) Unlisted(c *config.Config) []config.Target {
 		if err != nil {
 			host = p.target.Address
 		}
-		t := config.Target{Name: host, Address: p.target.Address, Credentials: k.credentials}
+		t := config.Target{Name: host, Address: p.target.Address, Credentials: k.credentials, Unlisted: true}
 		for name, auth := range c.Auths {
 			if len(c.Auths) > 1 && auth.Credentials() == k.credentials {
 				t.Auth = name

@@ -237,7 +237,7 @@ func (r *run) read(ctx context.Context) {
 		return
 	}
 	defer lock.Release()
-	device, failed := plugs.Open(r.target, plugs.Options{Guard: lock.Guard, Trace: t.hooks(), DialContext: t.dial, Now: r.Now})
+	device, failed := plugs.Open(r.target, plugs.Options{Guard: lock.Guard, Guesses: r.locks.Guesses(), Trace: t.hooks(), DialContext: t.dial, Now: r.Now})
 	if failed != nil {
 		r.fail(stepResolve, 0, failed.Reason, failed.Err.Error(), failed.Advice)
 		return

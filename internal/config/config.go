@@ -63,6 +63,9 @@ type Target struct {
 
 	// Credentials are those of Auth.
 	Credentials tapo.Credentials `yaml:"-"`
+	// Unlisted is true if the user has not listed the target: discovery has found it, or a
+	// client of /probe has named it. There may be any number of such targets.
+	Unlisted bool `yaml:"-"`
 }
 
 // Discovery says how to look for plugs.

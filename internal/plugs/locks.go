@@ -16,11 +16,12 @@ import (
 // safe for concurrent use.
 type Locks struct {
 	// Rejections keeps what guards remember beyond the life of the process; nil
-	// forgets it. It must be set before the first call of At.
+	// forgets it. It must be set before the first call of a method.
 	Rejections tapo.RejectionStore
 
 	mu        sync.Mutex
 	byAddress map[string]*Lock
+	guesses   *tapo.Guesses
 }
 
 // Lock belongs to the plug at one address.
@@ -43,6 +44,16 @@ func (l *Locks) At(address string) *Lock {
 		l.byAddress[address] = &Lock{Guard: tapo.NewGuard(address, l.Rejections), turn: make(chan struct{}, 1)}
 	}
 	return l.byAddress[address]
+}
+
+// Guesses returns the budget of logins to plugs that nobody listed.
+func (l *Locks) Guesses() *tapo.Guesses {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.guesses == nil {
+		l.guesses = tapo.NewGuesses(l.Rejections)
+	}
+	return l.guesses
 }
 
 // Forget drops the locks of addresses that are not in use, except those whose

@@ -19,7 +19,8 @@ import (
 // Options configures a device beyond what its target says. The fields are those
 // of [tapo.Config].
 type Options struct {
-	Guard       *tapo.Guard // of [Lock]
+	Guard       *tapo.Guard   // of [Lock]
+	Guesses     *tapo.Guesses // of [Locks]; for targets that nobody listed
 	Logger      *slog.Logger
 	Trace       tapo.Trace
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -30,10 +31,13 @@ type Options struct {
 // I/O; an error is about the configuration. Check the account before the device is
 // read: see [CheckAccount].
 func Open(t config.Target, opts Options) (*tapo.Device, *tapo.Error) {
+	if !t.Unlisted {
+		opts.Guesses = nil
+	}
 	device, err := tapo.New(tapo.Config{
 		Address: t.Address, MAC: t.MAC, Credentials: t.Credentials, Protocol: t.Protocol,
 		AllowPassthrough: t.AllowPassthrough, SkipReplyVerification: t.SkipReplyVerification(),
-		Guard: opts.Guard, Logger: opts.Logger, Trace: opts.Trace, DialContext: opts.DialContext, Now: opts.Now,
+		Guard: opts.Guard, Guesses: opts.Guesses, Logger: opts.Logger, Trace: opts.Trace, DialContext: opts.DialContext, Now: opts.Now,
 	})
 	if err != nil {
 		return nil, &tapo.Error{Reason: tapo.Unreachable, Address: t.Address, Err: err, Advice: "Correct the configuration."}
@@ -43,7 +47,7 @@ func Open(t config.Target, opts Options) (*tapo.Device, *tapo.Error) {
 
 // SameDevice reports whether Open makes the same device of both targets.
 func SameDevice(a, b config.Target) bool {
-	return a.Address == b.Address && a.MAC == b.MAC && a.Credentials == b.Credentials && a.Protocol == b.Protocol &&
+	return a.Address == b.Address && a.MAC == b.MAC && a.Credentials == b.Credentials && a.Protocol == b.Protocol && a.Unlisted == b.Unlisted &&
 		a.AllowPassthrough == b.AllowPassthrough && a.SkipReplyVerification() == b.SkipReplyVerification()
 }
 

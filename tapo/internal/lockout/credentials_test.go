@@ -26,16 +26,16 @@ func TestRejectedCredentials(t *testing.T) {
 		{"the password counts", transport.Rejected{UsernameUnused: true}, [2]bool{false, true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ours := newRejected(refused, &tc.rejected, Cause{}, true)
+			ours := newHashed(refused, tc.rejected.UsernameUnused, true)
 			text, err := json.Marshal(ours)
 			if err != nil {
 				t.Fatal(err)
 			}
-			stored := new(rejectedCredentials)
+			stored := new(hashedCredentials)
 			if err := json.Unmarshal(text, stored); err != nil {
 				t.Fatal(err)
 			}
-			for where, r := range map[string]*rejectedCredentials{"ours": ours, "stored": stored} {
+			for where, r := range map[string]*hashedCredentials{"ours": &ours, "stored": stored} {
 				for range 2 { // the second comparison of a stored one is remembered
 					if got := [2]bool{r.is(otherPassword), r.is(otherUsername)}; got != tc.want {
 						t.Errorf("%s: %v, want %v", where, got, tc.want)

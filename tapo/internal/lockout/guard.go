@@ -13,7 +13,6 @@ package lockout
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,10 +21,8 @@ import (
 )
 
 const (
-	// unknownWait is the delay after a login whose outcome is unknown: the plug may have
-	// counted it as a wrong one. After maxUnknown of them in a row there is no other.
-	unknownWait = 30 * time.Second
-	maxUnknown  = 3
+	// unclearWait is the delay after a login whose outcome is unclear.
+	unclearWait = 30 * time.Second
 
 	// spareAttempts is the number of attempts that are left to the owner.
 	spareAttempts = 5
@@ -43,7 +40,7 @@ const (
 	// plugsPeriod. A plug is known by the MAC address that it reports before the login. Anybody
 	// can make one up, and may pass the login on to the true plug.
 	plugsPerPeriod = 3
-	plugsPeriod    = 24 * time.Hour
+	plugsPeriod    = day
 	// maxPlugs is how many plugs at one address are remembered. None is forgotten in favour of
 	// another, since that might be made up; a further one is not tried. If all are the same
 	// plug, it has had fewer wrong logins than lock it.
@@ -68,20 +65,9 @@ type Guard struct {
 	store   Store
 	busy    chan struct{} // holds an element during a login; guards what follows
 	state   state
+	saved   []byte // what the store has of it, as far as this guard knows
+	proof   *proof // of the login under way, nil if none was sent
 	proven  string // the MAC address of the last plug that has accepted a login, and proved that it knows the password
-}
-
-// Store keeps the state of guards beyond the life of the process, so that a restart costs
-// no attempt. Its methods may be called concurrently. Load and Save do not wait for a disk.
-type Store interface {
-	// Load returns the state saved for an address, nil if there is none. The state is in
-	// use then, and must not be forgotten soon.
-	Load(address string) []byte
-	// Save replaces the state; nil removes it.
-	Save(address string, state []byte)
-	// Sync waits until what was saved before outlives the process, and what other processes
-	// have saved can be loaded.
-	Sync(ctx context.Context) error
 }
 
 // Cause is the reason of a failed login, in words for users.
@@ -103,7 +89,8 @@ type Denied struct {
 func NewGuard(address string, store Store) *Guard {
 	g := &Guard{address: address, store: store, busy: make(chan struct{}, 1)}
 	if store != nil {
-		g.state = load(store.Load(address), time.Now())
+		g.saved = store.Load(address)
+		g.state = load(g.saved, time.Now())
 	}
 	return g
 }
@@ -122,7 +109,7 @@ func (g *Guard) Idle() bool {
 	select {
 	case g.busy <- struct{}{}:
 		defer g.Release()
-		return g.state.over(time.Now()) && g.Cooldown.over(time.Now())
+		return (!g.state.Newer || g.store != nil) && g.state.over(time.Now()) && g.Cooldown.over(time.Now())
 	default:
 		return false
 	}
@@ -139,7 +126,25 @@ func (g *Guard) Acquire(ctx context.Context) error {
 }
 
 // Release lets the next device log in.
-func (g *Guard) Release() { <-g.busy }
+func (g *Guard) Release() {
+	if g.proof != nil && !g.proof.recorded { // it was not sent after all
+		g.save()
+	}
+	g.proof = nil
+	<-g.busy
+}
+
+// Newer reports whether a plug at the address has ever spoken a transport in which plugs
+// prove that they know the account.
+func (g *Guard) Newer() bool { return g.state.Newer }
+
+// RecordNewer records that one has, for good. g must have been acquired.
+func (g *Guard) RecordNewer() {
+	if !g.state.Newer {
+		g.state.Newer = true
+		g.save()
+	}
+}
 
 // Waiting returns the reason if no login is allowed for a while, whichever plug is at the
 // address, and nil otherwise. g must have been acquired.
@@ -167,15 +172,15 @@ func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
 	if d := g.Waiting(now); d != nil {
 		return d
 	}
-	if d := g.state.deny(c, maxUnknown); d != nil { // as an earlier version has stored
+	if d := g.state.deny(c, maxUnclear, now); d != nil { // as an earlier version has stored
 		return d
 	}
 	if p := g.state.Plugs[mac]; p != nil {
-		unclear := maxUnknown
+		unclear := maxUnclear
 		if len(g.state.Plugs) > 1 && mac != g.proven { // the address may be made up
 			unclear = 1
 		}
-		if d := p.deny(c, unclear); d != nil {
+		if d := p.deny(c, unclear, now); d != nil {
 			return d
 		}
 	}
@@ -199,17 +204,21 @@ func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
 }
 
 // deny returns why no login with c may be tried on the plug, nil if it may. unclear is the
-// number of logins in a row of which the outcome may be unknown.
-func (p *plugState) deny(c plug.Credentials, unclear int) *Denied {
+// number of logins in a row of which the outcome may be unclear.
+func (p *plugState) deny(c plug.Credentials, unclear int, now time.Time) *Denied {
 	d := &Denied{AttemptsLeft: -1}
 	if p.AttemptsLeft != nil {
 		d.AttemptsLeft = *p.AttemptsLeft
 	}
-	switch {
-	case p.Unknown >= unclear:
-		return d.because(p.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", p.Unknown),
+	switch next := p.Unclear.spentUntil(now); {
+	case p.Unclear.inARow() >= unclear:
+		return d.because(p.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", p.Unclear.inARow()),
 			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
 				"login tried again.")
+	case !next.IsZero():
+		at := next.Format(time.RFC3339)
+		return d.because(p.Cause, fmt.Sprintf("not tried before %s: the outcome of %d logins within a day is not known", at, unclearPerDay),
+			"Something on the network may try to guess the password, or the plug's Wi-Fi is bad: look the plug's address up in the Tapo app. The next try is at "+at+".")
 	case p.AttemptsLeft != nil && *p.AttemptsLeft <= spareAttempts:
 		return d.because(p.Cause, fmt.Sprintf("not tried again, with any credentials, since the plug has %d attempts left", *p.AttemptsLeft),
 			"None of the attempts left is spent here, with whatever credentials. Look at the plug in the Tapo app on the same network, and "+
@@ -235,47 +244,61 @@ func (g *Guard) Record(mac string, c plug.Credentials, rejected *transport.Rejec
 		if wait <= 0 || rejected.OutcomeUnknown {
 			wait = max(wait, lockTime)
 		}
-		s.Next, s.Wait = now.Add(min(wait, maxLock)), &why
+		s.delay(min(wait, maxLock), why, now)
+		if !rejected.OutcomeUnknown { // another process learns it from the plug, at no cost
+			return
+		}
+		g.recordAttempt(mac, c, rejected, why, now)
 	case rejected.OutcomeUnknown:
-		s.Next, s.Wait = now.Add(unknownWait), &why
+		g.recordUnclear(mac, c, why, now)
 	case !rejected.Counts:
 		return
-	}
-	if rejected.Counts || rejected.OutcomeUnknown {
-		s.plug(mac).record(c, rejected, why, now, g.store != nil)
+	default:
+		g.recordAttempt(mac, c, rejected, why, now)
 	}
 	g.save()
 }
 
-// record records an attempt that the plug counted, or may have counted.
-func (p *plugState) record(c plug.Credentials, rejected *transport.Rejected, why Cause, now time.Time, stored bool) {
+// recordUnclear records a login of which the outcome is unclear.
+func (g *Guard) recordUnclear(mac string, c plug.Credentials, why Cause, now time.Time) {
+	g.state.delay(unclearWait, why, now)
+	g.recordAttempt(mac, c, &transport.Rejected{OutcomeUnknown: true, AttemptsLeft: -1}, why, now)
+}
+
+// recordAttempt records an attempt that the plug counted, or may have counted.
+func (g *Guard) recordAttempt(mac string, c plug.Credentials, rejected *transport.Rejected, why Cause, now time.Time) {
+	p := g.state.plug(mac)
 	p.Tried, p.Cause = now, &why
 	p.spend()
 	if rejected.OutcomeUnknown {
-		p.Unknown++
+		p.Unclear = append(p.Unclear.prune(now), unclearLogin{At: now, Way: g.way()})
 		return
 	}
-	p.Unknown = 0
+	p.Unclear.refused()
 	if rejected.AttemptsLeft >= 0 {
 		p.AttemptsLeft = new(rejected.AttemptsLeft)
 	}
-	p.Rejected = append(p.Rejected, newRejected(c, rejected, why, stored))
+	p.Rejected = append(p.Rejected, &rejectedCredentials{newHashed(c, rejected.UsernameUnused, g.store != nil), why})
 	p.Rejected = p.Rejected[max(0, len(p.Rejected)-maxRejected):]
+}
+
+// way is how the host wants the login under way.
+func (g *Guard) way() string {
+	if g.proof == nil {
+		return ""
+	}
+	return g.proof.way
 }
 
 // Succeeded records a login that the plug accepted, which resets the plug's count. Other
 // credentials stay refused, and other plugs' records unchanged. g must have been acquired.
-func (g *Guard) Succeeded(mac string) {
+func (g *Guard) Succeeded(mac string, now time.Time) {
 	g.proven = mac
 	s := &g.state
-	p := s.Plugs[mac]
-	if s.Wait == nil && (p == nil || p.Cause == nil) && s.Cause == nil {
-		return
-	}
-	s.Next, s.Wait = time.Time{}, nil
-	s.plugState = plugState{Rejected: s.Rejected}
-	if p != nil {
-		*p = plugState{Tried: p.Tried, Rejected: p.Rejected}
+	s.Next, s.Since, s.Wait = time.Time{}, time.Time{}, nil
+	s.succeeded(g.way(), now)
+	if p := s.Plugs[mac]; p != nil {
+		p.succeeded(g.way(), now)
 		if p.isEmpty() {
 			delete(s.Plugs, mac)
 		}
@@ -283,17 +306,10 @@ func (g *Guard) Succeeded(mac string) {
 	g.save()
 }
 
-func (g *Guard) save() {
-	if g.store == nil {
-		return
+// succeeded records a login that the plug accepted.
+func (p *plugState) succeeded(way string, now time.Time) {
+	p.AttemptsLeft = nil
+	if p.Unclear = p.Unclear.succeeded(way, now); len(p.Unclear) == 0 {
+		p.Cause = nil
 	}
-	if g.state.over(time.Time{}) {
-		g.store.Save(g.address, nil)
-		return
-	}
-	state, err := json.Marshal(g.state)
-	if err != nil {
-		panic(err) // the state has numbers, texts and times only
-	}
-	g.store.Save(g.address, state)
 }

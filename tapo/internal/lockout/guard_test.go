@@ -89,7 +89,7 @@ func TestGuard(t *testing.T) {
 			for _, l := range tc.logins {
 				now = now.Add(30 * time.Second)
 				if l.got == nil {
-					g.Succeeded(mac)
+					g.Succeeded(mac, now)
 					continue
 				}
 				cause := Cause{Reason: "bad_credentials", Text: "the plug said so", Advice: "Mend it."}

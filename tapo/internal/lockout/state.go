@@ -16,6 +16,8 @@ type state struct {
 	Next  time.Time             `json:"next,omitzero"`        // no login before this time, whichever plug is at the address
 	Wait  *Cause                `json:"next_cause,omitempty"` // of Next
 	Plugs map[string]*plugState `json:"plugs,omitempty"`      // by MAC address, "" for plugs that report none
+	Newer bool                  `json:"newer,omitempty"`      // see [Guard.Newer]
+	Since time.Time             `json:"next_since,omitzero"`  // when Next was set
 
 	// plugState was stored by an earlier version, which did not store MAC addresses. It
 	// holds for every plug at the address, since it may be that of any.
@@ -26,17 +28,31 @@ type state struct {
 type plugState struct {
 	Tried        time.Time              `json:"tried,omitzero"`          // the last attempt that the plug counted or may have counted
 	AttemptsLeft *int                   `json:"attempts_left,omitempty"` // nil if the plug has reported none
-	Unknown      int                    `json:"unknown_outcomes,omitempty"`
+	Unclear      unclearLogins          `json:"unclear,omitempty"`
+	Unknown      int                    `json:"unknown_outcomes,omitempty"` // in a row, as an earlier version has stored them
 	Cause        *Cause                 `json:"cause,omitempty"`
 	Rejected     []*rejectedCredentials `json:"refused,omitempty"` // the oldest first
 }
 
 // over reports whether s allows every login by now.
 func (s *state) over(now time.Time) bool {
+	for mac, p := range s.Plugs {
+		if p.prune(now); p.isEmpty() {
+			delete(s.Plugs, mac)
+		}
+	}
 	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.isEmpty()
 }
 
 func (p *plugState) isEmpty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
+
+// prune drops what counts no more. Without refusals the cause is that of unclear logins.
+func (p *plugState) prune(now time.Time) {
+	had := len(p.Unclear) > 0
+	if p.Unclear = p.Unclear.prune(now); had && len(p.Unclear) == 0 && p.AttemptsLeft == nil && len(p.Rejected) == 0 {
+		p.Cause = nil
+	}
+}
 
 // spend takes one off the attempts that the plug has reported. The next report replaces
 // the number.
@@ -55,9 +71,13 @@ func load(data []byte, now time.Time) state {
 		s.Wait = s.Cause // an earlier version stored one cause for all
 	}
 	if s.Next.IsZero() || s.Wait == nil {
-		s.Next, s.Wait = time.Time{}, nil
+		s.Next, s.Since, s.Wait = time.Time{}, time.Time{}, nil
 	}
-	if latest := now.Add(maxLock); s.Next.After(latest) {
+	wait := maxLock
+	if !s.Since.IsZero() { // the time that was meant, whatever the clock was set to since then
+		wait = min(max(s.Next.Sub(s.Since), 0), maxLock)
+	}
+	if latest := now.Add(wait); s.Next.After(latest) {
 		s.Next = latest
 	}
 	s.mend(now)
@@ -81,6 +101,32 @@ func (p *plugState) mend(now time.Time) {
 	if p.Tried.After(now) {
 		p.Tried = now
 	}
+	for range min(p.Unknown, maxUnclear) {
+		p.Unclear = append(p.Unclear, unclearLogin{At: p.Tried})
+	}
+	p.Unknown = 0
+	for i := range p.Unclear {
+		if p.Unclear[i].At.After(now) {
+			p.Unclear[i].At = now
+		}
+	}
+}
+
+// encode returns what a store keeps of a state, nil if that is nothing.
+func encode(s state) []byte {
+	if s.over(time.Time{}) && !s.Newer {
+		return nil
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // the state has numbers, texts and times only
+	}
+	return data
+}
+
+// delay has no login tried for some time.
+func (s *state) delay(wait time.Duration, why Cause, now time.Time) {
+	s.Next, s.Since, s.Wait = now.Add(wait), now, &why
 }
 
 // plug returns the state of a plug for changes.

@@ -17,7 +17,7 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-func init() { rejectedRounds = 10 }
+func init() { hashRounds = 10 }
 
 // memory is a [Store] of one state.
 type memory struct{ state []byte }
@@ -48,7 +48,7 @@ func TestGuardByPlug(t *testing.T) {
 		{"of no MAC address", func(g *Guard, now time.Time) { g.Record("", wrong, rejected(5), Cause{}, now) }, wrong, 0, ""},
 		{"an unclear outcome, at once", func(g *Guard, now time.Time) { g.Record(mac, wrong, unclear(), Cause{}, now) }, wrong, 29 * time.Second, "may have counted"},
 		{"three unclear outcomes, later", func(g *Guard, now time.Time) {
-			for range maxUnknown {
+			for range maxUnclear {
 				g.Record(mac, wrong, unclear(), Cause{}, now)
 			}
 		}, wrong, 30 * time.Second, ""},
@@ -74,7 +74,7 @@ func TestGuardByPlug(t *testing.T) {
 			for i := range 3 {
 				g.Record(madeUp(i), wrong, rejected(14), Cause{}, now)
 			}
-			g.Succeeded(madeUp(0))
+			g.Succeeded(madeUp(0), now)
 		}, right, 0, "3 plugs with other MAC addresses"},
 		{"as many as are remembered", func(g *Guard, now time.Time) {
 			for i := range maxPlugs {
@@ -103,12 +103,12 @@ func TestGuardByPlug(t *testing.T) {
 func TestSuccessIsOfOnePlug(t *testing.T) {
 	g, now := NewGuard("192.0.2.1:80", nil), time.Now()
 	g.Record(mac, wrong, rejected(5), Cause{}, now)
-	g.Succeeded(madeUp(1))
-	g.Succeeded("")
+	g.Succeeded(madeUp(1), now)
+	g.Succeeded("", now)
 	if g.Allow(mac, right, now) == nil {
 		t.Error("one of the last five attempts")
 	}
-	g.Succeeded(mac)
+	g.Succeeded(mac, now)
 	if d := g.Allow(mac, right, now); d != nil {
 		t.Error(d.Text)
 	}
@@ -121,7 +121,7 @@ func TestSuccessIsOfOnePlug(t *testing.T) {
 // plug at the address, and holds for all of them.
 func TestEarlierState(t *testing.T) {
 	now := time.Now()
-	refused := newRejected(wrong, rejected(9), Cause{Text: "the plug said so"}, true)
+	refused := &rejectedCredentials{newHashed(wrong, rejected(9).UsernameUnused, true), Cause{Text: "the plug said so"}}
 	earlier := func(members string) *memory {
 		list, err := json.Marshal([]*rejectedCredentials{refused})
 		if err != nil {
@@ -163,10 +163,10 @@ func TestEarlierState(t *testing.T) {
 // and get no second try after an unclear outcome.
 func TestProvenPlug(t *testing.T) {
 	g, now := NewGuard("192.0.2.1:80", nil), time.Now()
-	g.Succeeded(mac)
+	g.Succeeded(mac, now)
 	for i := range plugsPerPeriod {
 		g.Record(madeUp(i), right, unclear(), Cause{}, now)
-		now = now.Add(unknownWait)
+		now = now.Add(unclearWait)
 	}
 	if d := g.Allow(mac, right, now); d != nil {
 		t.Error(d.Text)
@@ -177,7 +177,7 @@ func TestProvenPlug(t *testing.T) {
 		}
 	}
 	g.Record(mac, right, unclear(), Cause{}, now)
-	if d := g.Allow(mac, right, now.Add(unknownWait)); d != nil {
+	if d := g.Allow(mac, right, now.Add(unclearWait)); d != nil {
 		t.Error(d.Text)
 	}
 }
@@ -210,7 +210,7 @@ func TestDamagedState(t *testing.T) {
 			t.Errorf("%s: %s", state, d.Text)
 		}
 		g.Record(mac, wrong, rejected(14), Cause{}, now)
-		g.Succeeded(mac)
+		g.Succeeded(mac, now)
 	}
 	for _, damage := range []string{`"attempts_left":"x",`, `"refused":{},`} {
 		state := `{` + damage + `"plugs":{"02-00-00-00-00-01":5,"AA-BB-CC-00-11-22":{"attempts_left":1,"cause":{}},"02-00-00-00-00-02":[]}}`
@@ -274,7 +274,7 @@ func alternate(t *testing.T, random *rand.Rand) {
 		if isTrue {
 			seen[c]++
 			if outcome = rejected(14); c == right {
-				g.Succeeded(at)
+				g.Succeeded(at, time.Now())
 				continue
 			}
 		}

@@ -33,9 +33,12 @@ type Link struct {
 	AcceptUnsigned bool
 	// Attempt is called before a step that the plug counts if it fails. An error ends
 	// the login, which returns it unchanged.
-	Attempt func() error
-	Logger  *slog.Logger
-	Now     func() time.Time
+	Attempt func(ctx context.Context) error
+	// Prove is called right before the proof is sent that the plug counts if it is wrong,
+	// with the way in which the plug wants the login: what it has chosen, in a few words.
+	Prove  func(ctx context.Context, way string)
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // Session is an established login. It is not safe for concurrent use: a plug holds one

@@ -183,9 +183,9 @@ func (r RegisterResult) challenge(userRandom []byte) (*Challenge, error) {
 const shareTime = time.Second
 
 // Share sends the client's proof, and checks the plug's. The plug counts a wrong proof as
-// an attempt. Errors after the proof was sent are a [*Refusal], or wrap [ErrImpostor] or
+// an attempt; prove is called right before it is sent, and may take time. Errors after the proof was sent are a [*Refusal], or wrap [ErrImpostor] or
 // [ErrOutcomeUnknown]. With any other error, nothing was sent.
-func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spake2plus.Secret) (*Session, error) {
+func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spake2plus.Secret, prove func()) (*Session, error) {
 	prover, err := secret.Prove()
 	if err != nil {
 		return nil, err
@@ -199,6 +199,7 @@ func (ch *Challenge) Share(ctx context.Context, w *httpwire.Client, secret *spak
 		params.DACNonce = make([]byte, RandomSize)
 		rand.Read(params.DACNonce)
 	}
+	prove()
 	if err := w.Connect(ctx); err != nil { // a kept connection may be dead, which would leave the outcome unknown
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func TestRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ch.Share(t.Context(), s.Client, secret); err == nil {
+		if _, err := ch.Share(t.Context(), s.Client, secret, func() {}); err == nil {
 			t.Fatal("no error")
 		}
 	}

@@ -47,7 +47,8 @@ type ExtraCrypt struct {
 // Credential is the input of the key derivation. It depends on the account's password.
 type Credential struct {
 	Text     string
-	Username bool // Text depends on the account's e-mail address too
+	Scheme   string // the plug's choice, "" if it made none
+	Username bool   // Text depends on the account's e-mail address too
 }
 
 // ErrPasswordUnused means that the plug asks for a credential that anybody can derive who
@@ -92,7 +93,7 @@ func (a Account) Credential(extra json.RawMessage) (Credential, error) {
 			return Credential{}, unsupported("extra_crypt password_sha_with_salt without sha_name, or with a sha_salt that is no base64")
 		}
 		sum := sha256.Sum256([]byte(name + string(salt) + a.Password))
-		return Credential{Text: hex.EncodeToString(sum[:])}, nil
+		return Credential{Text: hex.EncodeToString(sum[:]), Scheme: string(x.Type)}, nil
 	}
 	return Credential{}, unsupported("extra_crypt %q", x.Type)
 }
@@ -113,10 +114,10 @@ func (a Account) shadow(x ExtraCrypt) (Credential, error) {
 		if m == nil {
 			return Credential{}, unsupported("password_shadow 1 with passwd_prefix %q", prefix)
 		}
-		return Credential{Text: unixcrypt.MD5([]byte(a.Password), []byte(m[1]))}, nil
+		return Credential{Text: unixcrypt.MD5([]byte(a.Password), []byte(m[1])), Scheme: "password_shadow 1"}, nil
 	case id.Valid && id.Value == 2:
 		sum := sha1.Sum([]byte(a.Password)) //nolint:gosec // as defined
-		return Credential{Text: hex.EncodeToString(sum[:])}, nil
+		return Credential{Text: hex.EncodeToString(sum[:]), Scheme: "password_shadow 2"}, nil
 	case id.Valid && id.Value == 3:
 		return Credential{}, ErrPasswordUnused
 	case id.Valid && id.Value == 5:
@@ -131,7 +132,7 @@ func (a Account) shadow(x ExtraCrypt) (Credential, error) {
 		if m == nil || !(rounds >= 0 && rounds <= maxRounds) {
 			return Credential{}, unsupported("password_shadow 5 with passwd_prefix %q and passwd_rounds %v", prefix, x.Params.PasswdRounds.Value)
 		}
-		return Credential{Text: unixcrypt.SHA256([]byte(a.Password), []byte(m[2]), int(rounds))}, nil
+		return Credential{Text: unixcrypt.SHA256([]byte(a.Password), []byte(m[2]), int(rounds)), Scheme: "password_shadow 5"}, nil
 	default:
 		return Credential{}, unsupported("password_shadow with passwd_id %v", id.Value)
 	}

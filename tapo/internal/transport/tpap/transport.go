@@ -61,7 +61,7 @@ func (t *Transport) Login(ctx context.Context, l transport.Link, o transport.Off
 	if passcode, err := a.PasscodeType(); err == nil && passcode == DefaultPasscode {
 		return nil, &transport.Rejected{Verdict: transport.Unowned, AttemptsLeft: -1, Err: errors.New("the plug asks for its set-up passcode instead of the account's password")}
 	}
-	if err := l.Attempt(); err != nil {
+	if err := l.Attempt(ctx); err != nil {
 		return nil, err
 	}
 	l.HTTP.Use(endpoint(l, a))
@@ -87,7 +87,7 @@ func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement,
 	if strings.ContainsFunc(account.Password, func(c rune) bool { return c >= 0x80 }) {
 		l.Logger.WarnContext(ctx, "The password has characters beyond ASCII, of which nobody knows how a plug encodes them")
 	}
-	s, err := ch.Share(ctx, l.HTTP, secret)
+	s, err := ch.Share(ctx, l.HTTP, secret, func() { l.Prove(ctx, way(a, credential)) })
 	rejected := &transport.Rejected{Err: err, Counts: true, AttemptsLeft: -1, UsernameUnused: !credential.Username}
 	if refusal, ok := errors.AsType[*Refusal](err); ok && !errors.Is(err, ErrOutcomeUnknown) {
 		switch {
@@ -109,6 +109,11 @@ func (t *Transport) prove(ctx context.Context, l transport.Link, a Announcement,
 		return nil, explain(err)
 	}
 	return s, nil
+}
+
+// way names what the plug has chosen for a login. Its texts are those of this package.
+func way(a Announcement, c Credential) string {
+	return strings.TrimSpace(fmt.Sprintf("tls %d port %d user_hash_type %d %s", a.TLS, a.Port, a.UserHashType, c.Scheme))
 }
 
 // endpoint returns the endpoint for logins. If the configured address has a port, such as
