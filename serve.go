@@ -155,7 +155,7 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 	logger.Info("Stopping, probes under way get their answers")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout+5*time.Second)
 	defer cancel()
-	err := server.Shutdown(ctx)
+	err := errors.Join(server.Shutdown(ctx), exporter.Close(ctx)) // a client that has gone leaves its read behind
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}

@@ -121,6 +121,9 @@ func (e *Exporter) Run(ctx context.Context) {
 	}
 }
 
+// Close waits for the reads under way, until ctx ends. No read begins after it.
+func (e *Exporter) Close(ctx context.Context) error { return e.sessions.Close(ctx) }
+
 // ServeHTTP implements [http.Handler].
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
 

@@ -45,8 +45,10 @@ type Pool struct {
 	logger      *slog.Logger
 	dialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	metrics     *metrics
+	reads       sync.WaitGroup // under way
 
 	mu     sync.Mutex
+	closed bool
 	plugs  map[key]*plug
 	listed map[key]bool // what the configuration lists
 	locks  plugs.Locks  // by address: they belong to plugs, not to accounts
@@ -160,6 +162,35 @@ func (s *Pool) newPlug(t config.Target) (*plug, *tapo.Error) {
 func (s *Pool) drop(k key) {
 	go s.plugs[k].device.Close()
 	delete(s.plugs, k)
+}
+
+// Close waits for the reads under way, until ctx ends: a login that is cut off may count as a
+// wrong password. No read begins after it.
+func (s *Pool) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.reads.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// beginRead reports whether a read may begin. It must be ended with s.reads.Done.
+func (s *Pool) beginRead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.reads.Add(1)
+	}
+	return !s.closed
 }
 
 // checkAccount is [plugs.CheckAccount] for a program that goes on running with

@@ -5,6 +5,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -72,8 +73,14 @@ func (s *Pool) Read(ctx context.Context, t config.Target) Result {
 	}
 }
 
+var errStopping = errors.New("the exporter is stopping")
+
 // read reads a plug for all that wait for it.
 func (s *Pool) read(ctx context.Context, p *plug, target string) (sharedRead, error) {
+	if !s.beginRead() {
+		return sharedRead{}, errStopping
+	}
+	defer s.reads.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.readTimeout)
 	defer cancel()
 	p.setCancel(cancel)

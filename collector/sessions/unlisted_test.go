@@ -62,3 +62,23 @@ func TestRejectionsOutliveIdleness(t *testing.T) {
 		t.Errorf("%d plugs are remembered", n)
 	}
 }
+
+// TestGuessesAtUnlistedAddresses: whoever names addresses to /probe has few logins tried at
+// them. A plug that is listed then is tried.
+func TestGuessesAtUnlistedAddresses(t *testing.T) {
+	const wrong = "auths: {home: {username: " + username + ", password: wrong}}\n"
+	p := startCountingPlug(t)
+	h := newHome(t, wrong, dialTo(p))
+	addr := netip.MustParseAddr("10.0.0.1")
+	for range 60 {
+		h.up(addr.String())
+		addr = addr.Next()
+	}
+	wantLoginFailures(t, "60 addresses", p, 10)
+	h.want(t, "10.0.0.60", tapo.LoginBackoff)
+	h.reload(t, wrong+"targets: [{name: plug, address: 10.0.0.60}]\n")
+	h.want(t, "plug", tapo.BadCredentials)
+	wantLoginFailures(t, "one of them listed", p, 11)
+	h.reload(t, auths)
+	h.want(t, "10.0.0.61", "")
+}
