@@ -10,10 +10,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// Write makes path a file with a mode and with what write writes. The directory
-// must exist. On an error a file that was there stays as it was.
+// suffix ends the names of temporary files.
+const suffix = ".tmp"
+
+// Write makes path a file with a mode and with what write writes, which gets an
+// [*os.File]. The directory must exist. On an error a file that was there stays as it was.
 func Write(path string, mode os.FileMode, write func(io.Writer) error) error {
 	temporary, err := create(path)
 	if err != nil {
@@ -40,8 +44,22 @@ func Check(path string) error {
 	return errors.Join(temporary.Close(), os.Remove(temporary.Name()))
 }
 
+// RemoveLeftovers removes what an earlier process that was killed has left beside path.
+// Nobody may be writing path.
+func RemoveLeftovers(path string) error {
+	files, err := os.ReadDir(filepath.Dir(path))
+	for _, f := range files {
+		random, ours := strings.CutPrefix(f.Name(), filepath.Base(path)+".")
+		random, temporary := strings.CutSuffix(random, suffix)
+		if ours && temporary && random != "" && strings.Trim(random, "0123456789") == "" {
+			err = errors.Join(err, os.Remove(filepath.Join(filepath.Dir(path), f.Name())))
+		}
+	}
+	return err
+}
+
 // create returns a new file beside path, on the same file system, which only its
-// owner can read.
+// owner can read. It follows no symbolic link.
 func create(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+suffix)
 }

@@ -81,3 +81,33 @@ func TestRenameFails(t *testing.T) {
 		t.Errorf("%v, %v", entries, err)
 	}
 }
+
+// TestRemoveLeftovers removes what Write creates, and nothing else.
+func TestRemoveLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	leftover, err := create(path)
+	if err != nil || leftover.Close() != nil {
+		t.Fatal(err)
+	}
+	others := []string{"file", "file.1", "file.lock", "file..tmp", "file.1a.tmp", "file.json.1.tmp", "other.1.tmp", "xfile.1.tmp"}
+	for _, name := range others {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := RemoveLeftovers(path); err != nil {
+		t.Error(err)
+	}
+	for _, name := range others {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(leftover.Name()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", leftover.Name(), err)
+	}
+	if err := RemoveLeftovers(filepath.Join(path, "below")); err == nil {
+		t.Error("a file has leftovers below it")
+	}
+}
