@@ -7,32 +7,39 @@
 // restart of the exporter would repeat a rejected login, so the rejections are in
 // a file. It is JSON, an object by the plugs' addresses. A user who deletes it has
 // all plugs tried again. An address that nobody has read a plug at for 30 days is
-// forgotten.
+// forgotten, and so are the longest unused of more than 1,000.
+//
+// Several processes may use one file at the same time. Reads of plugs never wait for the
+// disk, unless they ask to: callers work on memory, and a goroutine of the [File] brings
+// memory and disk together.
 package rejections
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/tapo-exporter/tapo_exporter/internal/atomicfile"
 )
 
 const (
-	// maxUnused is how long an entry is kept that nobody loads.
-	maxUnused = 30 * 24 * time.Hour
+	// startTime is how long Open waits for the disk, and slow how long anybody does: a disk
+	// that takes longer counts as one that cannot be written. Both are longer than lockTime.
+	startTime = 3 * time.Second / 2
+	slow      = 2 * time.Second
+	// retryAfter is how long after a failure the disk is tried again, if nobody asks before.
+	retryAfter = time.Minute
 	// refresh is how old the time of the last use in the file may become. Reads load
 	// an entry every few seconds, and must not write the file each time.
 	refresh = 24 * time.Hour
+)
+
+var (
+	errSlow   = errors.New("the disk is too slow: it has not answered within " + slow.String())
+	errClosed = errors.New("the file of refused logins is closed")
 )
 
 // File is a [tapo.RejectionStore]. Its methods are safe for concurrent use. It logs
@@ -40,62 +47,52 @@ const (
 type File struct {
 	path   string
 	logger *slog.Logger
+	write  func(path string, data []byte) error
 
-	mu      sync.Mutex
-	entries map[string]*entry // by address
+	wake    chan struct{} // holds an element if the disk is to be visited
+	closing chan struct{} // closed by Close
+	ended   chan struct{} // closed when the goroutine has ended
+
+	seen   os.FileInfo // of the file as it was read or written last; the goroutine's own
+	seenAt time.Time
+
+	mu        sync.Mutex        // never held during I/O
+	entries   map[string]*entry // by address
+	pending   map[string]uint64 // the addresses saved since the last write, with the request of each
+	requested uint64            // requests to visit the disk, each of which has a number
+	done      uint64            // the last one that a visit has served
+	failure   error             // of the last visit; nil if it succeeded
+	changed   chan struct{}     // closed, and replaced, when done or failure change
+
+	closeOnce sync.Once
 }
 
-// entry is the entry of an address in the file.
+// entry is what is remembered for an address.
 type entry struct {
-	Used  time.Time       `json:"used"` // the last time, by at most refresh too early
-	State json.RawMessage `json:"state"`
+	state  json.RawMessage // compact; never changed
+	used   time.Time       // the last use; it has a monotonic reading, which no change of the clock moves
+	stored time.Time       // the last use by the file and the clock on the wall; zero if it has none
 }
 
-// UnmarshalJSON also accepts the entry of an earlier version, which is the state alone.
-// A time that is missing or damaged stays zero.
-func (e *entry) UnmarshalJSON(data []byte) error {
-	var members struct{ Used, State json.RawMessage }
-	if !unmarshal(data, &members) || members.State == nil {
-		e.State = slices.Clone(data)
-		return nil
-	}
-	e.State = members.State
-	if !unmarshal(members.Used, &e.Used) {
-		e.Used = time.Time{}
-	}
-	return nil
-}
+// isStale reports whether the file's time of use is to be corrected: it is old, or was
+// written before the clock was set.
+func (e *entry) isStale() bool { return e.used.Round(0).Sub(e.stored).Abs() >= refresh }
 
-func unmarshal(data []byte, into any) bool { return json.Unmarshal(data, into) == nil }
+// Open reads the file at path, if there is one, and logs a warning if it cannot be
+// written. It does not wait long for a disk that is stuck. Close must follow.
+func Open(path string, logger *slog.Logger) *File { return open(path, logger, write) }
 
-// Open reads the file at path, if there is one.
-func Open(path string, logger *slog.Logger) *File {
-	f := &File{path: path, logger: logger, entries: map[string]*entry{}}
-	data, err := os.ReadFile(path) //nolint:gosec // the user names it
-	if err == nil {
-		err = json.Unmarshal(data, &f.entries)
+func open(path string, logger *slog.Logger, write func(path string, data []byte) error) *File {
+	f := &File{
+		path: path, logger: logger, write: write,
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}), changed: make(chan struct{}),
+		entries: map[string]*entry{}, pending: map[string]uint64{},
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		logger.Warn("Refused logins of earlier runs are not known", "file", path, "err", err)
-	}
-	if f.entries == nil { // the file holds null
-		f.entries = map[string]*entry{}
-	}
-	now := time.Now()
-	for address, e := range f.entries {
-		if e == nil {
-			delete(f.entries, address)
-		} else if e.Used.IsZero() {
-			e.Used = now
-		}
-	}
-	f.forget(now)
+	go f.run()
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	_ = f.Sync(ctx) // has been logged
 	return f
-}
-
-// forget drops entries that nobody has used for long.
-func (f *File) forget(now time.Time) {
-	maps.DeleteFunc(f.entries, func(_ string, e *entry) bool { return now.Sub(e.Used) > maxUnused })
 }
 
 // Load implements [tapo.RejectionStore].
@@ -106,50 +103,92 @@ func (f *File) Load(address string) []byte {
 	if e == nil {
 		return nil
 	}
-	// The clock on the wall counts here: it may have been set since the entry was made.
-	if now := time.Now(); now.Round(0).Sub(e.Used.Round(0)) >= refresh {
-		e.Used = now
-		f.write(address)
+	e.used = time.Now()
+	if e.isStale() && f.failure == nil {
+		f.visit()
 	}
-	return e.State
+	return e.state
 }
 
 // Save implements [tapo.RejectionStore].
 func (f *File) Save(address string, state []byte) {
+	var compact bytes.Buffer
+	if state != nil && (json.Compact(&compact, state) != nil || compact.Len() > maxEntrySize) {
+		f.logger.Error("A refused login is not stored: its state is damaged or too long; please report this", "address", address)
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if state != nil {
-		f.entries[address] = &entry{Used: time.Now(), State: state}
-	} else {
-		if f.entries[address] == nil {
-			return
+	now := time.Now()
+	switch {
+	case state != nil:
+		f.entries[address] = &entry{state: compact.Bytes(), used: now}
+		if len(f.entries) > maxEntries {
+			forget(f.entries, now)
 		}
+	case f.entries[address] == nil:
+		return
+	default:
 		delete(f.entries, address)
 	}
-	f.write(address)
+	f.requested++
+	f.pending[address] = f.requested
+	f.visit()
 }
 
-// Sync implements [tapo.RejectionStore].
-func (f *File) Sync(context.Context) error { return nil }
-
-// write replaces the file because of an address. Only the file's owner can read it.
-func (f *File) write(address string) {
-	f.forget(time.Now())
-	if err := f.replace(); err != nil {
-		f.logger.Warn("A refused login is not remembered over restarts: see --rejections.file", "address", address, "err", err)
+// Sync implements [tapo.RejectionStore]. While the disk fails, it returns the error at
+// once, and has the disk tried again.
+func (f *File) Sync(ctx context.Context) error {
+	f.mu.Lock()
+	f.requested++
+	request := f.requested
+	f.visit()
+	f.mu.Unlock()
+	for {
+		f.mu.Lock()
+		served, failure, changed := f.done >= request, f.failure, f.changed
+		f.mu.Unlock()
+		if served || failure != nil {
+			return failure
+		}
+		select {
+		case <-changed:
+		case <-f.ended:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-func (f *File) replace() error {
-	data, err := json.MarshalIndent(f.entries, "", "  ")
-	if err != nil {
-		return err
+// Err returns why the file cannot be written, nil if it can or that is not known yet.
+func (f *File) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failure
+}
+
+// Close writes what has not been written, and ends the goroutine. It does not wait longer
+// than ctx. What is saved later is not written.
+func (f *File) Close(ctx context.Context) error {
+	f.closeOnce.Do(func() { close(f.closing) })
+	select {
+	case <-f.ended:
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.pending) > 0 {
+			return f.failure
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-		return err
+}
+
+// visit has the goroutine visit the disk.
+func (f *File) visit() {
+	select {
+	case f.wake <- struct{}{}:
+	default: // it will
 	}
-	return atomicfile.Write(f.path, 0o600, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
 }
