@@ -76,7 +76,7 @@ func (c *backfillCommand) register(app *kingpin.Application) {
 	cmd.Flag("all", "Read all targets that are listed, and those that discovery finds.").BoolVar(&c.all)
 	cmd.Flag("job", "The job that the series belong to: job_name in prometheus.yml.").Default("tapo").StringVar(&c.job)
 	cmd.Flag("check-overlap", "The URL of the Prometheus that will import this: leave out the hours of which it has something.").PlaceHolder("URL").StringVar(&c.overlap)
-	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, as for serve.").Default(defaultRejections()).StringVar(&c.rejections)
+	cmd.Flag("rejections.file", "The file that stores which logins plugs have refused; serve can use it at the same time.").Default(defaultRejections()).StringVar(&c.rejections)
 	c.targetArgs.register(cmd, "Names or addresses.")
 }
 
@@ -98,7 +98,9 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 		return err
 	}
 	if c.rejections != "" {
-		c.locks.Rejections = rejections.Open(c.rejections, logger)
+		file := rejections.Open(ctx, c.rejections, logger)
+		defer closeRejections(ctx, file, logger)
+		c.locks.Rejections = file
 	}
 	if c.server != nil {
 		if err := c.server.Check(ctx); err != nil {

@@ -12,7 +12,9 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -41,12 +43,15 @@ func (c *checkCommand) register(app *kingpin.Application) {
 	c.configFlags.register(cmd)
 	cmd.Flag("timeout", "The longest that a target may take.").Default("10s").DurationVar(&c.timeout)
 	cmd.Flag("format", "text, or json for scripts.").Default("text").EnumVar(&c.format, "text", "json")
-	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, as for serve.").Default(defaultRejections()).StringVar(&c.rejections)
+	cmd.Flag("rejections.file", "The file that stores which logins plugs have refused; serve can use it at the same time.").Default(defaultRejections()).StringVar(&c.rejections)
 	c.targetArgs.register(cmd, "Names or addresses; all listed targets where none is given.")
 }
 
 // run checks the targets, several at a time, and reports in their order.
 func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if c.timeout <= 0 {
 		return errUsage("--timeout must be positive")
 	}
@@ -60,10 +65,15 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 	}
 	checker := &check.Checker{Config: cfg, Timeout: c.timeout}
 	if c.rejections != "" {
-		checker.Rejections = rejections.Open(c.rejections, logger)
+		file := rejections.Open(ctx, c.rejections, logger)
+		defer closeRejections(ctx, file, logger)
+		checker.Rejections = file
 	}
 	reports := []check.Report{} // not null in JSON
 	for report := range checkAll(ctx, checker, targets) {
+		if ctx.Err() != nil {
+			continue // the checks under way still have to store what plugs have refused
+		}
 		if c.format == "text" {
 			if len(reports) > 0 {
 				fmt.Fprintln(stdout)
@@ -73,6 +83,9 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 			}
 		}
 		reports = append(reports, report)
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
 	}
 	return c.sumUp(stdout, reports)
 }

@@ -4,15 +4,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/tapo-exporter/tapo_exporter/internal/rejections"
 )
+
+// closeTime is how long the end of the program waits for a disk.
+const closeTime = 3 * time.Second
 
 // configFlags name the configuration.
 type configFlags struct {
@@ -53,4 +61,13 @@ func defaultRejections() string {
 		return ""
 	}
 	return filepath.Join(cache, program, name)
+}
+
+// closeRejections stores what has been refused last, also after a signal.
+func closeRejections(ctx context.Context, file *rejections.File, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := file.Close(ctx); err != nil {
+		logger.Warn("Logins that plugs have refused last are not stored: see --rejections.file", "err", err)
+	}
 }

@@ -48,7 +48,7 @@ func (c *serveCommand) register(app *kingpin.Application) *kingpin.CmdClause {
 	cmd.Flag("timeout", "The longest that a probe may take.").Default("10s").DurationVar(&c.timeout)
 	cmd.Flag("timeout-offset", "What is taken off the timeout that Prometheus sends, so that the answer arrives in time.").Default("0.5s").DurationVar(&c.timeoutOffset)
 	cmd.Flag("history.limit", "How many recent probes are kept for the pages.").Default("100").IntVar(&c.historyLimit)
-	cmd.Flag("rejections.file", "Where it is remembered which plugs have refused logins, so that restarts do not lock them. Empty forgets it.").
+	cmd.Flag("rejections.file", "The file that stores which logins plugs have refused, so that a restart does not try them again. Empty stores nothing.").
 		Default(defaultRejections()).StringVar(&c.rejections)
 	cmd.Flag("demo", "Serve simulated plugs; needs no configuration.").BoolVar(&c.demo)
 	c.web = webflag.AddFlags(cmd, ":9782")
@@ -125,7 +125,9 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 	case c.rejections == "":
 		logger.Warn("Logins that plugs refuse are not remembered over restarts: see --rejections.file")
 	default:
-		opts.Rejections = rejections.Open(c.rejections, logger)
+		file := rejections.Open(ctx, c.rejections, logger)
+		defer closeRejections(ctx, file, logger) // once no probe is under way
+		opts.Rejections, opts.RejectionsErr = file, file.Err
 	}
 	exporter := collector.New(opts)
 	server.Handler = exporter

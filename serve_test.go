@@ -37,6 +37,24 @@ func TestRejectionsOutliveRestarts(t *testing.T) {
 			t.Errorf("run %d: %d failures, want %d", i, got, want.failures)
 		}
 		p.stop()
+		exit := <-p.exit // it has stored what was refused last
+		p.exit <- exit
+	}
+}
+
+// TestRejectionsNotWritable shows on the page and in a metric.
+func TestRejectionsNotWritable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	writeConfig(t, path)
+	p := start(t, "--config.file="+path, "--rejections.file="+filepath.Join(belowFile(t), "rejections.json"))
+	if body := hometest.MustGet(t, p.url+"/metrics"); !strings.Contains(body, "\ntapo_exporter_rejections_file_writable 0\n") {
+		t.Errorf("/metrics:\n%s", body)
+	}
+	if body := hometest.MustGet(t, p.url+"/"); !strings.Contains(body, "Refused logins cannot be stored") {
+		t.Errorf("/:\n%s", body)
+	}
+	if !strings.Contains(p.stderr.String(), "level=warn") {
+		t.Errorf("logged: %s", p.stderr.String())
 	}
 }
 

@@ -47,6 +47,9 @@ type Options struct {
 	// Rejections remembers over restarts which plugs have refused logins; nil
 	// forgets it.
 	Rejections tapo.RejectionStore
+	// RejectionsErr returns why Rejections cannot be stored, nil if they can. It is nil if
+	// they are forgotten.
+	RejectionsErr func() error
 	// DialContext replaces the dialer to plugs if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -59,6 +62,7 @@ type Exporter struct {
 	store         *config.Store
 	sessions      *sessions.Pool
 	locator       *locate.Locator
+	rejectionsErr func() error
 	namePause     time.Duration
 	recentProbes  *recentProbes
 	timeout       time.Duration
@@ -85,6 +89,7 @@ func New(opts Options) *Exporter {
 		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
 		mux:           http.NewServeMux(),
 		namePause:     cmp.Or(opts.namePause, namePause),
+		rejectionsErr: opts.RejectionsErr,
 	}
 	e.sessions = sessions.New(sessions.Options{
 		Timeout: opts.Timeout, TimeoutOffset: opts.TimeoutOffset, Logger: slog.New(probeLogHandler{opts.Logger.Handler()}),
@@ -133,6 +138,9 @@ func (e *Exporter) routes() {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("tapo_exporter"), e.store, e.sessions, e.locator,
 	)
+	if e.rejectionsErr != nil {
+		registry.MustRegister(rejectionsWritable(e.rejectionsErr))
+	}
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: e.errorLog, Registry: registry, EnableOpenMetrics: true})
 
 	e.mux.HandleFunc("GET /probe", e.probe)
@@ -145,6 +153,19 @@ func (e *Exporter) routes() {
 	e.mux.HandleFunc("GET /-/ready", saying("Ready."))
 	// Another site's page must not be able to make a browser send this.
 	e.mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(e.reload)))
+}
+
+// rejectionsWritable is the metric about the file of refused logins.
+func rejectionsWritable(failure func() error) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tapo_exporter_rejections_file_writable",
+		Help: "Whether logins that plugs refuse can be stored (1) or a restart would try them again (0).",
+	}, func() float64 {
+		if failure() != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 func saying(text string) http.HandlerFunc {

@@ -4,6 +4,7 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -70,6 +71,27 @@ func TestExporterMetricsAreClean(t *testing.T) {
 		}
 	}
 	h.want(t, "/metrics", 200, "tapo_exporter_build_info{", "go_goroutines", "process_start_time_seconds")
+}
+
+// TestRejectionsFile: whether it can be written is a metric, and a notice on the page.
+func TestRejectionsFile(t *testing.T) {
+	var failure error
+	h := newHome(t, auths, func(o *Options) { o.RejectionsErr = func() error { return failure } })
+	expose(t, gathererOf(t, rejectionsWritable(h.rejectionsErr)))
+	const notice = "Refused logins cannot be stored"
+	for _, failure = range []error{nil, errors.New("no <space> left"), nil} {
+		want := "\ntapo_exporter_rejections_file_writable 1\n"
+		if failure != nil {
+			want = "\ntapo_exporter_rejections_file_writable 0\n"
+			h.want(t, "/", 200, notice, "no &lt;space&gt; left", "--rejections.file")
+		} else if page := h.get("/").Body.String(); strings.Contains(page, notice) {
+			t.Errorf("a notice of nothing: %s", page)
+		}
+		h.want(t, "/metrics", 200, want)
+	}
+	if forgetful := newHome(t, auths).get("/metrics").Body.String(); strings.Contains(forgetful, "rejections") {
+		t.Errorf("without a file:\n%s", forgetful)
+	}
 }
 
 // TestReloadMetrics counts what the configuration does.

@@ -223,7 +223,7 @@ func TestDocumentation(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tapo_exporter_\w+)`).FindAllStringSubmatch(h.get("/metrics").Body.String(), -1) {
 		want = append(want, m[1])
 	}
-	want = append(want, "tapo_exporter_login_failures_total") // exists after the first failure only
+	want = append(want, "tapo_exporter_login_failures_total", "tapo_exporter_rejections_file_writable") // not there before the first failure, without a file
 	for _, r := range tapo.Reasons() {
 		want = append(want, string(r))
 	}

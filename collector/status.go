@@ -70,6 +70,10 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	filter := r.URL.Query().Get("filter")
 	probes := e.recentProbes.newestFirst()
 	plugs, total := e.viewPlugs(c, lastFailures(probes))
+	var unstored error
+	if e.rejectionsErr != nil {
+		unstored = e.rejectionsErr()
+	}
 	matching := false
 	for i := range plugs {
 		plugs[i].Hidden = !matches(plugs[i].Search, filter)
@@ -77,7 +81,7 @@ func (e *Exporter) statusPage(w http.ResponseWriter, r *http.Request) {
 	}
 	e.render(w, "status", map[string]any{
 		"Title": "tapo_exporter", "Refresh": refresh, "Version": version.Version, "Warnings": c.Warnings, "Searching": c.Discovery.Enabled,
-		"Filter": filter, "Summary": total, "Plugs": plugs, "Shown": matching, "Probes": probes[:min(len(probes), maxProbes)],
+		"Unstored": unstored, "Filter": filter, "Summary": total, "Plugs": plugs, "Shown": matching, "Probes": probes[:min(len(probes), maxProbes)],
 	})
 }
 

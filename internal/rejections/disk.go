@@ -73,7 +73,7 @@ func (f *File) report(request uint64, err error, ended bool) {
 	f.mu.Unlock()
 	switch {
 	case err != nil && before == nil:
-		f.logger.Warn("Refused logins cannot be stored, so that a restart tries them again: make the file and its directory writable, "+
+		f.logger.Warn("Refused logins cannot be stored, and a restart tries them again: make the file and its directory writable, "+
 			"or name another file with --rejections.file", "file", f.path, "err", err)
 	case err == nil && before != nil:
 		f.logger.Info("Refused logins are stored again", "file", f.path)
@@ -83,20 +83,23 @@ func (f *File) report(request uint64, err error, ended bool) {
 // exchange brings memory and disk together. If it is careful, it tries all that a write
 // needs although there may be nothing to write.
 func (f *File) exchange(careful bool) error {
-	release, unlocked := f.prepare(careful)
-	if unlocked == nil {
+	release, lockErr := f.prepare(careful)
+	if lockErr == nil {
 		defer release()
 	}
 	// Without the lock it can be read all the same: files are replaced in one step.
 	content, changed, err := f.read()
 	damaged, isDamaged := errors.AsType[damagedError](err)
 	switch {
-	case isDamaged && unlocked == nil:
+	case isDamaged && lockErr == nil:
 		err = f.setAside(damaged)
 	case err == nil && changed:
 		f.merge(content)
 	}
-	if err = errors.Join(unlocked, err); err != nil {
+	switch {
+	case lockErr != nil:
+		return lockErr
+	case err != nil:
 		return err
 	}
 	return f.store()

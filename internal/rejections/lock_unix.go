@@ -16,7 +16,7 @@ const noFollow = syscall.O_NOFOLLOW
 
 // tryLock takes the lock unless another process has it.
 func tryLock(file *os.File) (locked bool, err error) {
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // no descriptor is that large
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
 		return false, nil
 	}

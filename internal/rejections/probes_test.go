@@ -4,6 +4,7 @@
 package rejections
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
@@ -48,7 +49,7 @@ func TestProbesOnStalledDisk(t *testing.T) {
 		probe := func(target, want string) {
 			t.Helper()
 			began, w := time.Now(), httptest.NewRecorder()
-			exporter.ServeHTTP(w, httptest.NewRequest("GET", "/probe?target="+target, nil))
+			exporter.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/probe?target="+target, nil))
 			if took := time.Since(began); !strings.Contains(w.Body.String(), want) || took > slow {
 				t.Errorf("%s after %s:\n%s", target, took, w.Body)
 			}

@@ -79,17 +79,20 @@ type entry struct {
 func (e *entry) isStale() bool { return e.used.Round(0).Sub(e.stored).Abs() >= refresh }
 
 // Open reads the file at path, if there is one, and logs a warning if it cannot be
-// written. It does not wait long for a disk that is stuck. Close must follow.
-func Open(path string, logger *slog.Logger) *File { return open(path, logger, write) }
+// written. It does not wait long for a disk that is stuck, or longer than ctx. Close must
+// follow.
+func Open(ctx context.Context, path string, logger *slog.Logger) *File {
+	return open(ctx, path, logger, write)
+}
 
-func open(path string, logger *slog.Logger, write func(path string, data []byte) error) *File {
+func open(ctx context.Context, path string, logger *slog.Logger, write func(path string, data []byte) error) *File {
 	f := &File{
 		path: path, logger: logger, write: write,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}), changed: make(chan struct{}),
 		entries: map[string]*entry{}, pending: map[string]uint64{},
 	}
 	go f.run()
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	_ = f.Sync(ctx) // has been logged
 	return f

@@ -31,7 +31,7 @@ func opened(t testing.TB, path string) (*File, *hometest.Buffer) {
 func openedWith(t testing.TB, path string, write func(string, []byte) error) (*File, *hometest.Buffer) {
 	t.Helper()
 	log := &hometest.Buffer{}
-	f := open(path, slog.New(slog.NewTextHandler(log, nil)), write)
+	f := open(t.Context(), path, slog.New(slog.NewTextHandler(log, nil)), write)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
