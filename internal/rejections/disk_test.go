@@ -158,6 +158,11 @@ func TestNotWritable(t *testing.T) {
 	again, _ := opened(t, f.path)
 	wantLoaded(t, again, "a", "{}")
 
+	long, _ := opened(t, filepath.Join(t.TempDir(), strings.Repeat("x", 250))) // with a suffix a name has 255 bytes at most
+	if long.Err() == nil || long.Sync(t.Context()) == nil {
+		t.Error("shows in the first write only")
+	}
+
 	other, log := opened(t, t.TempDir()) // a directory
 	other.Save("a", []byte("{}"))
 	if other.Sync(t.Context()) == nil || other.Close(t.Context()) == nil {
