@@ -24,7 +24,11 @@ type Reading struct {
 // access runs in the year 2000 (python-kasa/python-kasa#1243).
 const MaxClockOffset = 26 * time.Hour
 
-// Info identifies a plug. Strings are valid UTF-8, empty where not given.
+// MaxText is the longest text of a plug in a reading, in bytes.
+const MaxText = 256
+
+// Info identifies a plug. Texts are empty where not given. They are on one line and no
+// longer than [MaxText], as package safetext makes them.
 type Info struct {
 	DeviceID string // 40 hex digits; stays with the device
 	MAC      string // AA-BB-CC-00-11-22
@@ -37,7 +41,7 @@ type Info struct {
 // Outlet is what is switched and metered: the plug itself, or a child of a strip.
 type Outlet struct {
 	Number int    // from 1
-	Name   string // as given in the app
+	Name   string // as given in the app; bounded like the texts of Info
 
 	On    Optional[bool]
 	OnFor Optional[time.Duration] // since it was switched on; 0 when off

@@ -164,7 +164,7 @@ func (d *Dialect) meter(ctx context.Context, outlet int) (*unit, *time.Location,
 	case !u.has("energy_monitoring", 1):
 		return nil, nil, &HistoryError{plug.ErrNoHistory, "this model does not measure energy", "Only models that measure energy remember it, such as P110 and P115."}
 	case zone.location == nil || zone.standard: // when the plug has daylight saving is not known
-		return nil, nil, &HistoryError{plug.ErrNoZone, fmt.Sprintf("it says %q", zone.region), noZoneAdvice}
+		return nil, nil, &HistoryError{plug.ErrNoZone, fmt.Sprintf("it says %.64q", zone.region), noZoneAdvice}
 	}
 	return u, d.profile.zone.location, nil
 }

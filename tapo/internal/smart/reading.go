@@ -13,6 +13,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/lenient"
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 // reading returns the reading of a read. The caller sets its protocol.
@@ -54,13 +55,19 @@ func (d *Dialect) addOutlet(r *plug.Reading, number int, u *unit, got *replies) 
 
 func (i *deviceInfo) info() plug.Info {
 	return plug.Info{
-		DeviceID: string(i.DeviceID),
-		MAC:      string(i.MAC),
-		Model:    string(i.Model),
-		Hardware: string(i.Hardware),
-		Firmware: string(i.Firmware),
-		Name:     decodeName(string(i.Nickname)),
+		DeviceID: shown(i.DeviceID),
+		MAC:      shown(i.MAC),
+		Model:    shown(i.Model),
+		Hardware: shown(i.Hardware),
+		Firmware: shown(i.Firmware),
+		Name:     decodeName(i.Nickname),
 	}
+}
+
+// shown returns a text of the plug as readings have it: on one line, and bounded. Each is a
+// label of a series.
+func shown(t lenient.Text) string {
+	return safetext.Bound(safetext.Clean(string(t)), plug.MaxText)
 }
 
 // hasOutlet reports whether the device has an outlet. Hubs have none.
@@ -74,7 +81,7 @@ func (r *replies) hasOutlet() bool {
 func (r *replies) outlet(u *unit, number int, clockWrong bool) plug.Outlet {
 	o := plug.Outlet{
 		Number:  number,
-		Name:    decodeName(string(r.info.Nickname)),
+		Name:    decodeName(r.info.Nickname),
 		On:      optionalFlag(r.info.DeviceOn),
 		OnFor:   onFor(r.info),
 		Voltage: scaled(r.emeter.VoltageMV, 1e-3, maxVolts),
@@ -114,11 +121,11 @@ func onFor(info deviceInfo) plug.Optional[time.Duration] {
 
 // decodeName decodes a nickname. It is base64 of UTF-8; any other text is returned
 // unchanged.
-func decodeName(s string) string {
-	if b, err := base64.StdEncoding.DecodeString(s); err == nil && utf8.Valid(b) {
-		s = string(b)
+func decodeName(nickname lenient.Text) string {
+	if b, err := base64.StdEncoding.DecodeString(string(nickname)); err == nil && utf8.Valid(b) {
+		nickname = lenient.Text(b)
 	}
-	return strings.TrimSpace(s)
+	return shown(lenient.Text(strings.TrimSpace(string(nickname))))
 }
 
 // first returns the first value that there is.

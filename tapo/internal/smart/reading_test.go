@@ -4,6 +4,9 @@
 package smart_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +114,33 @@ func TestOtherDevices(t *testing.T) {
 		}
 		if got := p.Stats().Methods["get_child_device_list"]; got != 0 {
 			t.Errorf("%s: asked for children %d times", tc.model.Name, got)
+		}
+	}
+}
+
+// TestHostileTexts: names, versions and ids are on one line and bounded, whatever the plug
+// reports.
+func TestHostileTexts(t *testing.T) {
+	long := strings.Repeat("é💡", 5_000)
+	for text, want := range map[string]string{
+		"a\u202eb\u009b31mc\x1b[2J\nd": "a\ufffdb\ufffd31mc\ufffd[2J\ufffdd",
+		long:                           long[:254], // a character ends at byte 258
+		"\u200f" + long:                ("\ufffd" + long)[:255],
+	} {
+		p := plugtest.Start(t, &simulator.Plug{})
+		members := map[string]any{"type": "SMART.TAPOPLUG", "device_on": true}
+		for _, name := range []string{"device_id", "mac", "model", "hw_ver", "fw_ver", "nickname"} {
+			members[name] = text
+		}
+		members["nickname"] = base64.StdEncoding.EncodeToString([]byte(text))
+		result, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Answer("get_device_info", string(result))
+		r := plugtest.Read(t, plugtest.Device(t, p))
+		if got := r.Info; got != (tapo.Info{DeviceID: want, MAC: want, Model: want, Hardware: want, Firmware: want, Name: want}) || r.Outlets[0].Name != want {
+			t.Errorf("%.20q: got %+v, want %q", text, r, want)
 		}
 	}
 }
