@@ -24,6 +24,8 @@ import (
 	promslogflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/common/version"
 	sloggokit "github.com/tjhop/slog-gokit"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 const (
@@ -96,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		if !errors.Is(err, errChecks) && !errors.Is(err, errBackfill) {
-			fmt.Fprintf(stderr, "%s: error: %s\n", program, err)
+			fmt.Fprintf(stderr, "%s: error: %s\n", program, safetext.CleanLines(err.Error()))
 		}
 		return exitFailure
 	}
@@ -122,10 +124,20 @@ func completesCommand(args []string) bool {
 
 // newLogger returns a slog front end over a go-kit/log back end.
 func newLogger(w io.Writer, cfg *promslog.Config) *slog.Logger {
-	w = log.NewSyncWriter(w)
+	w = log.NewSyncWriter(cleanWriter{w})
 	back := log.NewLogfmtLogger(w)
 	if cfg.Format.String() == "json" {
 		back = log.NewJSONLogger(w)
 	}
 	return slog.New(sloggokit.NewGoKitHandler(back, cfg.Level))
+}
+
+// cleanWriter writes lines of a log without what could change a terminal. Both formats
+// escape line feeds in values, and leave most other control characters as they are.
+type cleanWriter struct{ io.Writer }
+
+// Write implements [io.Writer].
+func (w cleanWriter) Write(line []byte) (int, error) {
+	_, err := io.WriteString(w.Writer, safetext.CleanLines(string(line)))
+	return len(line), err
 }

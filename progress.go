@@ -13,6 +13,7 @@ import (
 
 	"github.com/tapo-exporter/tapo_exporter/internal/backfill"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 // progress prints the outcome of each target, and on a terminal also how many
@@ -54,10 +55,10 @@ func (p *progress) show() {
 // outcome returns a line about the samples of a plug, or why there are none.
 func outcome(outlets []backfill.Outlet, err error) string {
 	if failed, ok := errors.AsType[*tapo.Error](err); ok {
-		return fmt.Sprintf("%v\n  %s", failed.Err, failed.Advice)
+		return safetext.Clean(failed.Err.Error()) + "\n  " + safetext.Clean(failed.Advice)
 	}
 	if err != nil {
-		return err.Error()
+		return safetext.Clean(err.Error())
 	}
 	first, last := backfill.Span(outlets)
 	samples, used, directed := 0, map[tapo.Interval]bool{}, ""

@@ -10,11 +10,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 //go:embed pages
@@ -87,11 +90,11 @@ func (e *Exporter) render(w http.ResponseWriter, name string, data any) {
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	_, _ = w.Write(page.Bytes()) // the client may have gone
+	_, _ = io.WriteString(w, safetext.CleanLines(page.String())) // the client may have gone
 }
 
 func writeText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write([]byte(text)) // the client may have gone
+	_, _ = io.WriteString(w, safetext.CleanLines(text)) // the client may have gone
 }

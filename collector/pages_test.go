@@ -6,10 +6,15 @@ package collector
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/simulator"
 )
 
 func TestConfigPage(t *testing.T) {
@@ -41,6 +46,36 @@ func TestContentPolicy(t *testing.T) {
 			t.Errorf("no %s in %s", want, policy)
 		}
 	}
+}
+
+// TestHostileError: what a host says in an error changes nothing around it.
+func TestHostileError(t *testing.T) {
+	t.Parallel()
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"error_code":0,"result":{"sub_method":"discover","tpap":{"port":"`, hostile, `"}}}`)
+	}))
+	defer host.Close()
+	h := newHome(t, auths+"targets: [{name: a, address: '"+host.Listener.Addr().String()+"'}]\n")
+	h.want(t, "/probe?target=a", 200, `reason="unsupported"`)
+	for _, page := range []string{"/", "/probes/1"} {
+		if body := h.want(t, page, 200, "a�b�31mc"); strings.ContainsAny(body, "\u202e\u009b") {
+			t.Errorf("%s: %q", page, body)
+		}
+	}
+}
+
+// hostile is a name that changes the colours of a terminal, and the direction of what
+// follows.
+const hostile = "a\u202eb\u009b31mc"
+
+// TestHostileName: a label has 256 bytes at most, and nothing that is not visible.
+func TestHostileName(t *testing.T) {
+	t.Parallel()
+	p := startPlug(t, &simulator.Plug{Name: hostile + strings.Repeat("é", 50_000)})
+	h := newHome(t, targetYAML(p))
+	want := "a�b�31mc" + strings.Repeat("é", 122)
+	h.want(t, "/probe?target=a", 200, `tapo_outlet_info{name="`+want+`",outlet="1"} 1`, `name="`+want+`",protocol="klap"`)
+	h.want(t, "/", 200, "<bdi>"+want+"</bdi>")
 }
 
 func TestAgo(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 	"github.com/tapo-exporter/tapo_exporter/tapo"
@@ -154,9 +154,9 @@ func (l *Locator) Unread(ago time.Duration) (unread []config.Target) {
 }
 
 // isName reports whether a plug's name in the app can be that of a target:
-// nothing that may be taken for an address.
+// nothing that may be taken for an address, and no characters that a reading replaces.
 func isName(name string) bool {
-	if name == "" || len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) || tapo.ParseMAC(name) != "" {
+	if name == "" || len(name) > 100 || strings.ContainsRune(name, utf8.RuneError) || tapo.ParseMAC(name) != "" {
 		return false
 	}
 	_, notAnAddress := netip.ParseAddr(name)

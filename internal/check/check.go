@@ -124,6 +124,7 @@ func (c *Checker) Target(ctx context.Context, t config.Target) Report {
 		r.read(ctx)
 	}
 	r.report.OK = !slices.ContainsFunc(r.report.Steps, func(s Step) bool { return s.Status == Failed })
+	r.report.clean()
 	return r.report
 }
 

@@ -6,10 +6,10 @@ package check
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 const (
@@ -23,7 +23,6 @@ const (
 
 // Write writes a report as text, with the colours of a terminal if wanted.
 func (r Report) Write(w io.Writer, colours bool) error {
-	r = r.printable()
 	paint := func(colour, text string) string {
 		if !colours {
 			return text
@@ -68,25 +67,17 @@ func (r Report) Write(w io.Writer, colours bool) error {
 	return err
 }
 
-// printable replaces unprintable characters, since names come from plugs.
-func (r Report) printable() Report {
-	clean := func(text string) string {
-		return strings.Map(func(c rune) rune {
-			if !unicode.IsPrint(c) {
-				return '?'
-			}
-			return c
-		}, text)
+// clean makes the report safe for a terminal, since plugs choose parts of it.
+func (r *Report) clean() {
+	for _, text := range []*string{&r.Target, &r.Address, &r.Model, &r.Firmware, &r.Problem, &r.Advice} {
+		*text = safetext.Clean(*text)
 	}
-	r.Target, r.Address, r.Advice = clean(r.Target), clean(r.Address), clean(r.Advice)
-	r.Steps, r.Notes = slices.Clone(r.Steps), slices.Clone(r.Notes)
 	for i := range r.Steps {
-		r.Steps[i].Detail = clean(r.Steps[i].Detail)
+		r.Steps[i].Detail = safetext.Clean(r.Steps[i].Detail)
 	}
 	for i := range r.Notes {
-		r.Notes[i] = clean(r.Notes[i])
+		r.Notes[i] = safetext.Clean(r.Notes[i])
 	}
-	return r
 }
 
 // wrap breaks a text into lines.

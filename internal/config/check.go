@@ -9,11 +9,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
+	"github.com/tapo-exporter/tapo_exporter/tapo/safetext"
 )
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
@@ -149,8 +148,6 @@ func (l *loader) checkUnlisted() {
 	}
 }
 
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
+func printable(s string) bool { return safetext.Clean(s) == s }
 
 func quote(s string) string { return `"` + s + `"` }

@@ -11,6 +11,7 @@ func TestCheckErrors(t *testing.T) {
 		{"name twice", oneAuth + "targets:\n- {name: a, address: x}\n- {name: b, address: x}\n- {name: a, address: y}", `line 5: target "a": the name is taken by the target in line 3`},
 		{"no name", oneAuth + "targets:\n- {address: x}", "line 3: target 1: name is missing"},
 		{"unprintable name", oneAuth + "targets:\n- {name: \"a\\n\", address: x}", "line 3: target 1: the name has unprintable"},
+		{"bidirectional name", oneAuth + "targets:\n- {name: \"a\u202eb\", address: x}", "line 3: target 1: the name has unprintable"},
 		{"unknown auth", oneAuth + "targets:\n- {name: a, address: x, auth: other}", `line 3: target "a": there is no auth "other"`},
 		{"no auth among two", two + "targets:\n- {name: a, address: x}", `line 3: target "a": auth is missing`},
 		{"discovery without auth among two", two + "discovery: {enabled: true}", "line 2: discovery: auth is missing"},
