@@ -106,7 +106,6 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
 	store := config.NewStore(c.path, logger)
 	var simulated *demoHome
 	if c.demo {
@@ -130,9 +129,9 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 		opts.Rejections, opts.RejectionsErr = file, file.Err
 	}
 	exporter := collector.New(opts)
-	server.Handler = exporter
+	server := newServer(exporter, c.timeout, logger)
 	if simulated != nil {
-		server.Handler = simulated.handler(server.Handler)
+		server = newServer(simulated.handler(exporter), c.timeout, logger)
 		var once sync.Once
 		server.BaseContext = func(l net.Listener) context.Context { // called when it listens
 			once.Do(func() { simulated.welcome(stdout, l.Addr()) })
@@ -147,7 +146,7 @@ func (c *serveCommand) serveHTTP(ctx context.Context, logger *slog.Logger, stdou
 
 	logger.Info("Starting "+program, "version", version.Info())
 	failed := make(chan error, 1)
-	go func() { failed <- web.ListenAndServe(server, c.web, logger) }()
+	go func() { failed <- web.ListenAndServe(&server.Server, c.web, logger) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("cannot serve: %w", err)

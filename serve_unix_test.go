@@ -7,6 +7,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +53,8 @@ func TestReloadOnHangup(t *testing.T) {
 	}
 }
 
-// TestDrain stops the program while a probe is under way.
+// TestDrain stops the program while a probe is under way, and while a client keeps a
+// body back, which would make the end late, and a failure.
 func TestDrain(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		plug := startPlug(t, &simulator.Plug{Latency: 100 * time.Millisecond})
@@ -65,6 +68,14 @@ func TestDrain(t *testing.T) {
 		}()
 		for plug.Stats().Connections == 0 {
 			time.Sleep(time.Millisecond)
+		}
+		late, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer late.Close()
+		if _, err := io.WriteString(late, "POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"); err != nil {
+			t.Fatal(err)
 		}
 		if err := syscall.Kill(os.Getpid(), signal); err != nil {
 			t.Fatal(err)
