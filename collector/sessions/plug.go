@@ -29,6 +29,7 @@ type plug struct {
 	mu      sync.Mutex
 	state   State
 	trends  Trends
+	news    news
 	lateErr *tapo.Error        // of the last probe, if it ended before its read
 	cancel  context.CancelFunc // of the last read
 }
@@ -46,12 +47,11 @@ func (p *plug) read(ctx context.Context, logger *slog.Logger, target string) (re
 	return p.device.Read(ctx)
 }
 
-// recordRead keeps the result of a read, and logs it if it differs from the last
-// one.
+// recordRead keeps the result of a read, and logs a failure if it is news. That a plug can
+// be read again is logged by a probe that was not too late for it.
 func (p *plug) recordRead(ctx context.Context, logger *slog.Logger, target string, reading tapo.Reading, err error) {
 	failed := asError(p.target.Address, err)
 	p.mu.Lock()
-	previous := p.state.Err
 	p.state.Err = failed
 	if failed == nil {
 		p.state.Reading = reading
@@ -60,12 +60,28 @@ func (p *plug) recordRead(ctx context.Context, logger *slog.Logger, target strin
 		p.trends.interrupt(time.Now())
 	}
 	p.mu.Unlock()
-	switch {
-	case failed != nil && previous != nil && failed.Reason == tapo.LoginBackoff: // the rejection has been logged
-	case failed != nil && (previous == nil || previous.Reason != failed.Reason):
+	if failed != nil {
+		p.logFailure(ctx, logger, target, failed)
+	}
+}
+
+// logFailure logs that the plug cannot be read, if that is news.
+func (p *plug) logFailure(ctx context.Context, logger *slog.Logger, target string, failed *tapo.Error) {
+	p.mu.Lock()
+	isNews := p.news.failed(failed.Reason, time.Now())
+	p.mu.Unlock()
+	if isNews {
 		logger.WarnContext(ctx, "Plug cannot be read", "target", target, "reason", failed.Reason, "err", failed.Err, "advice", failed.Advice)
-	case failed == nil && previous != nil:
-		logger.InfoContext(ctx, "Plug can be read again", "target", target, "reason_before", previous.Reason)
+	}
+}
+
+// logSuccess logs that the plug can be read again, if it could not.
+func (p *plug) logSuccess(ctx context.Context, logger *slog.Logger, target string) {
+	p.mu.Lock()
+	before := p.news.succeeded()
+	p.mu.Unlock()
+	if before != "" {
+		logger.InfoContext(ctx, "Plug can be read again", "target", target, "reason_before", before)
 	}
 }
 
@@ -102,7 +118,7 @@ func (p *plug) takeStateOf(old *plug) {
 	p.trends = old.copyTrends()
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	p.state = old.state
+	p.state, p.news = old.state, old.news.clone()
 }
 
 func (p *plug) copyTrends() Trends {

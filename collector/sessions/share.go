@@ -55,9 +55,10 @@ func (s *Pool) Read(ctx context.Context, t config.Target) Result {
 			return s.read(ctx, p, t.Name)
 		})
 		if !ok {
-			s.logger.InfoContext(ctx, "Probe has ended before its read, which goes on", "target", t.Name, "err", ctx.Err())
+			s.logger.DebugContext(ctx, "Probe has ended before its read, which goes on", "target", t.Name, "err", ctx.Err())
 			late := asError(p.target.Address, fmt.Errorf("the plug has not answered in the time that the scrape has: %w", ctx.Err()))
 			p.recordProbe(late)
+			p.logFailure(ctx, s.logger, t.Name, late)
 			return Result{Err: late}
 		}
 		failed := asError(p.target.Address, result.Err)
@@ -69,6 +70,9 @@ func (s *Pool) Read(ctx context.Context, t config.Target) Result {
 			s.metrics.probesShared.Inc()
 		}
 		p.recordProbe(nil)
+		if failed == nil {
+			p.logSuccess(ctx, s.logger, t.Name)
+		}
 		return Result{Reading: read.reading, Err: failed, Shared: !began}
 	}
 }
