@@ -47,7 +47,7 @@ func TestReload(t *testing.T) {
 
 	h.write(t, "auths: {home: {username: x, passwort: hunter2}}")
 	w := h.do(http.MethodPost, "/-/reload")
-	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "passwort: no such setting") || strings.Contains(w.Body.String(), "hunter2") {
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "no such setting: an account has") || strings.Contains(w.Body.String(), "hunter2") {
 		t.Errorf("bad file: %d %s", w.Code, w.Body)
 	}
 	h.want(t, "/probe?target=a", 200, "tapo_up 1")

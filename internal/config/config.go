@@ -41,9 +41,10 @@ type Auth struct {
 const ExamplePassword = "change-me"
 
 // MarshalYAML writes what the file has: not a password that comes from a file of
-// its own.
+// its own. It hides the username as well, which is an e-mail address.
 func (a Auth) MarshalYAML() (any, error) {
 	type plain Auth
+	a.Username = tapo.Secret(a.Username).String()
 	if a.PasswordFile != "" {
 		a.Password = ""
 	}

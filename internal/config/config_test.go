@@ -11,7 +11,7 @@ import (
 )
 
 func TestSecretsAreHidden(t *testing.T) {
-	c, err := Load(write(t, "t.yml", "auths: {home: {username: u, password: hunter2}, file: {username: u, password_file: "+write(t, "p", "hunter2")+"}}"), env{}.lookup)
+	c, err := Load(write(t, "t.yml", "auths: {home: {username: me@example.com, password: hunter2}, file: {username: me@example.com, password_file: "+write(t, "p", "hunter2")+"}}"), env{}.lookup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(text), "hunter2") || strings.Count(string(text), "<secret>") != 1 || !strings.Contains(string(text), "password_file: ") {
+	if strings.Contains(string(text), "hunter2") || strings.Contains(string(text), "example") || strings.Count(string(text), "<secret>") != 3 || !strings.Contains(string(text), "password_file: ") {
 		t.Errorf("%s", text)
 	}
 }

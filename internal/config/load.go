@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -70,12 +71,15 @@ func parse(data []byte, dir string, lookupEnv func(string) (string, bool)) (*Con
 func decode(data []byte, c *Config) (*yaml.Node, error) {
 	root := &yaml.Node{}
 	if err := yaml.Unmarshal(data, root); err != nil {
-		return nil, sanitize(err, data)
+		return nil, syntaxError(err, data)
+	}
+	if line := taggedLine(root); line > 0 {
+		return nil, fmt.Errorf("line %d: a value that starts with ! must be in quotes", line)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, sanitize(err, data)
+		return nil, sanitize(err)
 	}
 	var second yaml.Node
 	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
@@ -85,8 +89,8 @@ func decode(data []byte, c *Config) (*yaml.Node, error) {
 }
 
 var (
-	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type`)
-	repeated   = regexp.MustCompile(`^line (\d+): mapping key "(.*)" already defined at line (\d+)`)
+	unknownKey = regexp.MustCompile(`(?s)^line (\d+): field (.*) not found in type config\.(\w+)$`)
+	repeated   = regexp.MustCompile(`(?s)^line (\d+): mapping key ".*" already defined at line (\d+)$`)
 	wrongKind  = regexp.MustCompile(`^line (\d+): cannot unmarshal !!(\w+)`)
 	anyLine    = regexp.MustCompile(`^line \d+`)
 	alias      = regexp.MustCompile(`unknown anchor .* referenced`)
@@ -94,19 +98,22 @@ var (
 	plainKey   = regexp.MustCompile(`^[A-Za-z0-9_-]*`)
 )
 
-// sanitize says what a YAML error says without quoting the file: a misplaced
-// password is a value like any other, and may even be taken for a key.
-func sanitize(err error, data []byte) error {
+// sanitize rewords an error about values without quoting any: a misplaced password is a
+// value like any other. In an account it may even be taken for a key, such as the end of
+// one with a comma.
+func sanitize(err error) error {
 	problems, ok := errors.AsType[*yaml.TypeError](err)
-	if !ok { // of syntax
-		return syntaxError(strings.TrimPrefix(err.Error(), "yaml: "), data)
+	if !ok { // the text may have a value in it
+		return errors.New("a value is not understood: is there one that starts with & or * and is not in quotes?")
 	}
 	var errs []error
 	for _, text := range problems.Errors {
-		if m := unknownKey.FindStringSubmatch(text); m != nil {
+		if m := unknownKey.FindStringSubmatch(text); m != nil && m[3] == "Auth" {
+			errs = append(errs, fmt.Errorf("line %s: no such setting: an account has username, password and password_file (a blank after each colon? a password with special characters in quotes?)", m[1]))
+		} else if m != nil {
 			errs = append(errs, fmt.Errorf("line %s: %s: no such setting here", m[1], plainKey.FindString(m[2])))
 		} else if m := repeated.FindStringSubmatch(text); m != nil {
-			errs = append(errs, fmt.Errorf("line %s: %s: already set in line %s", m[1], plainKey.FindString(m[2]), m[3]))
+			errs = append(errs, fmt.Errorf("line %s: the same key as in line %s", m[1], m[2]))
 		} else if m := wrongKind.FindStringSubmatch(text); m != nil {
 			errs = append(errs, fmt.Errorf("line %s: %s where something else belongs", m[1], cmp.Or(kinds[m[2]], "a value")))
 		} else {
@@ -119,9 +126,24 @@ func sanitize(err error, data []byte) error {
 // kinds are YAML's in words.
 var kinds = map[string]string{"str": "a text", "seq": "a list", "map": "a mapping", "int": "a number", "float": "a number", "bool": "true or false"}
 
+// taggedLine returns the first line with a tag, 0 if there is none. The decoder quotes
+// values that do not fit their tags, and no setting needs one.
+func taggedLine(node *yaml.Node) int {
+	if node.Style&yaml.TaggedStyle != 0 && node.Tag != "!!str" {
+		return node.Line
+	}
+	for _, n := range node.Content {
+		if line := taggedLine(n); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
 // syntaxError rewords what the parser says of a file that is no YAML. The only
 // thing that it quotes is the name of an alias.
-func syntaxError(text string, data []byte) error {
+func syntaxError(err error, data []byte) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if alias.MatchString(text) {
 		line := 1
 		if at := aliasLine.FindIndex(data); at != nil {
@@ -199,8 +221,9 @@ func (l *loader) completeAuths() {
 		l.warnOfComment(name)
 		auth.Username = l.expand(auth.Username, at("username"))
 		auth.Password = tapo.Secret(l.expand(string(auth.Password), at("password")))
-		auth.PasswordFile = l.expand(auth.PasswordFile, at("password_file"))
-		l.Auths[name] = l.completeAuth(name, auth)
+		written := auth.PasswordFile
+		auth.PasswordFile = l.expand(written, at("password_file"))
+		l.Auths[name] = l.completeAuth(name, auth, written)
 	}
 	if len(l.Auths) == 0 {
 		l.Auths = map[string]Auth{}
@@ -209,7 +232,7 @@ func (l *loader) completeAuths() {
 			l.fail("no account: define one under auths, or set %s and %s or %s", []any{envUsername, envPassword, envPasswordFile})
 			return
 		}
-		l.Auths[envAuth] = l.completeAuth(envAuth, auth)
+		l.Auths[envAuth] = l.completeAuth(envAuth, auth, envPasswordFile)
 	}
 }
 
@@ -228,7 +251,9 @@ func (l *loader) envAuth() (Auth, bool) {
 	return Auth{Username: username, Password: tapo.Secret(password), PasswordFile: file}, hasUsername && (hasPassword || hasFile)
 }
 
-func (l *loader) completeAuth(name string, a Auth) Auth {
+// completeAuth checks an account and reads its password file. Errors name that file as it
+// is written in the configuration: a variable may hold the password by mistake.
+func (l *loader) completeAuth(name string, a Auth, passwordFile string) Auth {
 	at := func(key string) []any { return []any{"auths", name, key} }
 	switch {
 	case a.Username == "":
@@ -236,7 +261,7 @@ func (l *loader) completeAuth(name string, a Auth) Auth {
 	case a.Password != "" && a.PasswordFile != "":
 		l.fail("auth %q: both password and password_file", []any{name}, at("password_file")...)
 	case a.PasswordFile != "":
-		a.Password = l.readPassword(name, a.PasswordFile)
+		a.Password = l.readPassword(name, a.PasswordFile, passwordFile)
 	case a.Password == "":
 		l.fail("auth %q: password or password_file is missing (a password that starts with one of ! & # must be in quotes)", []any{name}, at("password")...)
 	}
@@ -245,19 +270,22 @@ func (l *loader) completeAuth(name string, a Auth) Auth {
 
 // readPassword reads a file, relative to the configuration's, without the line
 // end that editors leave.
-func (l *loader) readPassword(auth, file string) tapo.Secret {
+func (l *loader) readPassword(auth, file, written string) tapo.Secret {
 	at := []any{"auths", auth, "password_file"}
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(l.dir, file)
 	}
 	data, err := os.ReadFile(file) //nolint:gosec // the path is the operator's
 	if err != nil {
-		l.fail("auth %q: password_file: %w", []any{auth, err}, at...)
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			err = failed.Err
+		}
+		l.fail("auth %q: password_file %s: %w", []any{auth, written, err}, at...)
 		return ""
 	}
 	password := strings.TrimRight(string(data), "\r\n")
 	if password == "" {
-		l.fail("auth %q: password_file %s is empty", []any{auth, file}, at...)
+		l.fail("auth %q: password_file %s is empty", []any{auth, written}, at...)
 	}
 	return tapo.Secret(password)
 }
@@ -265,7 +293,8 @@ func (l *loader) readPassword(auth, file string) tapo.Secret {
 // variable is ${NAME}; a second dollar in front makes it literal.
 var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// expand replaces ${NAME} by the variable's value.
+// expand replaces ${NAME} by the variable's value. An error names the variable only if it
+// is all of s: else it may be a part of the password.
 func (l *loader) expand(s string, at []any) string {
 	return variable.ReplaceAllStringFunc(s, func(v string) string {
 		if strings.HasPrefix(v, "$$") {
@@ -273,7 +302,10 @@ func (l *loader) expand(s string, at []any) string {
 		}
 		name := v[2 : len(v)-1]
 		value, ok := l.lookupEnv(name)
-		if !ok {
+		switch {
+		case !ok && v != s:
+			l.fail("an environment variable within the text is not set (write $${NAME} for ${NAME} itself)", nil, at...)
+		case !ok:
 			l.fail("the environment variable %s is not set (write $${%s} for the text itself)", []any{name, name}, at...)
 		}
 		return value
