@@ -112,6 +112,9 @@ func parseAnnouncement(object []byte, mac string) (Announcement, error) {
 		}
 		*m.into = n
 	}
+	if !allowedPort(a.Port) {
+		return Announcement{}, unsupported("port %d (want 80, 443, 4433 or one above 1023)", a.Port)
+	}
 	for _, number := range raw.Pake {
 		n, ok := integer(number, 255)
 		if !ok {
@@ -121,6 +124,12 @@ func parseAnnouncement(object []byte, mac string) (Announcement, error) {
 	}
 	a.Attests = attests != 0
 	return a, nil
+}
+
+// allowedPort reports whether a plug may announce a port. Anybody can forge the
+// announcement, and must not make the client speak to the mail server of a host.
+func allowedPort(port int) bool {
+	return port == 0 || port == 80 || port == 443 || port > 1023
 }
 
 // integer returns a whole number from 0 to most.

@@ -6,6 +6,8 @@ package tpap
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -73,6 +75,17 @@ func load(t testing.TB) vectors {
 
 func (v vectors) account() Account {
 	return Account{Username: v.Inputs.Username, Password: v.Inputs.Password, MAC: strings.ReplaceAll(v.Inputs.MAC, ":", "")}
+}
+
+// TestAnnouncedPort: a forged announcement does not lead to another service.
+func TestAnnouncedPort(t *testing.T) {
+	for port, want := range map[int]bool{0: true, 1: false, 22: false, 25: false, 79: false, 80: true, 81: false, 443: true, 445: false, 1023: false, 1024: true, 4433: true, 65535: true} {
+		a, err := parseAnnouncement(fmt.Appendf(nil, `{"pake":[2],"port":%d}`, port), "")
+		_, unsupported := errors.AsType[*UnsupportedError](err)
+		if want != (err == nil) || want == unsupported || want && a.Port != port {
+			t.Errorf("%d: %+v, %v", port, a, err)
+		}
+	}
 }
 
 func TestUsername(t *testing.T) {

@@ -149,6 +149,7 @@ func TestUnsupportedAnswers(t *testing.T) {
 		{name: "user name", options: simulator.TPAPOptions{UserHashType: 7}, want: tapo.Unsupported, text: "user_hash_type 7"},
 		{name: "TLS mode", fault: edit("discover", "tpap", map[string]any{"tls": 3, "pake": []int{2}}), want: tapo.Unsupported, text: `"tls":3`},
 		{name: "port", fault: edit("discover", "tpap", map[string]any{"port": 70000, "pake": []int{2}}), want: tapo.Unsupported, text: `"port":70000`},
+		{name: "port of another service", fault: edit("discover", "tpap", map[string]any{"port": 22, "pake": []int{2}}), want: tapo.Unsupported, text: "port 22 (want 80"},
 		{name: "announcement of the wrong type", fault: edit("discover", "tpap", "yes"), want: tapo.Unsupported, text: `tpap "yes"`},
 		{name: "passcode types of the wrong type", fault: edit("discover", "tpap", map[string]any{"pake": []any{"userpw"}}), want: tapo.Unsupported, text: "userpw"},
 		{name: "passcode type null", fault: edit("discover", "tpap", map[string]any{"pake": []any{nil}}), want: tapo.Unsupported, text: "null"},
