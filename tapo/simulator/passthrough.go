@@ -53,6 +53,7 @@ func (p *Plug) passthroughHandshake(text string, fault Fault) response {
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
+	// The protocol has no other padding: see passthrough.OpenKey.
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, key, secret) //nolint:staticcheck // defined by the protocol
 	if err != nil {
 		return jsonCode(codeInvalidPublicKey)

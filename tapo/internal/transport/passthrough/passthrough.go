@@ -176,7 +176,9 @@ func OpenKey(key *rsa.PrivateKey, sealed string) (*Cipher, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The padding oracle does not matter: the other side made the secret.
+	// The protocol has no other padding. PKCS #1 v1.5 is deprecated because whoever can
+	// make us decrypt many texts with one key may learn a secret. Here a key is for one
+	// handshake, and the other side made the secret.
 	plain, err := rsa.DecryptPKCS1v15(nil, key, ct) //nolint:staticcheck // defined by the protocol
 	if err != nil {
 		return nil, err
