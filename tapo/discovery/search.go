@@ -23,12 +23,13 @@ import (
 const (
 	// maxPacket is the longest reply that is read. Recorded ones are below 2 KiB.
 	maxPacket = 8 << 10
-	// maxFound bounds the devices that a search finds: anybody can invent devices.
-	maxFound = 1000
-	// maxPerHost bounds the devices at one address. Usually it is one; a router that
-	// forwards ports has several.
-	maxPerHost = 64
-	// maxDecrypted bounds the replies that a socket decrypts, because RSA is slow.
+	// maxReplies bounds the replies that a search parses: anybody can invent devices. A
+	// home with 500 plugs sends three times as many, one for each of tries.
+	maxReplies = 2000
+	// maxPerHost bounds those from one address, so that one host cannot use up all. A
+	// device replies to each of tries, perhaps to several interfaces.
+	maxPerHost = 8
+	// maxDecrypted bounds the replies that a search decrypts, because RSA is slow.
 	maxDecrypted = 64
 	// defaultTimeout is the time to wait for replies; python-kasa's is the same.
 	defaultTimeout = 5 * time.Second
@@ -102,9 +103,10 @@ func (s Search) Run(ctx context.Context, found func(Device)) error {
 	defer cancel()
 
 	replies := make(chan Device)
+	budget := &budget{hosts: map[netip.Addr]int{}}
 	var group sync.WaitGroup
 	for _, sender := range senders {
-		group.Go(func() { sender.receive(ctx, key, replies) })
+		group.Go(func() { sender.receive(ctx, key, budget, replies) })
 	}
 	failed := make(chan error, 1)
 	group.Go(func() { failed <- s.send(ctx, senders, packet) })
@@ -119,12 +121,10 @@ func (s Search) Run(ctx context.Context, found func(Device)) error {
 		close(replies)
 	}()
 
-	known, hosts := map[Device]bool{}, map[netip.Addr]int{}
+	known := map[Device]bool{}
 	for d := range replies {
-		host := d.Address.Addr()
-		if !known[d] && len(known) < maxFound && hosts[host] < maxPerHost {
+		if !known[d] {
 			known[d] = true
-			hosts[host]++
 			found(d)
 		}
 	}
@@ -239,13 +239,30 @@ func (s Search) send(ctx context.Context, senders []sender, packet []byte) error
 	return err
 }
 
+// budget is what the replies of a search may cost.
+type budget struct {
+	mu     sync.Mutex
+	parsed int
+	hosts  map[netip.Addr]int // replies that were parsed
+}
+
+// take reports whether one more reply from an address is parsed, and whether its
+// encrypted part is decrypted.
+func (b *budget) take(from netip.Addr) (parse, decrypt bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.parsed >= maxReplies || b.hosts[from] >= maxPerHost {
+		return false, false
+	}
+	b.parsed++
+	b.hosts[from]++
+	return true, b.parsed <= maxDecrypted
+}
+
 // receive passes on replies until the search ends.
-func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<- Device) {
+func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, budget *budget, replies chan<- Device) {
 	packet := make([]byte, maxPacket)
-	for read := 0; ctx.Err() == nil; read++ {
-		if read == maxDecrypted {
-			key = nil
-		}
+	for ctx.Err() == nil {
 		n, from, err := s.conn.ReadFromUDPAddrPort(packet)
 		if err != nil {
 			if ctx.Err() == nil && errors.Is(err, net.ErrClosed) {
@@ -254,7 +271,15 @@ func (s sender) receive(ctx context.Context, key *rsa.PrivateKey, replies chan<-
 			time.Sleep(time.Millisecond) // such as "port unreachable" from one of the addresses
 			continue
 		}
-		if d, err := parse(packet[:n], from.Addr(), key); err == nil {
+		take, decrypt := budget.take(from.Addr())
+		if !take {
+			continue
+		}
+		withKey := key
+		if !decrypt {
+			withKey = nil
+		}
+		if d, err := parse(packet[:n], from.Addr(), withKey); err == nil {
 			select {
 			case replies <- d:
 			case <-ctx.Done():

@@ -97,38 +97,87 @@ func TestInterfaces(t *testing.T) {
 	}
 }
 
-// TestSearchHostile: among replies that are damaged or too many, the search ends in
-// time, finds the plug, and finds a bounded number of others.
-func TestSearchHostile(t *testing.T) {
-	udp, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(here, 0)))
-	if err != nil {
-		t.Fatal(err)
+// flood answers the first probe with so many packets from each of its addresses.
+func flood(t *testing.T, sources int, packets ...[]byte) (address string) {
+	t.Helper()
+	var conns []*net.UDPConn
+	for i := range sources {
+		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 1, byte(i/250), byte(i%250+1))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { udp.Close() })
+		conns = append(conns, udp)
 	}
-	defer udp.Close()
 	go func() {
 		packet := make([]byte, 2048)
-		_, from, err := udp.ReadFromUDPAddrPort(packet)
+		_, to, err := conns[0].ReadFromUDPAddrPort(packet)
 		if err != nil {
 			return
 		}
-		for _, reply := range [][]byte{nil, {1}, make([]byte, 16), make([]byte, 60000), []byte(strings.Repeat("{", 9000))} {
-			_, _ = udp.WriteToUDPAddrPort(reply, from)
-		}
-		for i := range 3 * maxFound {
+		for i, reply := range packets {
 			if i%100 == 0 {
 				time.Sleep(time.Millisecond) // or else the kernel drops most of them
 			}
-			_, _ = udp.WriteToUDPAddrPort(tdp.Reply([]byte(`{"result":{"device_id":"`+strconv.Itoa(i)+`"}}`)), from)
+			_, _ = conns[i%len(conns)].WriteToUDPAddrPort(reply, to)
 		}
 	}()
+	return conns[0].LocalAddr().String()
+}
+
+// invented is the reply of a device that does not exist.
+func invented(i int) []byte {
+	return tdp.Reply([]byte(`{"result":{"device_id":"` + strconv.Itoa(i) + `"}}`))
+}
+
+// TestSearchHostile: among replies that are damaged or too many, the search ends in
+// time, finds the plug, and finds a bounded number of others.
+func TestSearchHostile(t *testing.T) {
+	packets := [][]byte{nil, {1}, make([]byte, 16), make([]byte, 60000), []byte(strings.Repeat("{", 9000))}
+	for i := range 3000 {
+		packets = append(packets, invented(i))
+	}
 	start := time.Now()
 	plug := startPlug(t, &simulator.Plug{Listen: "127.0.78.20:0", Discovery: "127.0.78.20:0"})
-	found := search(t, 400*time.Millisecond, udp.LocalAddr().String(), plug.DiscoveryAddr().String())
-	if len(found) < 2 || len(found) > 1+maxPerHost || found[len(found)-1].Address != plug.Addr() {
+	found := search(t, 400*time.Millisecond, flood(t, 1, packets...), plug.DiscoveryAddr().String())
+	if len(found) < 2 || len(found) > 1+maxPerHost || !slices.ContainsFunc(found, func(d Device) bool { return d.Address == plug.Addr() }) {
 		t.Errorf("found %d", len(found))
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// TestSearchManyHosts: the replies of all hosts together are bounded as well.
+func TestSearchManyHosts(t *testing.T) {
+	var packets [][]byte
+	for i := range 2 * maxReplies {
+		packets = append(packets, invented(i))
+	}
+	found := search(t, time.Second, flood(t, 2*maxReplies/maxPerHost, packets...))
+	if len(found) < maxReplies/10 || len(found) > maxReplies {
+		t.Errorf("found %d", len(found))
+	}
+}
+
+func TestBudget(t *testing.T) {
+	b := &budget{hosts: map[netip.Addr]int{}}
+	host := netip.MustParseAddr("10.0.0.0")
+	parsed, decrypted := 0, 0
+	for i := range 3 * maxReplies {
+		if i%(2*maxPerHost) == 0 {
+			host = host.Next()
+		}
+		parse, decrypt := b.take(host)
+		if parse {
+			parsed++
+		}
+		if decrypt {
+			decrypted++
+		}
+	}
+	if parsed != maxReplies || decrypted != maxDecrypted || len(b.hosts) != maxReplies/maxPerHost {
+		t.Errorf("%d parsed, %d decrypted, %d hosts remembered", parsed, decrypted, len(b.hosts))
 	}
 }
 
