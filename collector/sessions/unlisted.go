@@ -48,6 +48,16 @@ func (s *Pool) forgetUnlisted(now time.Time) {
 	s.locks.Forget(inUse)
 }
 
+// Discard forgets a target's plug that is not listed, except for the logins that it
+// has refused.
+func (s *Pool) Discard(t config.Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.plugs[keyOf(t)]; p != nil && !p.listed {
+		s.drop(keyOf(t))
+	}
+}
+
 // Unlisted returns the plugs that only Prometheus knows, as targets, sorted by
 // address.
 func (s *Pool) Unlisted(c *config.Config) []config.Target {

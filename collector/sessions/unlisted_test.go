@@ -82,3 +82,24 @@ func TestGuessesAtUnlistedAddresses(t *testing.T) {
 	h.reload(t, auths)
 	h.want(t, "10.0.0.61", "")
 }
+
+// TestDiscard forgets a plug, but not that it has refused the password, and no plug
+// that is listed.
+func TestDiscard(t *testing.T) {
+	p := startCountingPlug(t)
+	h := newHome(t, "auths: {home: {username: "+username+", password: wrong}}\ntargets: [{name: listed, address: 10.0.0.2}]\n", dialTo(p))
+	listed := h.config.Targets[0]
+	unlisted := listed
+	unlisted.Name, unlisted.Address = "10.0.0.1", "10.0.0.1"
+	for range 3 {
+		if h.up("10.0.0.1") {
+			t.Error("read with a wrong password")
+		}
+		h.Discard(unlisted)
+		h.Discard(listed)
+	}
+	wantLoginFailures(t, "discarded", p, 1)
+	if n := len(h.Pool.plugs); n != 1 || h.find(listed) == nil {
+		t.Errorf("%d plugs are remembered", n)
+	}
+}
