@@ -13,7 +13,6 @@
 package collector
 
 import (
-	"cmp"
 	"context"
 	"log"
 	"log/slog"
@@ -53,8 +52,8 @@ type Options struct {
 	// DialContext replaces the dialer to plugs if it is not nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Tests shorten these; 0 means the defaults of package locate, and namePause.
-	searchTime, searchPause, namePause time.Duration
+	// Tests shorten these; 0 means the defaults of package locate.
+	searchTime, searchPause time.Duration
 }
 
 // Exporter serves HTTP. Its methods are safe for concurrent use.
@@ -63,7 +62,7 @@ type Exporter struct {
 	sessions      *sessions.Pool
 	locator       *locate.Locator
 	rejectionsErr func() error
-	namePause     time.Duration
+	named         chan struct{} // closed once what the first search has found was read
 	recentProbes  *recentProbes
 	timeout       time.Duration
 	timeoutOffset time.Duration
@@ -88,8 +87,8 @@ func New(opts Options) *Exporter {
 		logger:        opts.Logger,
 		errorLog:      slog.NewLogLogger(opts.Logger.Handler(), slog.LevelError),
 		mux:           http.NewServeMux(),
-		namePause:     cmp.Or(opts.namePause, namePause),
 		rejectionsErr: opts.RejectionsErr,
+		named:         make(chan struct{}),
 	}
 	e.sessions = sessions.New(sessions.Options{
 		Timeout: opts.Timeout, TimeoutOffset: opts.TimeoutOffset, Logger: slog.New(probeLogHandler{opts.Logger.Handler()}),
@@ -110,18 +109,20 @@ func New(opts Options) *Exporter {
 	return e
 }
 
-// Run searches for plugs, if the configuration says so, until ctx ends. Those
-// that nobody probes are read once for their names.
+// Run searches for plugs, if the configuration says so, until ctx ends. After each
+// search it reads the discovered plugs that were not read yet. It must not be called
+// twice.
 func (e *Exporter) Run(ctx context.Context) {
 	go e.locator.Run(ctx)
-	ticker := time.NewTicker(e.namePause)
-	defer ticker.Stop()
-	for {
+	for first := true; ; first = false {
 		select {
-		case <-ticker.C:
-			e.readNames(ctx, e.namePause)
+		case <-e.locator.SearchEnded():
+			e.readUnread(ctx)
 		case <-ctx.Done():
 			return
+		}
+		if first {
+			close(e.named)
 		}
 	}
 }

@@ -81,13 +81,13 @@ func newSearchableHome(subnet int) *home { return &home{subnet: subnet} }
 func (h *home) run(t *testing.T, yaml string) {
 	t.Helper()
 	h.start(t, yaml, func(o *Options) {
-		o.searchTime, o.searchPause, o.namePause = searchTime, 100*time.Millisecond, time.Second
+		o.searchTime, o.searchPause = searchTime, 100*time.Millisecond
 	})
 	go h.Run(t.Context())
 }
 
 func shortSearches(o *Options) {
-	o.searchTime, o.searchPause, o.namePause = searchTime, 100*time.Millisecond, time.Second
+	o.searchTime, o.searchPause = searchTime, 100*time.Millisecond
 }
 
 func (h *home) start(t testing.TB, yaml string, change ...func(*Options)) {

@@ -30,7 +30,7 @@ func (e *Exporter) probe(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	target, err := e.resolveTarget(e.store.Current(), query)
-	if errors.Is(err, errUnknown) && e.readNames(ctx, 0) { // after a restart, discovered plugs have no names until they are read
+	if errors.Is(err, errUnknown) && e.waitForNames(ctx) {
 		target, err = e.resolveTarget(e.store.Current(), query)
 	}
 	if err != nil {

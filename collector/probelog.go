@@ -59,6 +59,13 @@ func withProbeLog(ctx context.Context, l *probeLog) context.Context {
 	return context.WithValue(ctx, probeLogKey{}, l)
 }
 
+type withoutLogKey struct{}
+
+// withoutLog returns a context whose lines are logged as if they were for debugging.
+func withoutLog(ctx context.Context) context.Context {
+	return context.WithValue(ctx, withoutLogKey{}, true)
+}
+
 // probeLogHandler is a log handler that also writes into the probe's log that the
 // context of a line carries, at every level.
 type probeLogHandler struct{ slog.Handler }
@@ -72,6 +79,9 @@ func (h probeLogHandler) Enabled(ctx context.Context, level slog.Level) bool {
 func (h probeLogHandler) Handle(ctx context.Context, line slog.Record) error {
 	if l, ok := ctx.Value(probeLogKey{}).(*probeLog); ok {
 		l.add(line)
+	}
+	if ctx.Value(withoutLogKey{}) != nil {
+		line.Level = min(line.Level, slog.LevelDebug)
 	}
 	if !h.Handler.Enabled(ctx, line.Level) {
 		return nil

@@ -11,8 +11,18 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo"
 )
 
-// read reads a target's plug, wherever that is.
+// read reads a target's plug, wherever that is. Anybody may have invented a plug that
+// was only discovered: reading it in vain leaves nothing behind, and package locate
+// logs it.
 func (e *Exporter) read(ctx context.Context, target config.Target) (result sessions.Result) {
+	if target.MAC != "" && !e.locator.IsKnown(target.MAC) {
+		ctx = withoutLog(ctx)
+		defer func() {
+			if !e.locator.IsKnown(target.MAC) {
+				e.sessions.Discard(target)
+			}
+		}()
+	}
 	err := e.locator.Read(ctx, target, func(located config.Target) (tapo.Reading, *tapo.Error) {
 		result = e.sessions.Read(ctx, located)
 		return result.Reading, result.Err

@@ -157,7 +157,7 @@ func TestPlugNotFound(t *testing.T) {
 	if !strings.Contains(h.log.String(), "No plug has replied to the search") || strings.Count(h.log.String(), "No plug has replied") != 1 {
 		t.Error("the log does not say so once")
 	}
-	newHome(t, auths+"discovery: {enabled: true}").want(t, "/", 200, "No plug has been found yet")
+	newHome(t, auths+"discovery: {enabled: true}").want(t, "/", 200, "No plug has been found and read yet")
 }
 
 // TestAddressIsNotFollowed: who asks for an address gets what is there.
@@ -259,6 +259,7 @@ func TestFactoryResetPlug(t *testing.T) {
 	h.plug(t, 3, &simulator.Plug{Name: "Mine"})
 	h.run(t, auths+h.discoveryYAML("enabled: true", 3))
 	hometest.Eventually(t, "all are found", func() bool { return strings.Count(h.log.String(), "Plug discovered") == 3 })
+	hometest.Eventually(t, "one is a target", func() bool { return h.labelsInSD(t)["Mine"] != nil })
 	if targets := h.labelsInSD(t); len(targets) != 1 {
 		t.Errorf("targets %v", targets)
 	}

@@ -4,6 +4,7 @@
 package locate
 
 import (
+	"maps"
 	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -11,50 +12,33 @@ import (
 
 const (
 	// forgetAfter is how long a plug is remembered that no longer replies, and
-	// forgetUnread the same for one that could never be read.
+	// forgetUnread the same for one that was not read yet.
 	forgetAfter  = 24 * time.Hour
 	forgetUnread = time.Hour
-	// maxPlugs is how many are remembered: anybody may make up replies.
+	// maxPlugs is how many plugs are remembered that are not listed.
 	maxPlugs = 500
 )
 
-// forgetSilent drops plugs that are not listed and have not replied for long. l.mu
-// is held.
-func (l *Locator) forgetSilent(c *config.Config) {
-	for mac, p := range l.plugs {
-		if silent := time.Since(p.repliedAt); silent > forgetAfter || silent > forgetUnread && !p.everRead {
-			if _, listed := c.TargetOf(mac); !listed {
-				delete(l.plugs, mac)
-			}
-		}
-	}
+// forget drops what is of no use with a configuration: plugs that are not listed
+// and have not replied for long, or are not of discovery's account. l.mu is held.
+func (l *Locator) forget(c *config.Config) {
+	account, enabled := discoveryAccount(c)
+	maps.DeleteFunc(l.plugs, func(mac string, p *knownPlug) bool {
+		_, listed := c.TargetOf(mac)
+		return !listed && (!enabled || p.account != account.Username || time.Since(p.repliedAt) > forgetAfter)
+	})
+	listed := l.listedNow(c)
+	maps.DeleteFunc(l.unread, func(key unreadKey, u *unread) bool {
+		return !u.inRead() && (!enabled || u.account != account || time.Since(u.repliedAt) > forgetUnread || listed(key.mac, key.address))
+	})
 }
 
-// hasRoomFor reports whether one more plug may be remembered. If there are too
-// many, it makes room for one. l.mu is held.
-func (l *Locator) hasRoomFor(c *config.Config, mac string) bool {
-	if len(l.plugs) < maxPlugs {
-		return true
-	}
-	_, listed := c.TargetOf(mac)
-	return listed || l.forgetOneUnread(c)
-}
-
-// forgetOneUnread drops the plug that has been silent for longest, of those that
-// are not listed and were never read. It reports whether there was one. l.mu is
-// held.
-func (l *Locator) forgetOneUnread(c *config.Config) bool {
-	var oldest *knownPlug
-	for mac, p := range l.plugs {
-		if p.everRead || oldest != nil && !p.repliedAt.Before(oldest.repliedAt) {
-			continue
-		}
+// countUnlisted counts the known plugs that are not listed. l.mu is held.
+func (l *Locator) countUnlisted(c *config.Config) (n int) {
+	for mac := range l.plugs {
 		if _, listed := c.TargetOf(mac); !listed {
-			oldest = p
+			n++
 		}
 	}
-	if oldest != nil {
-		delete(l.plugs, oldest.mac)
-	}
-	return oldest != nil
+	return n
 }

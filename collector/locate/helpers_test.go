@@ -141,6 +141,36 @@ func (h *home) addresses(t *testing.T) map[string]string {
 	return all
 }
 
+// readUnread reads the unread candidates, as the exporter does.
+func (h *home) readUnread(t testing.TB) (reads int) {
+	t.Helper()
+	for target, ok := h.NextUnread(t.Context()); ok; target, ok = h.NextUnread(t.Context()) {
+		reads++
+		err := h.Read(t.Context(), target, func(located config.Target) (tapo.Reading, *tapo.Error) {
+			if reading := h.readings[located.Address]; reading != nil {
+				return *reading, nil
+			}
+			return tapo.Reading{}, unreachable
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	return reads
+}
+
+// discover has a plug of discovery's account found and read.
+func (h *home) discover(t testing.TB, mac, address, name string) {
+	t.Helper()
+	reading := readingOf(name)
+	h.readings[address] = &reading
+	h.RecordReply(reply(mac, address, ""))
+	h.readUnread(t)
+	if h.Address(mac) != address {
+		t.Errorf("%s was not read", mac)
+	}
+}
+
 // reply is what a plug replies to a search.
 func reply(mac, address, owner string) discovery.Device {
 	return discovery.Device{MAC: mac, Type: "SMART.TAPOPLUG", Model: "P110", Encryption: "KLAP", Owner: owner, Address: netip.MustParseAddrPort(address)}

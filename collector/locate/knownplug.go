@@ -7,14 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapo-exporter/tapo_exporter/internal/config"
+	"github.com/tapo-exporter/tapo_exporter/tapo"
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
-// knownPlug is a plug that has replied to a search, or that a probe has looked
-// for. Locator.mu guards it.
+// knownPlug is a plug that is listed by its MAC address, or that was read with
+// discovery's account. Locator.mu guards it.
 type knownPlug struct {
 	mac        string
-	knownSince time.Time
 	repliedAt  time.Time // the last time
 	candidates map[string]*candidate
 	address    string // of the candidate in use, "" before the first reply
@@ -23,37 +24,35 @@ type knownPlug struct {
 	name         string // from the last read, "" before the first
 	previousName string
 
-	tried          bool      // a read of it has ended, well or not
-	everRead       bool      // it has been read, so that it takes the account
+	account        string    // the username with which it was read, "" before the first read that proves it
 	notFound       bool      // a probe has waited for its reply in vain
 	noSearchBefore time.Time // it replies from where it cannot be read
 }
 
-// plug returns the plug with a MAC, a new one if it has never replied. l.mu is
+// addPlug adds a plug. l.mu is held.
+func (l *Locator) addPlug(mac string) *knownPlug {
+	p := &knownPlug{mac: mac, candidates: map[string]*candidate{}}
+	l.plugs[mac] = p
+	return p
+}
+
+// plug returns the plug with a MAC, nil if it is neither listed nor was read. l.mu is
 // held.
-func (l *Locator) plug(mac string) *knownPlug {
+func (l *Locator) plug(c *config.Config, mac string) *knownPlug {
 	p := l.plugs[mac]
-	if p == nil {
-		p = &knownPlug{mac: mac, candidates: map[string]*candidate{}, knownSince: time.Now()}
-		l.plugs[mac] = p
+	if _, listed := c.TargetOf(mac); p == nil && listed {
+		p = l.addPlug(mac)
 	}
 	return p
 }
 
-// mayBelongTo reports whether the plug may belong to an account: it has been read
-// with it, or one of its candidates is set up and does not say otherwise, which is used
-// then.
-func (p *knownPlug) mayBelongTo(username string) bool {
-	if p.everRead || p.advertised().MayBelongTo(username) {
-		return true
-	}
-	for address, c := range p.candidates {
-		if c.advertised.MayBelongTo(username) {
-			p.use(address)
-			return true
-		}
-	}
-	return false
+// IsKnown reports whether a plug is listed by its MAC address, or was read with
+// discovery's account. Other MAC addresses may be inventions.
+func (l *Locator) IsKnown(mac string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, listed := l.opts.Store.Current().TargetOf(mac)
+	return listed || l.plugs[mac] != nil
 }
 
 // advertised is the last reply from the address in use.
@@ -75,6 +74,18 @@ func (p *knownPlug) chooseDefaultName(taken func(string) bool) string {
 		}
 	}
 	return p.defaultName
+}
+
+// recordSuccess keeps that a target's plug was read: it is at that address.
+func (p *knownPlug) recordSuccess(t config.Target, reading tapo.Reading) {
+	p.recordName(reading.Info.Name)
+	p.notFound, p.noSearchBefore = false, time.Time{}
+	if provesAccount(reading.Protocol) {
+		p.account = t.Credentials.Username
+	}
+	if c := p.candidates[t.Address]; c != nil {
+		c.failedAt = time.Time{}
+	}
 }
 
 // recordName keeps the name that a read has given.

@@ -9,14 +9,13 @@ import "testing"
 func TestForeignOwner(t *testing.T) {
 	h := newHome(t, auths+"discovery: {enabled: true}\n")
 	h.RecordReply(reply(aMAC, "10.0.0.66:80", foreignOwner))
-	if got := h.addresses(t); len(got) != 0 {
-		t.Errorf("%v", got)
+	if h.readUnread(t) != 0 {
+		t.Error("somebody else's plug was read")
 	}
-	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
+	h.discover(t, aMAC, "10.0.0.1:80", "")
 	if got := h.addresses(t)["p110-001122"]; got != "10.0.0.1:80" {
 		t.Errorf("at %s", got)
 	}
-	h.plugs[aMAC].everRead = true
 	h.RecordReply(reply(aMAC, "10.0.0.1:80", foreignOwner))
 	if len(h.addresses(t)) != 1 {
 		t.Error("gone by one datagram")
@@ -26,10 +25,11 @@ func TestForeignOwner(t *testing.T) {
 // TestDefaultNames are not changed by what others reply.
 func TestDefaultNames(t *testing.T) {
 	h := newHome(t, auths+"discovery: {enabled: true}\n")
-	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
+	h.RecordReply(reply("10-00-00-00-11-22", "10.0.0.66:80", ""))
+	h.discover(t, aMAC, "10.0.0.1:80", "")
 	h.addresses(t)
-	h.RecordReply(reply("10-00-00-00-11-22", "10.0.0.66:80", foreignOwner))
-	h.RecordReply(reply("12-00-00-00-11-22", "10.0.0.2:80", ""))
+	h.RecordReply(reply("11-00-00-00-11-22", "10.0.0.67:80", foreignOwner))
+	h.discover(t, "12-00-00-00-11-22", "10.0.0.2:80", "")
 	other := reply(aMAC, "10.0.0.1:80", "")
 	other.Model = "P999"
 	h.RecordReply(other)

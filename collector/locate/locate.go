@@ -7,7 +7,9 @@
 //
 // It searches for them regularly, and when a probe cannot find one. Addresses
 // come from replies that anybody can send, so an address from which a plug has
-// replied is a candidate: only a read proves that the plug is there.
+// replied is a candidate: only a read proves that the plug is there. What replies
+// can cause is bounded: a discovered plug is a target once it was read, few
+// candidates wait for a read, searches have a rate, and so have lines in the log.
 package locate
 
 import (
@@ -39,8 +41,8 @@ type Options struct {
 	ReadMAC func(config.Target) string
 	// SearchTime is how long one search waits for replies; 0 means 3 seconds.
 	SearchTime time.Duration
-	// SearchPause is how long after a search a probe waits before it begins another;
-	// 0 means 2 seconds.
+	// SearchPause is the time between two searches beside the regular ones, which
+	// probes and reloads ask for; 0 means 10 seconds.
 	SearchPause time.Duration
 }
 
@@ -50,11 +52,25 @@ type Locator struct {
 	opts Options
 	wake chan struct{} // holds a token when the regular search is to be done now
 
+	// ended holds a token when a search has ended.
+	ended chan struct{}
+	// searchNetwork is discovery's, except in tests.
+	searchNetwork func(discovery.Search, context.Context, func(discovery.Device)) error
+
 	mu         sync.Mutex
-	plugs      map[string]*knownPlug // by MAC
+	plugs      map[string]*knownPlug // by MAC: those that are listed or were read
 	search     *search               // under way, or nil
-	lastEnd    time.Time             // of a search
+	planned    *search               // to begin once the rate permits, or nil
+	lastExtra  time.Time             // when the last search that was not regular began
 	lastReport string                // what was logged about a search
+	news       news
+
+	unread        map[unreadKey]*unread // see unread.go
+	newcomers     int                   // in this search: replies that might have become unread candidates
+	crowded       bool                  // some found no room
+	madeRoom      bool                  // since then, some were read
+	failures      int                   // reads of unread candidates since failuresSince that have not succeeded
+	failuresSince time.Time
 }
 
 // New returns a locator that knows no plug.
@@ -63,10 +79,17 @@ func New(opts Options) *Locator {
 		opts.SearchTime = 3 * time.Second
 	}
 	if opts.SearchPause == 0 {
-		opts.SearchPause = 2 * time.Second
+		opts.SearchPause = 10 * time.Second
 	}
-	return &Locator{opts: opts, wake: make(chan struct{}, 1), plugs: map[string]*knownPlug{}}
+	return &Locator{
+		opts: opts, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1), searchNetwork: discovery.Search.Run,
+		plugs: map[string]*knownPlug{}, unread: map[unreadKey]*unread{}, news: news{seen: map[string]time.Time{}},
+	}
 }
+
+// SearchEnded has a value when a search has ended, so that there may be something
+// for [Locator.NextUnread].
+func (l *Locator) SearchEnded() <-chan struct{} { return l.ended }
 
 // Read has read called with the address of a target's plug: where it was last or,
 // if it is not there, where it has moved. A target that has both a MAC address
@@ -101,7 +124,11 @@ func (l *Locator) Read(ctx context.Context, t config.Target, read func(config.Ta
 // is given a moment.
 func (l *Locator) locate(ctx context.Context, t config.Target) (config.Target, *tapo.Error) {
 	l.mu.Lock()
-	p, searching := l.plug(t.MAC), l.search != nil
+	p, searching := l.plug(l.opts.Store.Current(), t.MAC), l.search != nil
+	if p == nil { // it has been forgotten
+		l.mu.Unlock()
+		return t, tapo.NotFound(t.MAC)
+	}
 	address, failed := p.address, p.failedAtAddress()
 	l.mu.Unlock()
 	switch {
@@ -113,7 +140,7 @@ func (l *Locator) locate(ctx context.Context, t config.Target) (config.Target, *
 		cancel()
 	}
 	if address == "" {
-		return t, l.recordNotFound(ctx, t)
+		return t, l.recordNotFound(ctx, p, t)
 	}
 	t.Address = address
 	return t, nil
@@ -124,7 +151,7 @@ func (l *Locator) locate(ctx context.Context, t config.Target) (config.Target, *
 func (l *Locator) hasMoved(ctx context.Context, p *knownPlug, address string) bool {
 	end, bounded := ctx.Deadline()
 	if bounded && time.Until(end) < minRetryTime {
-		l.startSearch(ctx) // for the next probe
+		l.askForSearch(ctx) // for the next probe
 		return false
 	}
 	return l.waitForAddress(ctx, p, address) != address && (!bounded || time.Until(end) > minRetryTime)
@@ -132,36 +159,30 @@ func (l *Locator) hasMoved(ctx context.Context, p *knownPlug, address string) bo
 
 // waitForAddress searches for a plug. It returns the plug's address once that
 // differs from old, or the plug has replied from old since it could not be read
-// there, or ctx ends, or a search has ended that began after this call.
+// there, or ctx ends, or a search has ended that began after this call. It does not
+// wait for a search that begins after ctx has ended.
 func (l *Locator) waitForAddress(ctx context.Context, p *knownPlug, old string) string {
-	l.mu.Lock()
-	pause := time.NewTimer(time.Until(l.lastEnd.Add(l.opts.SearchPause)))
-	called, searching := time.Now(), l.search != nil
-	l.mu.Unlock()
-	defer pause.Stop()
-	if !searching {
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return old
-		}
-	}
-	for s := l.startSearch(ctx); ; {
+	called := time.Now()
+	end, bounded := ctx.Deadline()
+	for s := l.askForSearch(ctx); ; {
 		l.mu.Lock()
-		address, reply, confirmed := p.address, s.reply, old != "" && p.repliedSinceFailure()
+		address, reply, begins, confirmed := p.address, s.reply, s.begins, old != "" && p.repliedSinceFailure()
 		l.mu.Unlock()
 		if address != old || confirmed {
 			return address
+		}
+		if bounded && begins.After(end) {
+			return old
 		}
 		select {
 		case <-reply:
 		case <-ctx.Done():
 			return old
 		case <-s.done:
-			if !s.started.Before(called) {
+			if !s.begins.Before(called) {
 				return l.Address(p.mac)
 			}
-			s = l.startSearch(ctx) // the last one may have sent its packets too early
+			s = l.askForSearch(ctx) // the last one may have sent its packets too early
 		}
 	}
 }
@@ -169,24 +190,21 @@ func (l *Locator) waitForAddress(ctx context.Context, p *knownPlug, old string) 
 // recordRead keeps how reading a plug at an address went, and reports whether it
 // is to be searched for.
 func (l *Locator) recordRead(ctx context.Context, t config.Target, reading tapo.Reading, err *tapo.Error) (p *knownPlug, searchable bool) {
+	c := l.opts.Store.Current()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p = l.plug(t.MAC)
-	p.tried = p.tried || err == nil || ctx.Err() == nil
-	c := p.candidates[t.Address]
+	if p = l.plug(c, t.MAC); p == nil {
+		l.recordFirstRead(ctx, c, t, reading, err)
+		return nil, false
+	}
 	if err == nil {
-		p.recordName(reading.Info.Name)
-		p.everRead = true
-		p.notFound, p.noSearchBefore = false, time.Time{}
-		if c != nil {
-			c.failedAt = time.Time{}
-		}
+		p.recordSuccess(t, reading)
 		return p, false
 	}
 	if !mayHaveMoved(err.Reason) {
 		return p, false
 	}
-	if c != nil {
+	if c := p.candidates[t.Address]; c != nil {
 		c.failedAt = time.Now()
 	}
 	return p, !time.Now().Before(p.noSearchBefore)
@@ -200,11 +218,11 @@ func mayHaveMoved(r tapo.Reason) bool {
 
 // recordNotFound keeps that a target's plug has not replied, and logs it the first
 // time.
-func (l *Locator) recordNotFound(ctx context.Context, t config.Target) *tapo.Error {
+func (l *Locator) recordNotFound(ctx context.Context, p *knownPlug, t config.Target) *tapo.Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := tapo.NotFound(t.MAC)
-	if p := l.plug(t.MAC); !p.notFound {
+	if !p.notFound {
 		p.notFound = true
 		l.opts.Logger.WarnContext(ctx, "Plug cannot be found", "target", t.Name, "reason", err.Reason, "err", err.Err, "advice", err.Advice)
 	}

@@ -14,7 +14,9 @@ import (
 
 var unreachable = &tapo.Error{Reason: tapo.Unreachable}
 
-func readingOf(name string) tapo.Reading { return tapo.Reading{Info: tapo.Info{Name: name}} }
+func readingOf(name string) tapo.Reading {
+	return tapo.Reading{Protocol: tapo.KLAP, Info: tapo.Info{Name: name}}
+}
 
 // TestLocateWaitsForTheSearch that is looking for a plug which was not at its last
 // address.
@@ -22,7 +24,8 @@ func TestLocateWaitsForTheSearch(t *testing.T) {
 	h := newHome(t, auths+"targets: [{name: a, mac: "+aMAC+"}]\n")
 	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
 	h.plugs[aMAC].candidates["10.0.0.1:80"].failedAt = time.Now()
-	h.search = &search{started: time.Now(), done: make(chan struct{}), reply: make(chan struct{})}
+	h.search = newSearch()
+	h.search.begins = time.Now()
 	go func() {
 		time.Sleep(50 * time.Millisecond)
 		h.RecordReply(reply(aMAC, "10.0.0.2:80", ""))

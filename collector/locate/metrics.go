@@ -6,7 +6,7 @@ package locate
 import "github.com/prometheus/client_golang/prometheus"
 
 var discoveredDesc = prometheus.NewDesc("tapo_exporter_plugs_discovered",
-	"Plugs that have replied to the search within a day and may be read: listed by their mac, or of the account that discovery has.", nil, nil)
+	"Plugs that have replied to the search within a day and are targets: listed by their mac, or read with the account that discovery has.", nil, nil)
 
 // Describe implements [prometheus.Collector].
 func (l *Locator) Describe(ch chan<- *prometheus.Desc) { ch <- discoveredDesc }

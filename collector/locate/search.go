@@ -20,40 +20,42 @@ import (
 // where it cannot be read.
 const noSearchTime = 30 * time.Second
 
-// search is one that is under way.
+// search is one that is under way, or planned. Locator.mu guards it until it is done.
 type search struct {
-	started time.Time
-	done    chan struct{} // closed at its end
-	reply   chan struct{} // closed, and replaced, at each reply
+	begins  time.Time                      // or has begun
+	done    chan struct{}                  // closed at its end
+	reply   chan struct{}                  // closed, and replaced, at each reply that counts
+	replied bool                           // some plug has
+	listed  func(mac, address string) bool // by the configuration at its beginning
 }
 
 // Run searches regularly, as the current configuration says, until ctx ends.
 func (l *Locator) Run(ctx context.Context) {
-	for woken := false; ; {
-		select {
-		case <-l.wake: // the search that begins now is with the new configuration
-			woken = true
-		default:
-		}
+	select {
+	case <-l.wake: // the first search is with the current configuration anyway
+	default:
+	}
+	for early := false; ; {
 		pause := time.Duration(math.MaxInt64) // until the configuration changes
 		if c := l.opts.Store.Current(); c != nil && c.Searches() {
-			now := time.Now()
-			s := l.startSearch(ctx)
+			asked := time.Now()
+			s := l.startRegular(ctx, early)
 			select {
 			case <-s.done:
 			case <-ctx.Done():
 				return
 			}
-			if pause = time.Until(s.started.Add(interval(c))); woken && s.started.Before(now) {
-				pause = 0 // that one may have asked other addresses
+			pause = time.Until(s.begins.Add(interval(c)))
+			if early && s.begins.Before(asked) {
+				l.Wake() // that one may have asked other addresses
 			}
 		}
 		timer := time.NewTimer(pause)
-		woken = false
 		select {
 		case <-timer.C:
+			early = false
 		case <-l.wake:
-			woken = true
+			early = true
 		case <-ctx.Done():
 			timer.Stop()
 			return
@@ -67,7 +69,8 @@ func interval(c *config.Config) time.Duration {
 	return cmp.Or(c.Discovery.Interval, config.DefaultInterval)
 }
 
-// Wake has the regular search done at once: the configuration has changed.
+// Wake has the regular search done as soon as the rate of searches permits: the
+// configuration has changed.
 func (l *Locator) Wake() {
 	select {
 	case l.wake <- struct{}{}:
@@ -75,44 +78,112 @@ func (l *Locator) Wake() {
 	}
 }
 
-// startSearch starts a search, or returns the one under way.
-func (l *Locator) startSearch(ctx context.Context) *search {
+// startRegular starts the regular search, or returns the one under way. One that is
+// not due yet, because a reload asks for it, counts as another one.
+func (l *Locator) startRegular(ctx context.Context, early bool) *search {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.search == nil {
-		l.search = &search{started: time.Now(), done: make(chan struct{}), reply: make(chan struct{})}
-		go l.runSearch(context.WithoutCancel(ctx), l.search)
+	if early || l.search != nil {
+		return l.requestSearch(ctx)
 	}
-	return l.search
+	s := l.planned
+	if s == nil {
+		s = newSearch()
+	}
+	l.begin(ctx, s)
+	return s
+}
+
+// askForSearch asks for a search beside the regular ones. It returns the one under
+// way or the next one.
+func (l *Locator) askForSearch(ctx context.Context) *search {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requestSearch(ctx)
+}
+
+// requestSearch is askForSearch while l.mu is held. Searches that are not regular have
+// a rate, whoever asks for them and how often: each makes every device of the network
+// reply.
+func (l *Locator) requestSearch(ctx context.Context) *search {
+	if l.search != nil {
+		return l.search
+	}
+	if l.planned != nil {
+		return l.planned
+	}
+	s, now := newSearch(), time.Now()
+	s.begins = l.lastExtra.Add(l.opts.SearchPause)
+	wait := s.begins.Sub(now)
+	if wait <= 0 {
+		l.lastExtra = now
+		l.begin(ctx, s)
+		return s
+	}
+	l.planned = s
+	time.AfterFunc(wait, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.planned == s { // the regular search has not taken its place
+			l.lastExtra = time.Now()
+			l.begin(ctx, s)
+		}
+	})
+	return s
+}
+
+func newSearch() *search {
+	return &search{done: make(chan struct{}), reply: make(chan struct{})}
+}
+
+// begin begins a search. None is under way. l.mu is held.
+func (l *Locator) begin(ctx context.Context, s *search) {
+	c := l.opts.Store.Current()
+	s.begins, s.listed = time.Now(), l.listed(c)
+	l.search, l.planned = s, nil
+	l.forget(c)
+	l.newcomers, l.crowded, l.madeRoom = 0, false, false
+	for _, u := range l.unread {
+		if u.readAt.IsZero() {
+			l.newcomers++ // it competes with those that reply now
+		}
+	}
+	go l.runSearch(context.WithoutCancel(ctx), s)
 }
 
 func (l *Locator) runSearch(ctx context.Context, s *search) {
 	c := l.opts.Store.Current()
-	err := discovery.Search{Addresses: c.Discovery.Addresses, Timeout: min(l.opts.SearchTime, interval(c)), Logger: l.opts.Logger}.Run(ctx, l.RecordReply)
-	c = l.opts.Store.Current()
+	err := l.searchNetwork(discovery.Search{Addresses: c.Discovery.Addresses, Timeout: min(l.opts.SearchTime, interval(c)), Logger: l.opts.Logger}, ctx, l.RecordReply)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.reportSearch(ctx, c, err)
+	l.reportSearch(ctx, l.opts.Store.Current(), s, err)
+	l.news.summarize(ctx, l.opts.Logger)
 	for _, p := range l.plugs {
-		if p.leaveSilentAddress(s.started); p.failedAtAddress() && p.repliedSinceFailure() {
+		if p.leaveSilentAddress(s.begins); p.failedAtAddress() && p.repliedSinceFailure() {
 			p.noSearchBefore = time.Now().Add(noSearchTime)
 		}
 	}
-	l.forgetSilent(c)
-	l.search, l.lastEnd = nil, time.Now()
+	l.search = nil
 	close(s.done)
 	close(s.reply)
+	select {
+	case l.ended <- struct{}{}:
+	default:
+	}
 }
 
 // reportSearch logs how a search has gone, if that differs from the last one. l.mu
 // is held.
-func (l *Locator) reportSearch(ctx context.Context, c *config.Config, err error) {
+func (l *Locator) reportSearch(ctx context.Context, c *config.Config, s *search, err error) {
 	const anyPlug, noPlug = "found", "none"
 	report := noPlug
 	for _, p := range l.plugs {
 		if p.address != "" {
 			report = anyPlug
 		}
+	}
+	if s.replied {
+		report = anyPlug
 	}
 	if err != nil {
 		report = err.Error()
@@ -138,13 +209,19 @@ func (l *Locator) RecordReply(d discovery.Device) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.plugs[d.MAC] == nil {
-		if !l.hasRoomFor(c, d.MAC) {
-			return
-		}
-		l.opts.Logger.Info("Plug discovered", "mac", d.MAC, "model", cmp.Or(d.Model, "unknown"), "address", d.Address, "protocol", cmp.Or(d.Protocol(), "unknown"))
+	if l.search != nil {
+		l.search.replied = true
 	}
-	l.plug(d.MAC).recordReply(d, time.Now())
+	p := l.plug(c, d.MAC)
+	if (p == nil || p.address == "") && l.news.take(d.MAC, maxFound) {
+		l.opts.Logger.Info("Plug discovered",
+			"mac", d.MAC, "model", cmp.Or(d.Model, "unknown"), "address", d.Address, "protocol", cmp.Or(d.Protocol(), "unknown"))
+	}
+	if p == nil {
+		l.recordUnread(c, d, time.Now())
+		return
+	}
+	p.recordReply(d, time.Now())
 	if l.search != nil {
 		close(l.search.reply)
 		l.search.reply = make(chan struct{})
@@ -159,9 +236,11 @@ var cloudMetadata = netip.MustParseAddr("169.254.169.254")
 func mayBeAt(c *config.Config, at netip.AddrPort) bool {
 	addr, port := at.Addr(), at.Port()
 	local := addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() && addr != cloudMetadata
-	asked := slices.ContainsFunc(c.Discovery.Addresses, func(a string) bool {
-		to, err := discovery.ParseAddress(a)
-		return err == nil && to.Addr() == addr
-	})
-	return (local || asked) && (port == 80 || port == 443 || port >= 1024)
+	asked := func() bool {
+		return slices.ContainsFunc(c.Discovery.Addresses, func(a string) bool {
+			to, err := discovery.ParseAddress(a)
+			return err == nil && to.Addr() == addr
+		})
+	}
+	return (local || asked()) && (port == 80 || port == 443 || port >= 1024)
 }

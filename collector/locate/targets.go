@@ -4,12 +4,10 @@
 package locate
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
@@ -29,9 +27,10 @@ func (l *Locator) Targets() []config.Target {
 }
 
 // FindTarget returns a target by its name or address: a listed one, or else one
-// that discovery adds. The latter are found by their former names as well. A
-// target that is found by the address of its plug has that address, so that it
-// is read there and nowhere else.
+// that discovery adds. The latter are found by their former names as well, and so is
+// a discovered plug that could not be read yet, by its first name. A target that is
+// found by the address of its plug has that address, so that it is read there and
+// nowhere else.
 func (l *Locator) FindTarget(c *config.Config, name string) (config.Target, bool) {
 	if t, ok := c.Target(name); ok {
 		return t, true
@@ -57,7 +56,7 @@ func (l *Locator) FindTarget(c *config.Config, name string) (config.Target, bool
 			return t.Target, true
 		}
 	}
-	return config.Target{}, false
+	return l.findUnread(c, func(its, address string) bool { return name == its || isAddress && asked.is(address) })
 }
 
 // listedAt returns the target that is listed by the MAC of the plug at an address,
@@ -77,29 +76,28 @@ type discoveredTarget struct {
 	config.Target        // without the address, which may change
 	address       string // of its plug
 	formerNames   []string
-	tried         bool
-	knownSince    time.Time
 }
 
 // discovered returns the targets that discovery adds: plugs that are not listed
-// and may belong to discovery's account.
+// and were read with discovery's account.
 func (l *Locator) discovered(c *config.Config) []discoveredTarget {
-	if !c.Discovery.Enabled {
+	account, enabled := discoveryAccount(c)
+	if !enabled {
 		return nil
 	}
-	credentials := c.Auths[c.Discovery.Auth].Credentials()
 	listed := l.listed(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var shown []*knownPlug
 	uses := map[string]int{} // of names
-	for _, mac := range slices.Sorted(maps.Keys(l.plugs)) {
-		if p := l.plugs[mac]; p.address != "" && !listed(mac, p.address) && p.mayBelongTo(credentials.Username) {
+	for mac, p := range l.plugs {
+		if p.address != "" && p.account == account.Username && !listed(mac, p.address) {
 			shown = append(shown, p)
 			uses[p.name]++
 			uses[p.defaultName]++
 		}
 	}
+	slices.SortFunc(shown, func(a, b *knownPlug) int { return strings.Compare(a.mac, b.mac) })
 	inConfig := func(name string) bool {
 		_, ok := c.Target(name)
 		return ok
@@ -109,8 +107,8 @@ func (l *Locator) discovered(c *config.Config) []discoveredTarget {
 		name := p.chooseDefaultName(func(name string) bool { return inConfig(name) || uses[name] > 0 })
 		uses[name]++
 		t := discoveredTarget{
-			Target:  config.Target{Name: name, MAC: p.mac, Auth: c.Discovery.Auth, Credentials: credentials, Unlisted: true},
-			address: p.address, formerNames: []string{name, p.previousName}, tried: p.tried, knownSince: p.knownSince,
+			Target:  config.Target{Name: name, MAC: p.mac, Auth: c.Discovery.Auth, Credentials: account, Unlisted: true},
+			address: p.address, formerNames: []string{name, p.previousName},
 		}
 		switch {
 		case !inConfig(p.name) && uses[p.name] == 1 && isName(p.name):
@@ -142,15 +140,13 @@ func (l *Locator) listed(c *config.Config) func(mac, address string) bool {
 	}
 }
 
-// Unread returns the targets that discovery adds, that were discovered so long
-// ago, and of which no read has ended yet.
-func (l *Locator) Unread(ago time.Duration) (unread []config.Target) {
-	for _, t := range l.discovered(l.opts.Store.Current()) {
-		if !t.tried && time.Since(t.knownSince) >= ago {
-			unread = append(unread, t.Target)
-		}
+// listedNow is listed as it was when the search under way began, so that it need not
+// be made for each reply. l.mu is held.
+func (l *Locator) listedNow(c *config.Config) func(mac, address string) bool {
+	if l.search != nil {
+		return l.search.listed
 	}
-	return unread
+	return l.listed(c)
 }
 
 // isName reports whether a plug's name in the app can be that of a target:

@@ -6,18 +6,18 @@ package locate
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/tapo-exporter/tapo_exporter/internal/config"
 )
 
 func TestFindTarget(t *testing.T) {
-	const bedMAC, lampMAC = "AA-BB-CC-00-00-01", "AA-BB-CC-00-00-02"
+	const bedMAC, lampMAC, unreadMAC = "AA-BB-CC-00-00-01", "AA-BB-CC-00-00-02", "AA-BB-CC-00-00-05"
 	h := newHome(t, auths+"targets: [{name: bed, mac: "+bedMAC+"}, {name: desk, address: 10.0.0.3}]\ndiscovery: {enabled: true}\n")
 	h.RecordReply(reply(bedMAC, "10.0.0.1:80", ""))
-	h.RecordReply(reply(lampMAC, "10.0.0.2:8080", ""))
+	h.discover(t, lampMAC, "10.0.0.2:8080", "Lamp")
 	h.RecordReply(reply("AA-BB-CC-00-00-03", "10.0.0.3:80", "")) // which is listed
-	h.plugs[lampMAC].recordName("Lamp")
+	h.RecordReply(reply(unreadMAC, "10.0.0.5:80", ""))
+	h.RecordReply(reply("AA-BB-CC-00-00-06", "10.0.0.6:80", foreignOwner))
 	h.plugs[lampMAC].recordName("Lamp 💡")
 	for name, want := range map[string]config.Target{
 		"bed":            {Name: "bed", MAC: bedMAC},
@@ -29,6 +29,10 @@ func TestFindTarget(t *testing.T) {
 		"p110-000002":    {Name: "Lamp 💡", MAC: lampMAC},
 		"10.0.0.2":       {Name: "Lamp 💡", MAC: lampMAC, Address: "10.0.0.2:8080"},
 		"10.0.0.2:8080":  {Name: "Lamp 💡", MAC: lampMAC, Address: "10.0.0.2:8080"},
+		"p110-000005":    {Name: "p110-000005", MAC: unreadMAC, Address: "10.0.0.5:80"},
+		"10.0.0.5":       {Name: "p110-000005", MAC: unreadMAC, Address: "10.0.0.5:80"},
+		"p110-000006":    {},
+		"10.0.0.6":       {},
 		"10.0.0.2:80":    {},
 		"p110-000003":    {},
 		"":               {},
@@ -40,11 +44,8 @@ func TestFindTarget(t *testing.T) {
 			t.Errorf("%q: %+v, %t", name, got, ok)
 		}
 	}
-	if got := h.Unread(0); len(got) != 1 || got[0].Name != "Lamp 💡" {
-		t.Errorf("unread: %v", got)
-	}
-	if got := h.Unread(time.Minute); len(got) != 0 {
-		t.Errorf("unread for a minute: %v", got)
+	if got := h.addresses(t); len(got) != 3 || got["p110-000005"] != "" {
+		t.Errorf("targets: %v", got)
 	}
 }
 
@@ -52,7 +53,7 @@ func TestFindTarget(t *testing.T) {
 // once it was read.
 func TestListedByHostName(t *testing.T) {
 	h := newHome(t, auths+"targets: [{name: desk, address: desk.lan}]\ndiscovery: {enabled: true}\n")
-	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
+	h.discover(t, aMAC, "10.0.0.1:80", "Lamp")
 	if got := h.addresses(t); len(got) != 2 {
 		t.Errorf("before a read: %v", got)
 	}
