@@ -67,7 +67,7 @@ type Locator struct {
 
 	unread        map[unreadKey]*unread // see unread.go
 	newcomers     int                   // in this search: replies that might have become unread candidates
-	crowded       bool                  // some found no room
+	crowded       bool                  // in this search: some found no room
 	madeRoom      bool                  // since then, some were read
 	failures      int                   // reads of unread candidates since failuresSince that have not succeeded
 	failuresSince time.Time

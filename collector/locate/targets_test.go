@@ -81,3 +81,21 @@ func BenchmarkFindTarget(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFindUnknown looks up what nobody has, among as many discovered plugs as there
+// may be.
+func BenchmarkFindUnknown(b *testing.B) {
+	h := newHome(b, discovers)
+	for i := range maxPlugs {
+		h.discover(b, forged(i).MAC, forged(i).Address.String(), fmt.Sprint("Plug ", i))
+	}
+	for i := range maxUnread {
+		h.RecordReply(forged(maxPlugs + i))
+	}
+	c := h.store.Current()
+	for b.Loop() {
+		if _, ok := h.FindTarget(c, "Kettle"); ok {
+			b.Fatal("found")
+		}
+	}
+}

@@ -66,11 +66,9 @@ func (l *Locator) recordUnread(c *config.Config, d discovery.Device, now time.Ti
 		return
 	}
 	l.newcomers++
-	if !l.makeRoomForUnread(d.Address.Addr()) {
-		l.crowded = true
-		return
+	if l.makeRoomForUnread(d.Address.Addr()) {
+		l.unread[key] = &unread{candidate: candidate{advertised: d, repliedAt: now}, account: account}
 	}
-	l.unread[key] = &unread{candidate: candidate{advertised: d, repliedAt: now}, account: account}
 }
 
 // makeRoomForUnread reports whether there is room for one more unread candidate, at
@@ -104,6 +102,7 @@ func (l *Locator) makeRoomForUnread(host netip.Addr) bool {
 		}
 	}
 	if oldest == nil {
+		l.crowded = true
 		i := rand.IntN(l.newcomers) //nolint:gosec // nobody can see how it falls
 		if i >= len(untried) {
 			return false
