@@ -103,6 +103,7 @@ func lastUse(used, now time.Time) time.Time {
 }
 
 // forget drops entries that nobody has used for long, and the longest unused of too many.
+// Of those, the ones go first that only say that a plug is a newer one, as each plug has one.
 func forget(entries map[string]*entry, now time.Time) {
 	maps.DeleteFunc(entries, func(_ string, e *entry) bool { return now.Sub(e.used) > maxUnused })
 	size := 0
@@ -113,7 +114,7 @@ func forget(entries map[string]*entry, now time.Time) {
 		return
 	}
 	newest := slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
-		return cmp.Or(entries[b].used.Compare(entries[a].used), strings.Compare(a, b))
+		return cmp.Or(entries[a].weight()-entries[b].weight(), entries[b].used.Compare(entries[a].used), strings.Compare(a, b))
 	})
 	size = 0
 	for i, address := range newest {
@@ -122,6 +123,14 @@ func forget(entries map[string]*entry, now time.Time) {
 			delete(entries, address)
 		}
 	}
+}
+
+// weight is 1 for an entry that keeps no login from being tried, and 0 for others.
+func (e *entry) weight() int {
+	if string(e.state) == `{"newer":true}` {
+		return 1
+	}
+	return 0
 }
 
 // size is the most that the entry takes in the file, with all of its address escaped.

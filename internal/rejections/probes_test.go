@@ -61,6 +61,7 @@ func TestProbesOnStalledDisk(t *testing.T) {
 			probe("plug2", "tapo_up 1\n")
 		}
 		close(stalled)
+		synctest.Wait() // the disk answers again
 		f.mustSync(t)
 		if f.Load("192.0.2.1:80") == nil {
 			t.Error("nothing was refused")

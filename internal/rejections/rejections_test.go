@@ -206,6 +206,24 @@ func TestUnusedEntries(t *testing.T) {
 	})
 }
 
+// TestNewerPlugsMakeRoom: in a large home each plug has an entry, of which those that refuse
+// logins are kept.
+func TestNewerPlugsMakeRoom(t *testing.T) {
+	inYear(t, func(t *testing.T) {
+		f, _ := opened(t, filepath.Join(t.TempDir(), "rejections.json"))
+		f.Save("refused", []byte(`{"x":1}`))
+		for i := range maxEntries + 100 {
+			time.Sleep(time.Second)
+			f.Save(strconv.Itoa(i), []byte(`{"newer":true}`))
+		}
+		f.mustSync(t)
+		wantLoaded(t, f, "refused", `{"x":1}`)
+		if len(f.entries) != maxEntries {
+			t.Errorf("%d entries", len(f.entries))
+		}
+	})
+}
+
 // TestTooManyEntries: the longest unused go first, also those of another process.
 func TestTooManyEntries(t *testing.T) {
 	inYear(t, func(t *testing.T) {

@@ -140,7 +140,7 @@ func (g *Guesses) refresh(now time.Time) {
 		return
 	}
 	stored := g.store.Load(guessesKey)
-	if sameJSON(stored, g.saved) {
+	if stored == nil || sameJSON(stored, g.saved) {
 		return
 	}
 	g.saved = stored

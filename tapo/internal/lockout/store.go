@@ -36,13 +36,14 @@ type proof struct {
 }
 
 // Refresh takes over what other processes have stored about the address, if the store says
-// so within a second. g must have been acquired.
+// so within a second. A store that has nothing, by accident or not, is no reason to forget
+// what this process knows. g must have been acquired.
 func (g *Guard) Refresh(ctx context.Context, now time.Time) {
 	if g.store == nil {
 		return
 	}
 	g.sync(ctx)
-	if stored := g.store.Load(g.address); !sameJSON(stored, g.saved) {
+	if stored := g.store.Load(g.address); stored != nil && !sameJSON(stored, g.saved) {
 		g.saved, g.state = stored, load(stored, now)
 	}
 }
