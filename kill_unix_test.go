@@ -72,6 +72,7 @@ func (c *child) probeUntilProof(t *testing.T, plug *simulator.Plug) bool {
 		if err != nil {
 			return
 		}
+		req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "5") // less than a read may take, which goes on without the probe
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			_ = resp.Body.Close()
 		}
