@@ -93,7 +93,7 @@ func (c *backfillCommand) run(ctx context.Context, logger *slog.Logger, stdout, 
 	if c.cfg, err = config.Load(c.path(), os.LookupEnv); err != nil {
 		return c.explain(err)
 	}
-	targets, err := c.choose(ctx, c.cfg)
+	targets, err := c.choose(ctx, c.cfg, logger)
 	if err != nil {
 		return err
 	}

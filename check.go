@@ -59,7 +59,7 @@ func (c *checkCommand) run(ctx context.Context, logger *slog.Logger, stdout io.W
 	if err != nil {
 		return c.explain(err)
 	}
-	targets, err := c.choose(ctx, cfg)
+	targets, err := c.choose(ctx, cfg, logger)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,26 @@ func TestCheckDiscovered(t *testing.T) {
 	}
 }
 
+// TestCheckManyFound: anybody can reply to a search, so not all that is found is read.
+func TestCheckManyFound(t *testing.T) {
+	t.Parallel()
+	addresses := make([]string, maxFound+3)
+	for i := range addresses {
+		listen := fmt.Sprintf("127.0.84.%d:0", i+1)
+		p := startPlug(t, &simulator.Plug{Listen: listen, Discovery: listen, Name: listen})
+		addresses[i] = p.DiscoveryAddr().String()
+	}
+	path := filepath.Join(t.TempDir(), "targets.yml")
+	text := "auths: {home: {username: u, password: p}}\ndiscovery: {enabled: true, addresses: [" + strings.Join(addresses, ", ") + "]}"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, log := ended(t, 0, "check", "--config.file="+path)
+	if !strings.Contains(report, "\n64 of 64 targets are good") || strings.Count(log, "list them in targets.yml") != 1 {
+		t.Errorf("%s\n%s", report, log)
+	}
+}
+
 // TestCheckOddReplies: a plug is checked by what it answers, not by what it announces, and
 // one in set-up mode is not checked.
 func TestCheckOddReplies(t *testing.T) {

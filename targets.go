@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,13 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/discovery"
 )
 
-// plugsAtATime is how many plugs a command reads at a time.
-const plugsAtATime = 8
+const (
+	// plugsAtATime is how many plugs a command reads at a time.
+	plugsAtATime = 8
+	// maxFound is how many plugs that are not listed a command reads: anybody can reply to a
+	// search.
+	maxFound = 64
+)
 
 // targetArgs name targets on the command line.
 type targetArgs struct {
@@ -35,14 +41,14 @@ func (a *targetArgs) register(cmd *kingpin.CmdClause, help string) {
 }
 
 // choose returns the targets that are named, or all that are listed or found.
-func (a *targetArgs) choose(ctx context.Context, cfg *config.Config) ([]config.Target, error) {
+func (a *targetArgs) choose(ctx context.Context, cfg *config.Config, logger *slog.Logger) ([]config.Target, error) {
 	if a.auth != "" {
 		if _, known := cfg.Auths[a.auth]; !known {
 			return nil, errUsage(fmt.Sprintf("unknown --auth %q", a.auth))
 		}
 	}
 	if len(a.names) == 0 {
-		return a.all(ctx, cfg)
+		return a.all(ctx, cfg, logger)
 	}
 	var targets []config.Target
 	for _, name := range a.names {
@@ -59,18 +65,25 @@ func (a *targetArgs) choose(ctx context.Context, cfg *config.Config) ([]config.T
 
 // all returns the targets that are listed and, where discovery is enabled, those
 // that it finds.
-func (a *targetArgs) all(ctx context.Context, cfg *config.Config) ([]config.Target, error) {
-	targets := slices.Clone(cfg.Targets)
+func (a *targetArgs) all(ctx context.Context, cfg *config.Config, logger *slog.Logger) ([]config.Target, error) {
+	targets, leftOut := slices.Clone(cfg.Targets), false
 	if d := cfg.Discovery; d.Enabled {
 		credentials := cfg.Auths[d.Auth].Credentials()
 		err := discovery.Search{Addresses: d.Addresses, Timeout: check.SearchTime}.Run(ctx, func(found discovery.Device) {
 			known := slices.ContainsFunc(targets, func(t config.Target) bool { return t.MAC == found.MAC || t.Address == shortAddress(found) })
-			if found.IsPlug() && found.MayBelongTo(credentials.Username) && !known {
+			switch {
+			case !found.IsPlug() || !found.MayBelongTo(credentials.Username) || known:
+			case len(targets) == len(cfg.Targets)+maxFound:
+				leftOut = true
+			default:
 				targets = append(targets, config.Target{Name: found.Name(), MAC: found.MAC, Auth: d.Auth, Credentials: credentials, Unlisted: true})
 			}
 		})
 		if err != nil {
 			return nil, fmt.Errorf("cannot search: %w", err)
+		}
+		if leftOut {
+			logger.Warn("Some plugs that are not listed are left out: list them in targets.yml", "most", maxFound)
 		}
 		if len(targets) == 0 {
 			return nil, errors.New("discovery has found no plug: see `" + program + " discover`")

@@ -90,6 +90,32 @@ func TestRogueGetsNoLossyCredential(t *testing.T) {
 	}
 }
 
+// TestRogueOnLoopback is some of the above over sockets.
+func TestRogueOnLoopback(t *testing.T) {
+	for scheme, want := range map[string]struct {
+		reason tapo.Reason
+		proofs int
+	}{
+		`{"type":"password_authkey","params":{"authkey_tmpkey":"","authkey_dictionary":"01"}}`: {tapo.Unsupported, 0},
+		`{"type":"password_shadow","params":{"passwd_id":3}}`:                                  {tapo.BadCredentials, 0},
+		asField: {tapo.BadReply, 1},
+	} {
+		for _, mac := range []string{"", rogueMAC} {
+			r := &plugtest.Rogue{MAC: always(rogueMAC), Scheme: always(scheme), Guess: "a guess", Answers: true}
+			d := newRogue(t, r, func(c *tapo.Config) { c.Address, c.DialContext, c.MAC = r.Listen(t), nil, mac })
+			plugtest.Fails(t, d, want.reason)
+			for range 5 {
+				if _, err := d.Read(t.Context()); err == nil {
+					t.Error("it was read")
+				}
+			}
+			if s := r.Stats(); s.Proofs != want.proofs {
+				t.Errorf("%s: %+v", scheme, s)
+			}
+		}
+	}
+}
+
 // TestRogueGuesses: a host gets one guess per login, and few logins: one if it answers, three
 // if it keeps silent, nine if it makes MAC addresses up as well. Its guess may be right
 // without its getting the password itself.

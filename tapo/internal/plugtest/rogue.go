@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"testing"
 
 	"github.com/tapo-exporter/tapo_exporter/tapo/internal/transport/tpap"
 )
@@ -55,6 +56,26 @@ func (r *Rogue) DialContext(ctx context.Context, _, _ string) (net.Conn, error) 
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go r.serve(server)
 	return client, nil
+}
+
+// Listen has it answer on a loopback address until the test ends, and returns the address.
+func (r *Rogue) Listen(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(c)
+		}
+	}()
+	return listener.Addr().String()
 }
 
 // serve answers the requests of a connection.
