@@ -78,6 +78,10 @@ func kinds() []kind {
 			device: "Plug in set-up mode, securePassthrough", answers: "securePassthrough with set-up credentials",
 			plug: &simulator.Plug{Model: simulator.P110Passthrough, Username: setUp, Password: setUpPassword}, allowed: true,
 		},
+		{
+			device: "Plug whose account is out of date, TPAP", answers: "TPAP with a login in which the password takes no part",
+			plug: &simulator.Plug{Model: simulator.P110TPAP, TPAP: simulator.TPAPOptions{ExtraCrypt: `{"type":"password_shadow","params":{"passwd_id":3}}`}},
+		},
 		{device: "Plug of another account", answers: "KLAP with other credentials", plug: &simulator.Plug{Username: "somebody@example.com", Password: "else"}},
 		{device: "Plug that gets too many requests", answers: "HTTP status 429", plug: &simulator.Plug{}, prepare: always(simulator.Fault{Kind: simulator.Status, Status: http.StatusTooManyRequests})},
 		{device: "Kasa plug of the older generation, KLAP v1", answers: "KLAP with the hashes of old Kasa firmware", plug: &simulator.Plug{KLAPVersion1: true}},
