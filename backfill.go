@@ -215,6 +215,7 @@ func (c *backfillCommand) read(ctx context.Context, t config.Target) ([]backfill
 	}
 	var err error
 	if t.MAC != "" {
+		t.Located = !t.Unlisted
 		if t.Address, err = c.find(ctx, t.MAC); err != nil {
 			return nil, err
 		}

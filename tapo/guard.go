@@ -40,12 +40,24 @@ func NewGuard(address string, store RejectionStore) *Guard {
 // it can be forgotten.
 func (g *Guard) Idle() bool { return g.rules.Idle() }
 
-// Guesses is the budget of logins to plugs that nobody listed: 10 for each account and day
-// that are rejected or have no outcome, since whoever poses as a TPAP plug may try one guess
-// of the password with each. All devices of such plugs must have the same one. It is safe
-// for concurrent use.
-type Guesses struct{ budget *lockout.Guesses }
+// Guesses is the budget of logins at addresses that nobody listed. For each account and day,
+// 10 logins over TPAP and 100 over KLAP may be rejected or have no outcome, since whoever
+// poses as a plug may try one guess of the password with each. All devices at such addresses
+// must have the same one. It is safe for concurrent use.
+type Guesses struct {
+	counted, uncounted *lockout.Guesses
+	untilProven        bool
+}
 
 // NewGuesses returns the budget that an earlier process has left, by what it has stored.
 // store may be nil.
-func NewGuesses(store RejectionStore) *Guesses { return &Guesses{lockout.NewGuesses(store)} }
+func NewGuesses(store RejectionStore) *Guesses {
+	return &Guesses{counted: lockout.NewGuesses(lockout.Counted, store), uncounted: lockout.NewGuesses(lockout.Uncounted, store)}
+}
+
+// UntilProven returns the same budget, for a plug that is listed and whose address is not: a
+// search has found it. Once the plug has proved there that it has the account, its logins do
+// not count towards the budget.
+func (g *Guesses) UntilProven() *Guesses {
+	return &Guesses{g.counted, g.uncounted, true}
+}

@@ -42,6 +42,9 @@ func (l *login) logIn(ctx context.Context) (*session, error) {
 		return nil, l.recordFailure(err)
 	}
 	l.backoff = lockout.Backoff{}
+	if s.over.provesItself {
+		guard.LoggedIn()
+	}
 	if s.over.counts {
 		guard.Succeeded(l.mac, l.cfg.Now())
 	}
@@ -69,15 +72,29 @@ func (l *login) checkAttempt(ctx context.Context) error {
 	if denied := guard.Allow(l.mac, l.cfg.Credentials, l.cfg.Now()); denied != nil {
 		return deniedLogin(denied)
 	}
-	if l.cfg.Guesses == nil || l.guess != nil {
+	if l.guess != nil || !l.guesses() {
 		return nil
 	}
-	guess, denied, err := l.cfg.Guesses.budget.Take(ctx, l.cfg.Credentials, l.cfg.Now)
-	if denied != nil {
-		return deniedLogin(denied)
-	}
+	guess, err := l.takeGuess(ctx, countingProtocol(), l.cfg.Guesses.counted)
 	l.guess = guess
 	return err
+}
+
+// guesses reports whether a login counts as a guess.
+func (l *login) guesses() bool {
+	g := l.cfg.Guesses
+	return g != nil && !(g.untilProven && l.cfg.Guard.rules.Trusted())
+}
+
+// takeGuess spends a guess of a budget, or returns why there is none.
+func (l *login) takeGuess(ctx context.Context, p Protocol, budget *lockout.Guesses) (*lockout.Guess, error) {
+	guess, denied, err := budget.Take(ctx, l.cfg.Credentials, l.cfg.Now)
+	if denied != nil {
+		f := deniedLogin(denied)
+		f.protocol = p
+		return nil, f
+	}
+	return guess, err
 }
 
 // prove stores that a proof is about to be sent, in case its outcome stays unknown.
@@ -275,7 +292,7 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 		return nil, l.anotherPlug(mac)
 	}
 	l.mac = ParseMAC(offer.MAC())
-	s, err := t.Login(ctx, l.link, offer, l.cfg.Credentials)
+	s, err := l.logInOver(ctx, t, offer)
 	if refused, ok := errors.AsType[*transport.Refused](err); ok && refused.Here {
 		l.rest.refused()
 	}
@@ -287,6 +304,21 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 		l.offer = offer
 	}
 	return &session{Session: s, over: t, http: l.link.HTTP}, nil
+}
+
+// logInOver logs in to a plug that has made an offer. A plug that does not count logins gets
+// to know in one whether a guess of its own was right.
+func (l *login) logInOver(ctx context.Context, t *openTransport, offer transport.Offer) (transport.Session, error) {
+	if t.counts || !l.guesses() { // else checkAttempt has the guess
+		return t.Login(ctx, l.link, offer, l.cfg.Credentials)
+	}
+	guess, err := l.takeGuess(ctx, t.Protocol(), l.cfg.Guesses.uncounted)
+	if err != nil {
+		return nil, err
+	}
+	s, err := t.Login(ctx, l.link, offer, l.cfg.Credentials)
+	guess.End(isType[*transport.Rejected](err))
+	return s, err
 }
 
 // mayHaveChanged reports whether a login went wrong in a way that asking the plug

@@ -247,6 +247,73 @@ func TestRogueAtManyAddresses(t *testing.T) {
 	}
 }
 
+// TestRogueOverKLAP: a host that knows the e-mail address may try a guess in its reply to
+// handshake1, and sees whether handshake2 follows. At addresses that nobody has listed there
+// are a hundred a day in all. A right guess after them is as good as a wrong one.
+func TestRogueOverKLAP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memoryStore{}
+		network := new(simulator.Network)
+		guess := func(i int, password string) (handshake2 int, err error) {
+			p := plugtest.Start(t, &simulator.Plug{
+				Username: plugtest.Username, Password: password, Network: network, Listen: fmt.Sprintf("10.0.%d.%d:80", i/200, 1+i%200),
+			})
+			d := plugtest.Device(t, p, func(c *tapo.Config) { c.Guesses, c.AllowPassthrough = tapo.NewGuesses(store), false })
+			defer d.Close()
+			_, err = d.Read(t.Context())
+			return p.Stats().Steps["/app/handshake2"], err
+		}
+		if _, err := guess(0, plugtest.Password); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 100 {
+			if n, err := guess(1+i, fmt.Sprint("guess ", i)); n != 0 || plugtest.ReasonOf(t, err) != tapo.BadCredentials {
+				t.Errorf("guess %d: %v", i, err)
+			}
+		}
+		for i, password := range []string{"a guess", plugtest.Password} {
+			n, err := guess(101+i, password)
+			if e, _ := errors.AsType[*tapo.Error](err); n != 0 || e == nil || e.Reason != tapo.LoginBackoff || e.Protocol != tapo.KLAP {
+				t.Errorf("after a hundred: %v", err)
+			}
+		}
+		time.Sleep(24 * time.Hour)
+		if _, err := guess(103, plugtest.Password); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+	})
+}
+
+// TestRogueClaimsAMAC: whoever claims the MAC address of a listed plug, at one address after
+// the other, gets no more than hosts at other addresses that nobody has listed. The true
+// plug's own address stays out of that once it has proved itself.
+func TestRogueClaimsAMAC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guesses := tapo.NewGuesses(nil).UntilProven()
+		h := plugtest.StartHome(t, &simulator.Plug{Model: simulator.P110TPAP})
+		h.Guard = tapo.NewGuard("192.0.2.1:80", nil)
+		counted := func(c *tapo.Config) { c.Guesses = guesses }
+		h.Device = h.NewDevice(counted)
+		if reason, e := h.Probe(); reason != plugtest.OK {
+			t.Fatal(e)
+		}
+		r := &plugtest.Rogue{MAC: always(rogueMAC), Scheme: always(asField), Guess: "a guess", Answers: true}
+		for i := range 50 {
+			d := newRogue(t, r, counted, func(c *tapo.Config) { c.Address, c.MAC = fmt.Sprintf("192.0.2.1:%d", 1024+i), rogueMAC })
+			if _, err := d.Read(t.Context()); err == nil {
+				t.Error("it was read")
+			}
+		}
+		if s := r.Stats(); s.Proofs != 10 {
+			t.Errorf("%+v", s)
+		}
+		h.Plug.LoseSession()
+		if reason, e := h.Probe(); reason != plugtest.OK {
+			t.Errorf("the true plug: %v", e)
+		}
+	})
+}
+
 // TestGuessesOfTruePlugs: logins that succeed are no guesses, also many at a time.
 func TestGuessesOfTruePlugs(t *testing.T) {
 	store := memoryStore{}

@@ -78,8 +78,8 @@ type Config struct {
 	// Guard is shared by all devices of the plug. Nil gives the device one of its
 	// own, which remembers nothing over restarts.
 	Guard *Guard
-	// Guesses is the budget that the plug's logins count towards, nil if the plug is one
-	// that the user has listed.
+	// Guesses is the budget that the plug's logins count towards, nil if the user has listed
+	// the address.
 	Guesses *Guesses
 	// Now replaces time.Now if it is not nil.
 	Now func() time.Time

@@ -142,7 +142,7 @@ func (l *Locator) locate(ctx context.Context, t config.Target) (config.Target, *
 	if address == "" {
 		return t, l.recordNotFound(ctx, p, t)
 	}
-	t.Address = address
+	t.Address, t.Located = address, !t.Unlisted
 	return t, nil
 }
 

@@ -64,7 +64,7 @@ func (l *Locator) FindTarget(c *config.Config, name string) (config.Target, bool
 func (l *Locator) listedAt(c *config.Config, asked askedAddress) (config.Target, bool) {
 	for t := range c.WithMAC() {
 		if address := l.Address(t.MAC); asked.is(address) {
-			t.Address = address
+			t.Address, t.Located = address, true
 			return t, true
 		}
 	}

@@ -31,6 +31,9 @@ const (
 	// maxUnread such reads may fail in that time. It is shorter than the default
 	// interval of searches, so that each of them is followed by a try.
 	retryUnread = 4 * time.Minute
+	// retryRejected is the same if the plug has rejected the account: it is probably somebody
+	// else's, and each login at an address that nobody listed may be a guess of the password.
+	retryRejected = 6 * time.Hour
 )
 
 // unreadKey is a MAC address and an address from which a reply has claimed it.
@@ -45,6 +48,17 @@ type unread struct {
 	candidate
 	account tapo.Credentials // discovery's, with which it is read
 	readAt  time.Time        // when the last read of it began; zero before the first
+
+	rejected bool // the last read has failed since the plug has rejected the account
+}
+
+// isDue reports whether it is time to read it.
+func (u *unread) isDue(now time.Time) bool {
+	pause := retryUnread
+	if u.rejected {
+		pause = retryRejected
+	}
+	return u.readAt.IsZero() || now.Sub(u.readAt) >= pause
 }
 
 // failed reports whether the last read has failed.
@@ -115,7 +129,7 @@ func (l *Locator) makeRoomForUnread(host netip.Addr) bool {
 
 // NextUnread returns the next unread candidate to read, as a target that is read at
 // its address and nowhere else. Those that were never read come first. It does not
-// return the same one again before the read has ended and [retryUnread] has passed.
+// return the same one again before the read has ended and the time of [unread.isDue] has come.
 func (l *Locator) NextUnread(ctx context.Context) (t config.Target, ok bool) {
 	c := l.opts.Store.Current()
 	account, enabled := discoveryAccount(c)
@@ -132,7 +146,7 @@ func (l *Locator) NextUnread(ctx context.Context) (t config.Target, ok bool) {
 	var next *unread
 	var at unreadKey
 	for key, u := range l.unread { // in the order of the map, which is random
-		if due := u.readAt.IsZero() || now.Sub(u.readAt) >= retryUnread; !due || inRead[key.mac] || u.account != account {
+		if !u.isDue(now) || inRead[key.mac] || u.account != account {
 			continue
 		}
 		if next == nil || u.readAt.Before(next.readAt) {
@@ -195,7 +209,7 @@ func (l *Locator) recordFirstRead(ctx context.Context, c *config.Config, t confi
 			l.opts.Logger.WarnContext(ctx, "Discovered plugs are left out, because there are too many", "mac", t.MAC, "most", maxPlugs, "advice", "List the plug in targets.yml.")
 		}
 	case ctx.Err() == nil || u.inRead():
-		u.failedAt = time.Now()
+		u.failedAt, u.rejected = time.Now(), err.Reason == tapo.BadCredentials
 		if l.news.take(t.MAC+" "+string(err.Reason), maxNews) {
 			l.opts.Logger.WarnContext(ctx, "Discovered plug cannot be read, so it is no target yet",
 				"mac", t.MAC, "address", t.Address, "reason", err.Reason, "err", err.Err, "advice", err.Advice)

@@ -183,7 +183,7 @@ func (r *run) resolve(ctx context.Context) bool {
 			r.fail(stepResolve, took(), missing.Reason, missing.Err.Error(), missing.Advice)
 			return false
 		}
-		r.target.Address, r.report.Address = at, at
+		r.target.Address, r.target.Located, r.report.Address = at, !r.target.Unlisted, at
 		r.pass(stepResolve, took(), r.target.MAC+" is at "+at)
 		return true
 	}

@@ -67,6 +67,9 @@ type Target struct {
 	// Unlisted is true if the user has not listed the target: discovery has found it, or a
 	// client of /probe has named it. There may be any number of such targets.
 	Unlisted bool `yaml:"-"`
+	// Located is true if the target is listed and Address is where a search has found the
+	// plug of MAC.
+	Located bool `yaml:"-"`
 }
 
 // Discovery says how to look for plugs.

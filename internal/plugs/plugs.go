@@ -20,7 +20,7 @@ import (
 // of [tapo.Config].
 type Options struct {
 	Guard       *tapo.Guard   // of [Lock]
-	Guesses     *tapo.Guesses // of [Locks]; for targets that nobody listed
+	Guesses     *tapo.Guesses // of [Locks]; for addresses that nobody listed
 	Logger      *slog.Logger
 	Trace       tapo.Trace
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -31,7 +31,11 @@ type Options struct {
 // I/O; an error is about the configuration. Check the account before the device is
 // read: see [CheckAccount].
 func Open(t config.Target, opts Options) (*tapo.Device, *tapo.Error) {
-	if !t.Unlisted {
+	switch {
+	case t.Unlisted:
+	case t.Located && opts.Guesses != nil:
+		opts.Guesses = opts.Guesses.UntilProven()
+	default:
 		opts.Guesses = nil
 	}
 	device, err := tapo.New(tapo.Config{
@@ -47,7 +51,7 @@ func Open(t config.Target, opts Options) (*tapo.Device, *tapo.Error) {
 
 // SameDevice reports whether Open makes the same device of both targets.
 func SameDevice(a, b config.Target) bool {
-	return a.Address == b.Address && a.MAC == b.MAC && a.Credentials == b.Credentials && a.Protocol == b.Protocol && a.Unlisted == b.Unlisted &&
+	return a.Address == b.Address && a.MAC == b.MAC && a.Credentials == b.Credentials && a.Protocol == b.Protocol && a.Unlisted == b.Unlisted && a.Located == b.Located &&
 		a.AllowPassthrough == b.AllowPassthrough && a.SkipReplyVerification() == b.SkipReplyVerification()
 }
 

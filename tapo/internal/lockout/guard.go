@@ -67,6 +67,7 @@ type Guard struct {
 	state   state
 	saved   []byte // what the store has of it, as far as this guard knows
 	proof   *proof // of the login under way, nil if none was sent
+	trusted bool   // see LoggedIn
 	proven  string // the MAC address of the last plug that has accepted a login, and proved that it knows the password
 }
 
@@ -289,6 +290,12 @@ func (g *Guard) way() string {
 	}
 	return g.proof.way
 }
+
+// LoggedIn records that a plug at the address has proved that it has the account.
+func (g *Guard) LoggedIn() { g.trusted = true }
+
+// Trusted reports whether one has, in this process. g must have been acquired.
+func (g *Guard) Trusted() bool { return g.trusted }
 
 // Succeeded records a login that the plug accepted, which resets the plug's count. Other
 // credentials stay refused, and other plugs' records unchanged. g must have been acquired.

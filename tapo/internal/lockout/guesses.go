@@ -14,19 +14,28 @@ import (
 	"github.com/tapo-exporter/tapo_exporter/tapo/plug"
 )
 
-// guessesPerDay is how many logins of an account may be rejected or unclear in a day, at all
+// Budget is how many logins of an account may be rejected or unclear in a day, at all
 // addresses that nobody listed.
-const guessesPerDay = 10
+type Budget struct {
+	PerDay int
+	Key    string // in a [Store], which is no address
+}
 
-// guessesKey is the key of all guesses in a [Store], which is no address.
-const guessesKey = "unlisted"
+// The budgets. Over TPAP, plugs count rejected logins. Over KLAP they do not, and other
+// people's plugs are common. There the host gets to know whether its guess was right only if
+// it knows the account's e-mail address, too.
+var (
+	Counted   = Budget{10, "unlisted"}
+	Uncounted = Budget{100, "unlisted, not counted"}
+)
 
 // Guesses is the budget of logins to plugs that nobody listed. Whoever answers at such an
 // address may try one guess of the password for each login (RFC 9383), and there may be any
 // number of such addresses. There is one Guesses for all of them. It is safe for concurrent
 // use.
 type Guesses struct {
-	store Store // may be nil
+	budget Budget
+	store  Store // may be nil
 
 	mu       sync.Mutex
 	saved    []byte // what the store has of it
@@ -42,10 +51,10 @@ type account struct {
 	underWay int
 }
 
-// NewGuesses returns the budget that is left of what an earlier process has stored. store
-// may be nil.
-func NewGuesses(store Store) *Guesses {
-	g := &Guesses{store: store, returned: make(chan struct{})}
+// NewGuesses returns what is left of a budget after what an earlier process has stored.
+// store may be nil.
+func NewGuesses(budget Budget, store Store) *Guesses {
+	g := &Guesses{budget: budget, store: store, returned: make(chan struct{})}
 	g.refresh(time.Now())
 	return g
 }
@@ -82,7 +91,7 @@ func (g *Guesses) take(c plug.Credentials, now time.Time) (guess *Guess, denied 
 	g.prune(now)
 	a := g.account(c)
 	switch {
-	case len(a.Spent) < guessesPerDay:
+	case len(a.Spent) < g.budget.PerDay:
 		a.Spent = append(a.Spent, now)
 		a.underWay++
 		g.save()
@@ -90,10 +99,10 @@ func (g *Guesses) take(c plug.Credentials, now time.Time) (guess *Guess, denied 
 	case a.underWay > 0:
 		return nil, nil, g.returned
 	}
-	at := a.Spent[len(a.Spent)-guessesPerDay].Add(day).Format(time.RFC3339)
+	at := a.Spent[len(a.Spent)-g.budget.PerDay].Add(day).Format(time.RFC3339)
 	return nil, &Denied{AttemptsLeft: -1, Cause: Cause{
-		Text: fmt.Sprintf("not tried before %s: %d logins to plugs that are not in the configuration were rejected or had no outcome within a day", at, guessesPerDay),
-		Advice: "Each of them may have been a guess of the password by something that poses as a plug. List this plug in targets.yml, which has it tried. " +
+		Text: fmt.Sprintf("not tried before %s: %d logins at addresses that are not in the configuration were rejected or had no outcome within a day", at, g.budget.PerDay),
+		Advice: "Each of them may have been a guess of the password by something that poses as a plug. List this plug with its address in targets.yml, which has it tried. " +
 			"Otherwise the next try is at " + at + ".",
 	}}, nil
 }
@@ -139,7 +148,7 @@ func (g *Guesses) refresh(now time.Time) {
 	if g.store == nil {
 		return
 	}
-	stored := g.store.Load(guessesKey)
+	stored := g.store.Load(g.budget.Key)
 	if stored == nil || sameJSON(stored, g.saved) {
 		return
 	}
@@ -184,5 +193,5 @@ func (g *Guesses) save() {
 		}
 		g.saved = data
 	}
-	g.store.Save(guessesKey, g.saved)
+	g.store.Save(g.budget.Key, g.saved)
 }
