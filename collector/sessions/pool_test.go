@@ -25,6 +25,7 @@ func TestClose(t *testing.T) {
 		if s := plug.Stats(); s.Logins != 1 {
 			t.Errorf("%d logins when closed", s.Logins)
 		}
+		synctest.Wait() // until then another probe may share the read that has just ended
 		result, _ := h.probe("b", fullTimeout)
 		if !errors.Is(result.Err, errStopping) {
 			t.Errorf("a read after that: %v", result.Err)
