@@ -55,7 +55,7 @@ type account struct {
 // store may be nil.
 func NewGuesses(budget Budget, store Store) *Guesses {
 	g := &Guesses{budget: budget, store: store, returned: make(chan struct{})}
-	g.refresh(time.Now())
+	g.refresh()
 	return g
 }
 
@@ -69,9 +69,9 @@ type Guess struct {
 // Take spends a guess for a login with c, and stores that. If all are spent it returns the
 // reason. If some of them are of logins under way, it waits for their outcomes; the error is
 // that of ctx.
-func (g *Guesses) Take(ctx context.Context, c plug.Credentials, now func() time.Time) (*Guess, *Denied, error) {
+func (g *Guesses) Take(ctx context.Context, c plug.Credentials, clock func() time.Time) (*Guess, *Denied, error) {
 	for {
-		guess, denied, wait := g.take(c, now())
+		guess, denied, wait := g.take(c, clock)
 		if wait == nil {
 			return guess, denied, nil
 		}
@@ -84,10 +84,11 @@ func (g *Guesses) Take(ctx context.Context, c plug.Credentials, now func() time.
 }
 
 // take is Take without waiting: wait is not nil if that is to be done.
-func (g *Guesses) take(c plug.Credentials, now time.Time) (guess *Guess, denied *Denied, wait <-chan struct{}) {
+func (g *Guesses) take(c plug.Credentials, clock func() time.Time) (guess *Guess, denied *Denied, wait <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refresh(now)
+	now := clock() // not before those of other logins, unless the clock has been set
+	g.refresh()
 	g.prune(now)
 	a := g.account(c)
 	switch {
@@ -114,6 +115,7 @@ func (guess *Guess) End(spent bool) {
 	defer g.mu.Unlock()
 	guess.by.underWay--
 	if !spent {
+		g.refresh()
 		if i := slices.IndexFunc(guess.by.Spent, guess.at.Equal); i >= 0 {
 			guess.by.Spent = slices.Delete(guess.by.Spent, i, i+1)
 		}
@@ -135,16 +137,22 @@ func (g *Guesses) account(c plug.Credentials) *account {
 	return a
 }
 
-// prune forgets guesses that are older than a day, and accounts without any. g.mu is held.
+// prune forgets guesses that are older than a day, and accounts without any, but for those
+// of this process: hashing one takes long, and each login would. g.mu is held.
 func (g *Guesses) prune(now time.Time) {
 	g.accounts = slices.DeleteFunc(g.accounts, func(a *account) bool {
+		for i, at := range a.Spent {
+			if at.After(now) { // the clock has been set
+				a.Spent[i] = now
+			}
+		}
 		a.Spent = slices.DeleteFunc(a.Spent, func(at time.Time) bool { return now.Sub(at) >= day })
-		return len(a.Spent) == 0 && a.underWay == 0
+		return len(a.Spent) == 0 && a.underWay == 0 && a.of == nil
 	})
 }
 
 // refresh takes over what other processes have stored. g.mu is held.
-func (g *Guesses) refresh(now time.Time) {
+func (g *Guesses) refresh() {
 	if g.store == nil {
 		return
 	}
@@ -155,16 +163,10 @@ func (g *Guesses) refresh(now time.Time) {
 	g.saved = stored
 	var accounts []*account
 	_ = json.Unmarshal(stored, &accounts) // a damaged one is none
-	for _, a := range accounts {
-		if a == nil || a.Salt == nil {
-			continue
-		}
-		for i, at := range a.Spent {
-			if at.After(now) { // the clock has been set
-				a.Spent[i] = now
-			}
-		}
+	accounts = slices.DeleteFunc(accounts, func(a *account) bool { return a == nil || a.Salt == nil })
+	for _, a := range accounts[max(0, len(accounts)-maxRejected):] {
 		slices.SortFunc(a.Spent, time.Time.Compare)
+		a.Spent = a.Spent[max(0, len(a.Spent)-guessesPerDay):]
 		g.merge(a)
 	}
 }
