@@ -173,6 +173,7 @@ func (g *Guard) Allow(mac string, c plug.Credentials, now time.Time) *Denied {
 	if d := g.Waiting(now); d != nil {
 		return d
 	}
+	g.state.prune(now)
 	if d := g.state.deny(c, maxUnclear, now); d != nil { // as an earlier version has stored
 		return d
 	}
@@ -213,7 +214,11 @@ func (p *plugState) deny(c plug.Credentials, unclear int, now time.Time) *Denied
 	}
 	switch next := p.Unclear.spentUntil(now); {
 	case p.Unclear.inARow() >= unclear:
-		return d.because(p.Cause, fmt.Sprintf("not tried again after %d logins in a row of which the outcome is not known", p.Unclear.inARow()),
+		logins := "a login"
+		if n := p.Unclear.inARow(); n > 1 {
+			logins = fmt.Sprintf("%d logins in a row", n)
+		}
+		return d.because(p.Cause, "not tried again after "+logins+" of which the outcome is not known",
 			`The plug may have counted each as a wrong password. Restart the plug; "Never locked out" in docs/protocols.md says how to have the `+
 				"login tried again.")
 	case !next.IsZero():

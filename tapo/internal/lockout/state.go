@@ -36,12 +36,17 @@ type plugState struct {
 
 // over reports whether s allows every login by now.
 func (s *state) over(now time.Time) bool {
+	s.prune(now)
+	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.isEmpty()
+}
+
+// prune drops what counts no more.
+func (s *state) prune(now time.Time) {
 	for mac, p := range s.Plugs {
 		if p.prune(now); p.isEmpty() {
 			delete(s.Plugs, mac)
 		}
 	}
-	return !now.Before(s.Next) && len(s.Plugs) == 0 && s.isEmpty()
 }
 
 func (p *plugState) isEmpty() bool { return p.Cause == nil && len(p.Rejected) == 0 }
@@ -105,6 +110,8 @@ func (p *plugState) mend(now time.Time) {
 		p.Unclear = append(p.Unclear, unclearLogin{At: p.Tried})
 	}
 	p.Unknown = 0
+	p.Rejected = p.Rejected[max(0, len(p.Rejected)-maxRejected):]
+	p.Unclear = p.Unclear[max(0, len(p.Unclear)-maxUnclear-unclearPerDay):]
 	for i := range p.Unclear {
 		if p.Unclear[i].At.After(now) {
 			p.Unclear[i].At = now

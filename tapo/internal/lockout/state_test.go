@@ -182,6 +182,29 @@ func TestProvenPlug(t *testing.T) {
 	}
 }
 
+// TestPlugThatHasMoved: a login that was lost once, and made up for, does not leave the next
+// plug at the address with fewer tries.
+func TestPlugThatHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		g := NewGuard("192.0.2.1:80", store)
+		g.Record(mac, right, unclear(), Cause{}, time.Now())
+		g.Succeeded(mac, time.Now())
+		time.Sleep(day)
+		g.Record(madeUp(1), right, unclear(), Cause{}, time.Now())
+		for _, g := range []*Guard{g, NewGuard("192.0.2.1:80", store)} {
+			later := time.Now().Add(unclearWait)
+			if d := g.Allow(madeUp(1), right, later); d != nil {
+				t.Error(d.Text)
+			}
+			g.Record(madeUp(2), right, unclear(), Cause{}, time.Now())
+			if d := g.Allow(madeUp(1), right, later); !strings.Contains(deniedText(d), "not tried again after a login of which") {
+				t.Errorf("of two plugs: %v", d)
+			}
+		}
+	})
+}
+
 // TestIdle: a guard whose wait is over can be dropped.
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -303,4 +326,53 @@ func alternate(t *testing.T, random *rand.Rand) {
 	if n := len(g.state.Plugs); n > maxPlugs {
 		t.Errorf("%d plugs are remembered", n)
 	}
+}
+
+// FuzzLoadState: whatever is stored, a guard works, waits for a day at most unless it denies
+// for good, keeps a bounded number of logins, and stores the same again.
+func FuzzLoadState(f *testing.F) {
+	now := time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)
+	for _, seed := range []string{
+		`{}`, `null`, `[]`, `{"newer":true}`, `{"unknown_outcomes":9,"cause":{},"next":"2026-07-04T11:00:00Z"}`,
+		`{"next":"2026-07-04T10:00:30Z","next_since":"2026-07-04T10:00:00Z","next_cause":{"reason":"timeout"},"plugs":{"AA-BB-CC-00-11-22":` +
+			`{"tried":"2026-07-04T10:00:00Z","attempts_left":6,"unclear":[{"at":"2026-07-04T10:00:00Z","way":"tls 0","over":true},{}],"cause":{}}}}`,
+		`{"plugs":{"AA-BB-CC-00-11-22":{"refused":[{"salt":"c2FsdA==","password":"AA==","cause":{}},null,{}],"tried":"9999-12-31T23:59:59Z"}}}`,
+		`{"plugs":{"AA-BB-CC-00-11-22":{"cause":{},"unclear":[{}` + strings.Repeat(",{}", 50) + `],"refused":[{}` + strings.Repeat(",{}", 50) + `]}}}`,
+		`{"plugs":{"AA-BB-CC-00-11-22":{"unclear":[{"at":"9999-12-31T23:59:59Z"},{"at":"0000-01-01T00:00:00Z"}],"cause":{},"unknown_outcomes":-1}}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		s := load(stored, now)
+		if wait := s.Next.Sub(now); wait > maxLock || (s.Wait == nil) != s.Next.IsZero() {
+			t.Errorf("waits for %v, %v", wait, s.Wait)
+		}
+		for mac, p := range s.Plugs {
+			if next, _ := s.crowded(madeUp(999), now); next.Sub(now) > plugsPeriod {
+				t.Errorf("crowded until %v", next)
+			}
+			if next := p.Unclear.spentUntil(now); next.Sub(now) > day {
+				t.Errorf("%s: unclear until %v", mac, next)
+			}
+			if len(p.Unclear) > maxUnclear+unclearPerDay || len(p.Rejected) > maxRejected {
+				t.Errorf("%s: %d unclear, %d refused", mac, len(p.Unclear), len(p.Rejected))
+			}
+		}
+		first := encode(s)
+		if second := encode(load(first, now)); string(second) != string(first) {
+			t.Errorf("stored %s, and then %s", first, second)
+		}
+		for later := now; later.Sub(now) <= 2*day; later = later.Add(day) {
+			g := Guard{state: load(stored, now), busy: make(chan struct{}, 1)}
+			g.Idle()
+			g.Allow(mac, right, later)
+			g.Record(mac, right, unclear(), Cause{}, later)
+			g.Allow(mac, wrong, later)
+			g.Record(mac, right, rejected(3), Cause{}, later)
+			if g.Allow(mac, right, later) == nil {
+				t.Error("allowed with three attempts left")
+			}
+			g.Succeeded(mac, later)
+		}
+	})
 }
