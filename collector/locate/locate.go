@@ -197,6 +197,7 @@ func (l *Locator) recordRead(ctx context.Context, t config.Target, reading tapo.
 		l.recordFirstRead(ctx, c, t, reading, err)
 		return nil, false
 	}
+	delete(l.unread, unreadKey{t.MAC, t.Address}) // the plug became known while it was read
 	if err == nil {
 		p.recordSuccess(t, reading)
 		return p, false

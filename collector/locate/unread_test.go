@@ -171,6 +171,22 @@ func TestOneReadPerMAC(t *testing.T) {
 	}
 }
 
+// TestListedDuringFirstRead: a plug that is listed for a while, beginning during its first
+// read, is read again after that.
+func TestListedDuringFirstRead(t *testing.T) {
+	h := newHome(t, discovers)
+	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
+	target, _ := h.NextUnread(t.Context())
+	h.reload(t, discovers+"targets: [{name: a, mac: "+aMAC+"}]\n")
+	h.recordRead(t.Context(), target, tapo.Reading{}, unreachable)
+	h.reload(t, discovers)
+	h.forget(h.store.Current())
+	h.RecordReply(reply(aMAC, "10.0.0.1:80", ""))
+	if next, ok := h.NextUnread(t.Context()); !ok || next.MAC != aMAC {
+		t.Errorf("%v, %t", next, ok)
+	}
+}
+
 // TestLargeHome: all plugs of a home become targets soon after the start, although they
 // do not have room at a time.
 func TestLargeHome(t *testing.T) {
