@@ -83,7 +83,7 @@ func (l *login) checkAttempt(ctx context.Context) error {
 // guesses reports whether a login counts as a guess.
 func (l *login) guesses() bool {
 	g := l.cfg.Guesses
-	return g != nil && !(g.untilProven && l.cfg.Guard.rules.Trusted())
+	return g != nil && (!g.untilProven || !l.cfg.Guard.rules.Trusted())
 }
 
 // takeGuess spends a guess of a budget, or returns why there is none.

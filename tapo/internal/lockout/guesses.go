@@ -166,7 +166,7 @@ func (g *Guesses) refresh() {
 	accounts = slices.DeleteFunc(accounts, func(a *account) bool { return a == nil || a.Salt == nil })
 	for _, a := range accounts[max(0, len(accounts)-maxRejected):] {
 		slices.SortFunc(a.Spent, time.Time.Compare)
-		a.Spent = a.Spent[max(0, len(a.Spent)-guessesPerDay):]
+		a.Spent = a.Spent[max(0, len(a.Spent)-g.budget.PerDay):]
 		g.merge(a)
 	}
 }

@@ -44,8 +44,8 @@ func spend(t *testing.T, g *Guesses, c plug.Credentials, n int, at time.Time) {
 func TestGuesses(t *testing.T) {
 	for name, store := range map[string]Store{"stored": &memory{}, "not stored": nil} {
 		t.Run(name, func(t *testing.T) {
-			g, now := NewGuesses(store), time.Now()
-			for range 2 * guessesPerDay {
+			g, now := NewGuesses(Counted, store), time.Now()
+			for range 2 * Counted.PerDay {
 				guess, denied := take(t, g, right, now)
 				if denied != nil {
 					t.Fatalf("after returned ones: %s", denied.Text)
@@ -53,7 +53,7 @@ func TestGuesses(t *testing.T) {
 				guess.End(false)
 			}
 			spend(t, g, right, 1, now)
-			spend(t, g, right, guessesPerDay-1, now.Add(time.Hour))
+			spend(t, g, right, Counted.PerDay-1, now.Add(time.Hour))
 			_, denied := take(t, g, right, now.Add(day-1))
 			if want := "not tried before " + now.Add(day).Format(time.RFC3339); denied == nil || !strings.Contains(denied.Text, want) || denied.AttemptsLeft != -1 {
 				t.Fatalf("%+v, want %q", denied, want)
@@ -61,7 +61,7 @@ func TestGuesses(t *testing.T) {
 			if !strings.Contains(denied.Advice, "targets.yml") {
 				t.Errorf("advice %q", denied.Advice)
 			}
-			spend(t, g, wrong, guessesPerDay, now.Add(time.Hour))
+			spend(t, g, wrong, Counted.PerDay, now.Add(time.Hour))
 			spend(t, g, right, 1, now.Add(day)) // the first one is a day old
 			_, denied = take(t, g, right, now.Add(day))
 			if want := now.Add(25 * time.Hour).Format(time.RFC3339); denied == nil || !strings.Contains(denied.Text, want) {
@@ -76,8 +76,8 @@ func TestGuessesUnderWay(t *testing.T) {
 	for name, outcome := range map[string]bool{"spent": true, "returned": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := NewGuesses(&memory{})
-				spend(t, g, right, guessesPerDay-2, time.Now())
+				g := NewGuesses(Counted, &memory{})
+				spend(t, g, right, Counted.PerDay-2, time.Now())
 				first, _ := take(t, g, right, time.Now())
 				second, _ := take(t, g, right, time.Now())
 				ended := false
@@ -159,7 +159,7 @@ func TestStoredGuesses(t *testing.T) {
 			if tc.stored != "" {
 				store.state = []byte(tc.stored)
 			}
-			g := NewGuesses(store)
+			g := NewGuesses(Counted, store)
 			spend(t, g, right, tc.left, now)
 			_, denied := take(t, g, right, now)
 			if denied == nil {
@@ -178,7 +178,7 @@ func TestStoredGuesses(t *testing.T) {
 // TestGuessesAtOnce: logins that begin at the same time, and succeed, leave nothing behind.
 func TestGuessesAtOnce(t *testing.T) {
 	store := &memory{}
-	g := NewGuesses(store)
+	g := NewGuesses(Counted, store)
 	var group sync.WaitGroup
 	for range 50 {
 		group.Go(func() {
@@ -200,7 +200,7 @@ func TestGuessesAtOnce(t *testing.T) {
 func TestGuessesWhileTheClockIsSetBack(t *testing.T) {
 	now := time.Now().Round(0)
 	store := &memory{[]byte(`[` + accountJSON(t, right, times(10, now)...) + `]`)}
-	g := NewGuesses(store)
+	g := NewGuesses(Counted, store)
 	past := now.AddDate(-1, 0, 0)
 	if _, denied := take(t, g, right, past); denied == nil {
 		t.Error("allowed at once")
@@ -213,7 +213,7 @@ func TestGuessesWhileTheClockIsSetBack(t *testing.T) {
 // TestGuessesOfTwoProcesses: each counts what the other has spent, and stores it.
 func TestGuessesOfTwoProcesses(t *testing.T) {
 	store, now := &memory{}, time.Now()
-	a, b := NewGuesses(store), NewGuesses(store)
+	a, b := NewGuesses(Counted, store), NewGuesses(Counted, store)
 	spend(t, a, right, 4, now)
 	spend(t, b, right, 3, now)
 	underWay, _ := take(t, a, right, now)
@@ -223,7 +223,7 @@ func TestGuessesOfTwoProcesses(t *testing.T) {
 	}
 	underWay.End(false)
 	spend(t, b, right, 1, now)
-	for name, g := range map[string]*Guesses{"a": a, "b": b, "a third one": NewGuesses(store)} {
+	for name, g := range map[string]*Guesses{"a": a, "b": b, "a third one": NewGuesses(Counted, store)} {
 		if _, denied := take(t, g, right, now); denied == nil {
 			t.Errorf("%s has more than ten", name)
 		}
@@ -237,7 +237,7 @@ func TestGuessesOfTwoProcesses(t *testing.T) {
 // TestGuessesStoreNothing: what is spent no more leaves nothing behind.
 func TestGuessesStoreNothing(t *testing.T) {
 	store, now := &memory{}, time.Now()
-	g := NewGuesses(store)
+	g := NewGuesses(Counted, store)
 	guess, _ := take(t, g, right, now)
 	if store.state == nil {
 		t.Error("a login under way is not stored")
@@ -270,7 +270,7 @@ func FuzzLoadGuesses(f *testing.F) {
 	clock := func() time.Time { return now }
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		load := func(stored []byte) *Guesses {
-			g := &Guesses{store: &memory{stored}, returned: make(chan struct{})}
+			g := &Guesses{budget: Counted, store: &memory{stored}, returned: make(chan struct{})}
 			g.refresh()
 			g.prune(now)
 			g.save()
@@ -281,7 +281,7 @@ func FuzzLoadGuesses(f *testing.F) {
 			t.Errorf("%d accounts", len(g.accounts))
 		}
 		for _, a := range g.accounts {
-			if len(a.Spent) > guessesPerDay {
+			if len(a.Spent) > Counted.PerDay {
 				t.Errorf("%d spent", len(a.Spent))
 			}
 			for i, at := range a.Spent {
@@ -293,7 +293,7 @@ func FuzzLoadGuesses(f *testing.F) {
 		if again := load(g.saved); string(again.saved) != string(g.saved) {
 			t.Errorf("%s, stored again %s", g.saved, again.saved)
 		}
-		for range guessesPerDay {
+		for range Counted.PerDay {
 			guess, _, _ := g.take(right, clock)
 			if guess == nil {
 				break
