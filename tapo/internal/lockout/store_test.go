@@ -165,12 +165,10 @@ func TestRefresh(t *testing.T) {
 	g := acquired(t, store)
 	g.Record(mac, wrong, rejected(9), Cause{}, now)
 	own := g.state.Plugs[mac]
-	for name, stored := range map[string][]byte{
-		"nothing": nil, "the same": store.state, "the same, with blanks": fmt.Appendf(nil, " %s\n", store.state),
-	} {
+	for _, stored := range [][]byte{nil, store.state, fmt.Appendf(nil, " %s\n", store.state)} {
 		store.state = stored
 		if g.Refresh(t.Context(), now); g.state.Plugs[mac] != own {
-			t.Errorf("%s: %+v, want what it had", name, g.state)
+			t.Errorf("%q is stored: %+v, want what it had", stored, g.state)
 		}
 	}
 	another := NewGuard("192.0.2.1:80", store)
