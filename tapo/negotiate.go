@@ -306,10 +306,11 @@ func (l *login) accept(ctx context.Context, t *openTransport, offer transport.Of
 	return &session{Session: s, over: t, http: l.link.HTTP}, nil
 }
 
-// logInOver logs in to a plug that has made an offer. A plug that does not count logins gets
-// to know in one whether a guess of its own was right.
+// logInOver logs in to a plug that has made an offer. A host that does not count logins gets
+// to know in one whether a guess of its own was right. Where a plug has proved itself, it may
+// get a new password later than the configuration, so that logins there count as no guesses.
 func (l *login) logInOver(ctx context.Context, t *openTransport, offer transport.Offer) (transport.Session, error) {
-	if t.counts || !l.guesses() { // else checkAttempt has the guess
+	if t.counts || !l.guesses() || l.cfg.Guard.rules.Trusted() { // checkAttempt takes the guess of one that counts
 		return t.Login(ctx, l.link, offer, l.cfg.Credentials)
 	}
 	guess, err := l.takeGuess(ctx, t.Protocol(), l.cfg.Guesses.uncounted)

@@ -284,6 +284,31 @@ func TestRogueOverKLAP(t *testing.T) {
 	})
 }
 
+// TestPasswordChangesInAFleet: plugs that were read before may reject the new password as long
+// as they take to get it, whoever lists them.
+func TestPasswordChangesInAFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guesses := tapo.NewGuesses(nil)
+		network := new(simulator.Network)
+		counted := func(c *tapo.Config) { c.Guesses, c.AllowPassthrough = guesses, false }
+		var plugs []*simulator.Plug
+		var devices []*tapo.Device
+		for i := range 150 {
+			p := plugtest.Start(t, &simulator.Plug{Network: network, Listen: fmt.Sprintf("10.0.0.%d:80", i+1)})
+			plugs, devices = append(plugs, p), append(devices, plugtest.Device(t, p, counted))
+			plugtest.Read(t, devices[i])
+			p.SetCredentials(plugtest.Username, "another")
+			p.LoseSession()
+			plugtest.Fails(t, devices[i], tapo.BadCredentials)
+		}
+		time.Sleep(time.Hour)
+		for i, p := range plugs {
+			p.SetCredentials(plugtest.Username, plugtest.Password)
+			plugtest.Read(t, devices[i])
+		}
+	})
+}
+
 // TestRogueClaimsAMAC: whoever claims the MAC address of a listed plug, at one address after
 // the other, gets no more than hosts at other addresses that nobody has listed. The true
 // plug's own address stays out of that once it has proved itself.
