@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +63,7 @@ func TestGuesses(t *testing.T) {
 				t.Errorf("advice %q", denied.Advice)
 			}
 			spend(t, g, wrong, Counted.PerDay, now.Add(time.Hour))
+			spend(t, g, plug.Credentials{Username: "other@example.com", Password: right.Password}, Counted.PerDay, now.Add(time.Hour))
 			spend(t, g, right, 1, now.Add(day)) // the first one is a day old
 			_, denied = take(t, g, right, now.Add(day))
 			if want := now.Add(25 * time.Hour).Format(time.RFC3339); denied == nil || !strings.Contains(denied.Text, want) {
@@ -262,11 +264,17 @@ func TestGuessesStoreNothing(t *testing.T) {
 func FuzzLoadGuesses(f *testing.F) {
 	now := time.Date(2026, 7, 4, 10, 0, 0, 0, time.UTC)
 	for _, seed := range []string{
-		`[]`, `[null]`, `[{"salt":"c2FsdA==","username":"AA==","password":"AA==","spent":["2026-07-04T09:00:00Z"]}]`,
+		`[]`, `[null]`, `[{"salt":"c2FsdA==","username":"AA==","password":"AA==","spent":["2026-07-04T09:00:00Z","2026-07-04T08:00:00Z"]}]`,
 		`[{"salt":"","password":null,"spent":["9999-12-31T23:59:59Z","0000-01-01T00:00:00Z"]}]`, `{"salt":5}`,
 	} {
 		f.Add([]byte(seed))
+		f.Add([]byte(strings.ReplaceAll(seed, `"2026-07-04T08:00:00Z"`, `"2026-07-04T08:00:00Z"`+strings.Repeat(`,"2026-07-04T07:00:00Z"`, 20))))
 	}
+	many := `[null`
+	for i := range 50 {
+		many += fmt.Sprintf(`,{"salt":"AA%02d","spent":["2026-07-04T09:00:00Z"]}`, i)
+	}
+	f.Add([]byte(many + "]"))
 	clock := func() time.Time { return now }
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		load := func(stored []byte) *Guesses {

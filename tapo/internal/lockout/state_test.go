@@ -180,6 +180,10 @@ func TestProvenPlug(t *testing.T) {
 	if d := g.Allow(mac, right, now.Add(unclearWait)); d != nil {
 		t.Error(d.Text)
 	}
+	g.Succeeded("", now)
+	if g.Allow("", right, now) == nil {
+		t.Error("any plug without a MAC address counts as the one that has accepted a login")
+	}
 }
 
 // TestPlugThatHasMoved: a login that was lost once, and made up for, does not leave the next
@@ -205,8 +209,15 @@ func TestPlugThatHasMoved(t *testing.T) {
 	})
 }
 
-// TestIdle: a guard whose wait is over can be dropped.
+// TestIdle: a guard whose wait is over can be dropped, and one that has seen a newer plug if
+// a store knows that.
 func TestIdle(t *testing.T) {
+	for _, store := range []Store{nil, &memory{}} {
+		g := NewGuard("192.0.2.1:80", store)
+		if g.RecordNewer(); g.Idle() != (store != nil) {
+			t.Errorf("with store %v: idle %t", store, g.Idle())
+		}
+	}
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGuard("192.0.2.1:80", nil)
 		g.Record("", right, locked(time.Hour), Cause{Reason: Locked}, time.Now())

@@ -126,7 +126,9 @@ func TestWayOfLogins(t *testing.T) {
 			t.Errorf("%d in a row after %d", n, i)
 		}
 	}
-	logIn("b", succeeds)
+	if g := logIn("b", succeeds); g.way() != "" {
+		t.Errorf("way %q after the login", g.way())
+	}
 	if n := NewGuard("192.0.2.1:80", store).state.Plugs[mac].Unclear.inARow(); n != 0 {
 		t.Errorf("%d in a row after a success in each way", n)
 	}
@@ -231,6 +233,75 @@ func TestProcesses(t *testing.T) {
 			if d := g.Allow(mac, right, later); d != nil {
 				t.Errorf("order %06b: %s", order, d.Text)
 			}
+		}
+	}
+}
+
+// counting counts what is saved.
+type counting struct {
+	memory
+	saves int
+}
+
+func (c *counting) Save(address string, state []byte) {
+	c.saves++
+	c.memory.Save(address, state)
+}
+
+// TestSavesWhatIsNew: a store is not written for what it has.
+func TestSavesWhatIsNew(t *testing.T) {
+	store, now := &counting{}, time.Now()
+	g := acquired(t, store)
+	for _, step := range []struct {
+		do    func()
+		saves int
+	}{
+		{func() { g.Succeeded(mac, now) }, 0},
+		{func() { g.RecordNewer() }, 1},
+		{func() { g.RecordNewer(); g.Succeeded(mac, now) }, 1},
+		{func() { g.Prove(t.Context(), mac, "a", right, now) }, 2},
+		{func() { g.Succeeded(mac, now); g.Succeeded(mac, now) }, 3},
+		{func() { g.Release() }, 3},
+	} {
+		if step.do(); store.saves != step.saves {
+			t.Errorf("%d saves, want %d", store.saves, step.saves)
+		}
+	}
+}
+
+// TestStoredWaitOfWrongClock: a wait ends in the time that was meant, whatever the clock
+// showed when it began.
+func TestStoredWaitOfWrongClock(t *testing.T) {
+	now := time.Now()
+	for name, clock := range map[string]time.Time{"right": now, "ahead": now.AddDate(10, 0, 0), "an hour ahead": now.Add(time.Hour)} {
+		store := &memory{}
+		NewGuard("192.0.2.1:80", store).Record(mac, right, unclear(), Cause{}, clock)
+		g := &Guard{state: load(store.state, now)}
+		if g.Waiting(now.Add(unclearWait-time.Second)) == nil || g.Waiting(now.Add(unclearWait)) != nil {
+			t.Errorf("%s: until %v, now is %v", name, g.state.Next, now)
+		}
+	}
+}
+
+// TestStoredCounts: logins of which an earlier version has only stored how many were unclear
+// count together with later ones.
+func TestStoredCounts(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		stored, more int
+		denied       bool
+	}{{1, 0, false}, {2, 0, false}, {3, 0, true}, {9, 0, true}, {1, 1, false}, {2, 1, true}} {
+		plugState := fmt.Sprintf(`{"unknown_outcomes":%d,"cause":{"text":"x"}}`, tc.stored)
+		g := &Guard{state: load(fmt.Appendf(nil, `{"plugs":{%q:%s}}`, mac, plugState), now)}
+		for range tc.more {
+			g.Record(mac, right, unclear(), Cause{}, now)
+		}
+		if d := g.Allow(mac, right, now.Add(unclearWait)); (d != nil) != tc.denied {
+			t.Errorf("%d stored and %d more: %v", tc.stored, tc.more, d)
+		}
+		forAll := &Guard{state: load([]byte(plugState), now)}
+		if d := forAll.Allow(mac, right, now); (d != nil) != (tc.stored >= maxUnclear) {
+			t.Errorf("%d stored for all plugs: %v", tc.stored, d)
 		}
 	}
 }
