@@ -261,7 +261,7 @@ func (l *login) recognise(ctx context.Context, t *openTransport) (transport.Offe
 	offer, err := t.Recognise(ctx, l.link)
 	l.heard[t.Protocol()] = hear(offer, err)
 	if l.isNewer(t, err) {
-		l.cfg.Guard.rules.RecordNewer()
+		l.cfg.Guard.rules.RecordNewer(ctx, l.cfg.Now())
 	}
 	if err == nil && !offer.Reusable() {
 		l.last, l.offer = t, nil // whatever becomes of the login

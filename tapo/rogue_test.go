@@ -415,3 +415,43 @@ func TestNewerPlugAndRestarts(t *testing.T) {
 		}
 	}
 }
+
+// TestEachLoginIsAGuess: a device spends a guess for each of its logins, not only for the
+// first one.
+func TestEachLoginIsAGuess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		r := &plugtest.Rogue{MAC: func() string { n++; return fmt.Sprintf("020000%06X", n) }, Scheme: always(asField), Guess: "a guess", Answers: true}
+		guesses := tapo.NewGuesses(nil)
+		for i := range 6 {
+			pollRogue(t, newRogue(t, r, func(c *tapo.Config) {
+				c.Address, c.AllowPassthrough, c.Guesses = fmt.Sprintf("10.0.0.%d:80", i), false, guesses
+			}), time.Hour)
+		}
+		if s := r.Stats(); s.Proofs != 10 {
+			t.Errorf("%+v, want 10 proofs", s)
+		}
+	})
+}
+
+// TestRefusedByAnotherProcess: a device knows what a plug has refused another process since
+// it was made, and keeps it.
+func TestRefusedByAnotherProcess(t *testing.T) {
+	for _, stored := range []string{"", `{"newer":true}`} {
+		store, p := memoryStore{}, plugtest.Start(t, tpapPlug())
+		address := p.Addr().String()
+		if stored != "" {
+			store[address] = []byte(stored)
+		}
+		device := func() *tapo.Device {
+			return plugtest.Device(t, p, with(wrong), func(c *tapo.Config) { c.Guard = tapo.NewGuard(address, store) })
+		}
+		first, second := device(), device()
+		plugtest.Failure(t, first, tapo.BadCredentials)
+		plugtest.Failure(t, second, tapo.LoginBackoff)
+		plugtest.Failure(t, device(), tapo.LoginBackoff)
+		if n := p.Stats().Steps["pake_share"]; n != 1 {
+			t.Errorf("%d proofs, with %q stored before", n, stored)
+		}
+	}
+}

@@ -140,11 +140,13 @@ func (g *Guard) Release() {
 func (g *Guard) Newer() bool { return g.state.Newer }
 
 // RecordNewer records that one has, for good. g must have been acquired.
-func (g *Guard) RecordNewer() {
-	if !g.state.Newer {
-		g.state.Newer = true
-		g.save()
+func (g *Guard) RecordNewer(ctx context.Context, now time.Time) {
+	if g.state.Newer {
+		return
 	}
+	g.Refresh(ctx, now) // what another process has stored must not be replaced
+	g.state.Newer = true
+	g.save()
 }
 
 // Waiting returns the reason if no login is allowed for a while, whichever plug is at the

@@ -214,7 +214,7 @@ func TestPlugThatHasMoved(t *testing.T) {
 func TestIdle(t *testing.T) {
 	for _, store := range []Store{nil, &memory{}} {
 		g := NewGuard("192.0.2.1:80", store)
-		if g.RecordNewer(); g.Idle() != (store != nil) {
+		if g.RecordNewer(t.Context(), time.Now()); g.Idle() != (store != nil) {
 			t.Errorf("with store %v: idle %t", store, g.Idle())
 		}
 	}

@@ -257,8 +257,8 @@ func TestSavesWhatIsNew(t *testing.T) {
 		saves int
 	}{
 		{func() { g.Succeeded(mac, now) }, 0},
-		{func() { g.RecordNewer() }, 1},
-		{func() { g.RecordNewer(); g.Succeeded(mac, now) }, 1},
+		{func() { g.RecordNewer(t.Context(), now) }, 1},
+		{func() { g.RecordNewer(t.Context(), now); g.Succeeded(mac, now) }, 1},
 		{func() { g.Prove(t.Context(), mac, "a", right, now) }, 2},
 		{func() { g.Succeeded(mac, now); g.Succeeded(mac, now) }, 3},
 		{func() { g.Release() }, 3},
