@@ -46,10 +46,10 @@ func newRogue(t *testing.T, r *plugtest.Rogue, change ...func(*tapo.Config)) *ta
 	return d
 }
 
-// pollRogue reads every 15 seconds, and fails if a reading comes.
+// pollRogue reads every minute, and fails if a reading comes.
 func pollRogue(t *testing.T, d *tapo.Device, within time.Duration) {
 	t.Helper()
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(15 * time.Second) {
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(time.Minute) {
 		ctx, cancel := context.WithTimeout(t.Context(), plugtest.ProbeTime)
 		r, err := d.Read(ctx)
 		cancel()
